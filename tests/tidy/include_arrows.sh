@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# include_arrows.sh ROOT: reads every #include below ROOT and fails on one that points the wrong way.
+#
+#   paxos/base <- paxos/core <- paxos/log <- paxos/node <- kv <- rpc        proto <- all but core
+#
+# For each folder: what it may include of ours, and what it may not include of others, as extended
+# regular expressions.
+set -euo pipefail
+
+root=$1
+violations=0
+
+# check FOLDER ALLOWED-OF-OURS FORBIDDEN-OF-OTHERS
+check() {
+  local folder=$1 allowed=$2 forbidden=$3 found
+  [[ -d $root/$folder ]] || return 0
+  found=$(grep -rnE --include='*.h' --include='*.cc' '^#include "' "$root/$folder" |
+    grep -vE "#include \"($allowed)" || true)
+  report "$folder may include of ours only: $allowed" "$found"
+  [[ -z $forbidden ]] && return 0
+  found=$(grep -rnE --include='*.h' --include='*.cc' "^#include <($forbidden)" "$root/$folder" ||
+    true)
+  found+=$(grep -rnE --include='*.h' --include='*.cc' "^#include \"($forbidden)" "$root/$folder" ||
+    true)
+  report "$folder must not include: $forbidden" "$found"
+}
+
+report() {
+  [[ -z $2 ]] && return 0
+  violations=1
+  printf '%s\n%s\n\n' "$1" "${2//$root\//}"
+}
+
+threads='thread>|future>|condition_variable>'
+io='fstream>|cstdio>|unistd.h>|fcntl.h>|sys/'
+grpc='grpc'
+leveldb='leveldb/'
+proto='google/protobuf'
+
+check paxos/base 'paxos/base/|absl/' "$threads|$grpc|$leveldb|$proto"
+check paxos/core 'paxos/(base|core)/|absl/' \
+  "$threads|mutex>|$io|$grpc|$leveldb|$proto|paxos/base/posix_clock.h"
+check paxos/log 'paxos/(base|core|log)/|absl/' "$threads|$grpc|$leveldb"
+check paxos/node 'paxos/(base|core|log|node)/|absl/' "$grpc|$leveldb|$proto"
+# The state machine sees its interface, and what an entry is made of.
+check kv 'kv/|decree/v1/|paxos/base/|paxos/node/state_machine.h|paxos/core/(entry|types|output).h|absl/|leveldb/' \
+  "$grpc"
+check rpc 'rpc/|kv/|paxos/|decree/v1/|absl/|grpc' "$leveldb"
+
+exit "$violations"

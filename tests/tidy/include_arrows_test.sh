@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# include_arrows_test.sh SCRIPT: plants wrong arrows in a tree of its own and demands that the script
+# objects to each, and to nothing in a tree without them.
+set -euo pipefail
+
+script=$1
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+mkdir -p "$tree"/paxos/{base,core,log,node} "$tree"/{kv,rpc}
+
+# expect good|bad FILE INCLUDE
+expect() {
+  local want=$1 file=$tree/$2 include=$3 got=good
+  echo "#include $include" >"$file"
+  "$script" "$tree" >/dev/null || got=bad
+  rm "$file"
+  [[ $got == "$want" ]] && return 0
+  echo "$2 with #include $include: it says $got, expected $want"
+  exit 1
+}
+
+expect good paxos/core/a.h '"paxos/base/time.h"'
+expect good paxos/node/a.h '<thread>'
+expect good kv/a.cc '"leveldb/db.h"'
+expect good rpc/a.cc '<grpcpp/grpcpp.h>'
+expect bad paxos/base/a.h '"paxos/core/types.h"'
+expect bad paxos/core/a.cc '"paxos/log/segment_log.h"'
+expect bad paxos/core/a.cc '"decree/v1/peer.pb.h"'
+expect bad paxos/core/a.cc '<thread>'
+expect bad paxos/core/a.cc '<fstream>'
+expect bad paxos/core/a.cc '"paxos/base/posix_clock.h"'
+expect bad paxos/node/a.cc '"kv/store.h"'
+expect bad kv/a.cc '"rpc/server.h"'
+expect bad kv/a.cc '"paxos/core/replica.h"'
+expect bad kv/a.cc '<grpcpp/grpcpp.h>'
