@@ -1,0 +1,224 @@
+#include "paxos/core/acceptor.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <glog/logging.h>
+
+#include "paxos/base/probe.h"
+
+namespace decree::paxos {
+namespace {
+
+// A proposer gives one value to a slot, so slot and first proposer name the value.
+bool IsSameValue(const Entry& a, const Entry& b) {
+  return a.proposer == b.proposer && a.kind == b.kind && a.payload.size() == b.payload.size();
+}
+
+// A malformed configuration must never be voted for: it could not be acted on once chosen.
+bool IsWellFormed(const Entry& entry) {
+  return entry.kind != EntryKind::kConfiguration || Configuration::Decode(entry.payload).ok();
+}
+
+}  // namespace
+
+Acceptor::Acceptor(const Options& options, const RecoveredState& recovered, Time refuse_until)
+    : options_(options),
+      promised_(recovered.promised),
+      votes_(recovered.floor.Next()),
+      granted_(refuse_until) {
+  for (const Vote& vote : recovered.votes) {
+    CHECK_LE(vote.ballot, promised_) << "slot " << vote.slot;
+    CHECK_GT(vote.slot, recovered.floor);
+    SlotVote& slot_vote = votes_.At(vote.slot);
+    Set(slot_vote, vote.ballot, vote.entry, Ticket());
+    slot_vote.chosen = vote.chosen || vote.slot <= recovered.chosen_index;
+  }
+}
+
+void Acceptor::OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot chosen_index,
+                         Time now, Outbox& outbox) {
+  if (prepare.ballot.node != envelope.from || prepare.ballot.round > kRoundMax) return;
+  if (prepare.ballot < promised_) return Refuse(envelope, prepare.ballot, outbox);
+  if (prepare.ballot > promised_) {
+    if (granted_.LeftAgainst(envelope.from, now) > Duration::zero()) {
+      PROBE("a lease forbade a promise");
+      return Refuse(envelope, prepare.ballot, outbox);
+    }
+    promised_ = prepare.ballot;
+    promise_ticket_ = outbox.Persist(PromisedRecord{promised_});
+  }
+  // Not ours to send before the promise is durable: after a crash we would not know it, could
+  // promise a lower ballot, and two leaders would each believe in a quorum. (Rule 1.)
+  outbox.SendAfter(promise_ticket_, envelope.from, envelope.from_life,
+                   MakePage(prepare, chosen_index));
+}
+
+Promise Acceptor::MakePage(const Prepare& prepare, Slot chosen_index) const {
+  Promise page{.ballot = prepare.ballot,
+               .first_slot = prepare.first_slot,
+               .last_slot = Slot::Max(),
+               .floor = floor(),
+               .chosen_index = chosen_index,
+               .votes = {}};
+  size_t bytes = 0;
+  for (Slot slot = std::max(prepare.first_slot, votes_.first()); slot < votes_.end(); ++slot) {
+    const SlotVote& vote = *votes_.Find(slot);
+    if (vote.entry == nullptr) continue;
+    if (!page.votes.empty() && bytes + EntryBytes(*vote.entry) > options_.page_bytes_max) {
+      PROBE("a promise took more than one page");
+      page.last_slot = slot.Previous();
+      break;
+    }
+    bytes += EntryBytes(*vote.entry);
+    page.votes.push_back(
+        {.slot = slot, .ballot = vote.ballot, .chosen = vote.chosen, .entry = vote.entry});
+  }
+  return page;
+}
+
+bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot chosen_index,
+                        Outbox& outbox) {
+  if (accept.ballot.node != envelope.from || accept.ballot.round > kRoundMax) return false;
+  if (accept.ballot < promised_) {
+    Refuse(envelope, accept.ballot, outbox);
+    return false;
+  }
+  const bool raises = accept.ballot > promised_;
+  promised_ = accept.ballot;
+
+  Accepted answer{.ballot = accept.ballot, .slots = {}};
+  Ticket rests_on = promise_ticket_;
+  bool wrote = false;
+  for (const SlotEntry& proposal : accept.entries) {
+    if (!IsWellFormed(*proposal.entry)) {
+      LOG(ERROR) << "n" << envelope.from << " proposed a malformed configuration; it is ignored:"
+                 << " slot=" << proposal.slot;
+      continue;
+    }
+    const std::optional<Ticket> ticket = VoteFor(proposal, accept.ballot, chosen_index, outbox);
+    if (!ticket.has_value()) continue;
+    const SlotVote* const vote = VoteAt(proposal.slot);
+    wrote = wrote || (vote != nullptr && vote->ballot == accept.ballot);
+    rests_on = std::max(rests_on, *ticket);
+    answer.slots.push_back(proposal.slot);
+  }
+  // The raised promise rests on the votes' own records, if there are any.
+  if (raises) {
+    promise_ticket_ = wrote ? outbox.last_ticket() : outbox.Persist(PromisedRecord{promised_});
+    rests_on = std::max(rests_on, promise_ticket_);
+  }
+  if (!answer.slots.empty()) {
+    outbox.SendAfter(rests_on, envelope.from, envelope.from_life, std::move(answer));
+  }
+  return true;
+}
+
+std::optional<Ticket> Acceptor::VoteFor(const SlotEntry& proposal, Ballot ballot,
+                                        Slot chosen_index, Outbox& outbox) {
+  if (IsBeyondWindow(proposal, chosen_index)) {
+    PROBE("an accept beyond the window was dropped");
+    return std::nullopt;
+  }
+  // At or below the floor a value is chosen, durable and applied. A vote there needs no record: we
+  // would report the floor instead of it, which says more.
+  if (proposal.slot <= floor()) return Ticket();
+
+  SlotVote& vote = votes_.At(proposal.slot);
+  if (vote.chosen) {
+    if (IsSameValue(*vote.entry, *proposal.entry)) return vote.ticket;
+    // A leader that was superseded, whose successor's Prepare we never saw; it gets no quorum.
+    PROBE("another value was proposed for a slot known to be chosen");
+    return std::nullopt;
+  }
+  if (vote.entry != nullptr && vote.ballot == ballot) {
+    if (!IsSameValue(*vote.entry, *proposal.entry)) {
+      LOG(ERROR) << "n" << ballot.node << " proposes two values in one ballot: slot="
+                 << proposal.slot << " ballot=" << ballot;
+      return std::nullopt;
+    }
+    return vote.ticket;
+  }
+  CHECK_GE(ballot, vote.ballot) << "slot " << proposal.slot;
+  Set(vote, ballot, proposal.entry,
+      outbox.Persist(AcceptedRecord{proposal.slot, ballot, proposal.entry}));
+  return vote.ticket;
+}
+
+bool Acceptor::IsBeyondWindow(const SlotEntry& proposal, Slot chosen_index) const {
+  if (proposal.slot > chosen_index.Plus(options_.window_slots_max)) return true;
+  // The next slot to be chosen is always taken, or nothing would ever get on.
+  return proposal.slot > chosen_index.Next() &&
+         bytes_ + EntryBytes(*proposal.entry) > options_.tail_bytes_max + options_.window_bytes_max;
+}
+
+bool Acceptor::OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat,
+                           Slot chosen_index, Duration lease, Time now, Outbox& outbox) {
+  if (heartbeat.ballot.node != envelope.from || heartbeat.ballot.round > kRoundMax) return false;
+  if (heartbeat.ballot < promised_) {
+    Refuse(envelope, heartbeat.ballot, outbox);
+    return false;
+  }
+  if (heartbeat.ballot > promised_) {
+    // Else a delayed probe of an older leader could take the grant over, and with it the right to a
+    // new ballot while this leader relies on its lease.
+    promised_ = heartbeat.ballot;
+    promise_ticket_ = outbox.Persist(PromisedRecord{promised_});
+  }
+  granted_.Grant(envelope.from, lease, now);
+  outbox.Send(envelope.from, envelope.from_life,
+              HeartbeatAck{.ballot = heartbeat.ballot,
+                           .probe = heartbeat.probe,
+                           .chosen_index = chosen_index});
+  return true;
+}
+
+void Acceptor::OnWaiver(NodeId from, const Waiver& waiver) {
+  if (waiver.ballot.node == from && waiver.ballot >= promised_) granted_.Waive(from);
+}
+
+const SlotVote* Acceptor::VoteAt(Slot slot) const {
+  const SlotVote* const vote = votes_.Find(slot);
+  return vote != nullptr && vote->entry != nullptr ? vote : nullptr;
+}
+
+void Acceptor::MarkChosen(Slot slot) {
+  SlotVote* const vote = votes_.Find(slot);
+  CHECK(vote != nullptr && vote->entry != nullptr) << "slot " << slot;
+  vote->chosen = true;
+}
+
+void Acceptor::AdoptChosen(Slot slot, const EntryPtr& entry, Outbox& outbox) {
+  CHECK_GT(slot, floor());
+  SlotVote& vote = votes_.At(slot);
+  if (vote.entry != nullptr && IsSameValue(*vote.entry, *entry)) {
+    vote.chosen = true;
+    return;
+  }
+  CHECK(!vote.chosen) << "two values were chosen: slot=" << slot << " known: " << *vote.entry
+                      << ", learnt: " << *entry;
+  Set(vote, Ballot(), entry, outbox.Persist(ChosenRecord{slot, entry}));
+  vote.chosen = true;
+}
+
+void Acceptor::RaiseFloor() {
+  const SlotVote* const vote = votes_.Find(votes_.first());
+  CHECK(vote != nullptr && vote->chosen) << "slot " << votes_.first();
+  bytes_ -= EntryBytes(*vote->entry);
+  votes_.DropFirst();
+}
+
+void Acceptor::Refuse(const Envelope& envelope, Ballot refused, Outbox& outbox) const {
+  outbox.Send(envelope.from, envelope.from_life, Nack{.ballot = refused, .promised = promised_});
+}
+
+void Acceptor::Set(SlotVote& vote, Ballot ballot, const EntryPtr& entry, Ticket ticket) {
+  if (vote.entry != nullptr) bytes_ -= EntryBytes(*vote.entry);
+  vote.ballot = ballot;
+  vote.entry = entry;
+  vote.ticket = ticket;
+  bytes_ += EntryBytes(*entry);
+}
+
+}  // namespace decree::paxos

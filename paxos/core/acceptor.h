@@ -1,0 +1,93 @@
+#pragma once
+// The acceptor: remembers what this node has promised and accepted, and answers for it.
+//
+// It refuses everything below its promised ballot and forgets no vote above its floor; the safety of
+// the protocol rests on these two. ("Paxos Made Simple", §2.2; rule 1.) It also owns the lease that
+// it granted (rule 7).
+//
+// Passive, single-threaded, no I/O: `Replica` drives it. What must survive a restart goes to the
+// outbox as a record, and the answers that rest on those records wait for their ticket.
+
+#include <cstddef>
+#include <optional>
+
+#include "paxos/base/time.h"
+#include "paxos/core/lease.h"
+#include "paxos/core/message.h"
+#include "paxos/core/options.h"
+#include "paxos/core/outbox.h"
+#include "paxos/core/record.h"
+#include "paxos/core/slot_window.h"
+#include "paxos/core/types.h"
+
+namespace decree::paxos {
+
+// What the acceptor holds for a slot above its floor.
+struct SlotVote {
+  Ballot ballot;         // none if the value was only ever learnt as chosen
+  EntryPtr entry;        // null: nothing was accepted here
+  bool chosen = false;   // the value is chosen, and never changes again
+  Ticket ticket;         // the newest record of this slot; when durable, so is the vote
+};
+
+class Acceptor {
+ public:
+  // `refuse_until`: no promise is given before (rule 7, restart).
+  Acceptor(const Options& options, const RecoveredState& recovered, Time refuse_until);
+
+  // Phase 1. Promises the ballot unless a higher one was promised or a lease forbids it, and reports
+  // a page of votes from `first_slot` on. A repeated Prepare is answered again.
+  void OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot chosen_index, Time now,
+                 Outbox& outbox);
+  // Phase 2. Votes for every entry within the window unless a higher ballot was promised. Returns
+  // false if it was refused.
+  bool OnAccept(const Envelope& envelope, const Accept& accept, Slot chosen_index, Outbox& outbox);
+  // A leader's sign of life, which grants it a lease of this length. Returns false if a higher
+  // ballot was promised.
+  bool OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat, Slot chosen_index,
+                   Duration lease, Time now, Outbox& outbox);
+  void OnWaiver(NodeId from, const Waiver& waiver);
+
+  // The highest ballot promised, whether or not the promise is durable yet.
+  Ballot promised() const { return promised_; }
+  // How long a promise to `node` is ruled out by a lease.
+  Duration LeaseLeftAgainst(NodeId node, Time now) const {
+    return granted_.LeftAgainst(node, now);
+  }
+
+  // ---- Votes; the learner marks and adds what is chosen ----
+
+  // Null at or below the floor, and where nothing was accepted.
+  const SlotVote* VoteAt(Slot slot) const;
+  // What was accepted at this slot is chosen.
+  void MarkChosen(Slot slot);
+  // `entry` is chosen at this slot, whatever was accepted there. Stops the process if another value
+  // was known to be chosen.
+  void AdoptChosen(Slot slot, const EntryPtr& entry, Outbox& outbox);
+
+  // Slots up to here are chosen and applied, and no longer kept in memory.
+  Slot floor() const { return votes_.first().Previous(); }
+  // The last slot with a vote, or the floor.
+  Slot last_slot() const { return votes_.end().Previous(); }
+  size_t bytes() const { return bytes_; }
+  // Forgets the first slot above the floor, which must be chosen.
+  void RaiseFloor();
+
+ private:
+  void Refuse(const Envelope& envelope, Ballot refused, Outbox& outbox) const;
+  Promise MakePage(const Prepare& prepare, Slot chosen_index) const;
+  // Takes the vote in; the ticket that it rests on, or nullopt if the slot cannot be voted on.
+  std::optional<Ticket> VoteFor(const SlotEntry& proposal, Ballot ballot, Slot chosen_index,
+                                Outbox& outbox);
+  bool IsBeyondWindow(const SlotEntry& proposal, Slot chosen_index) const;
+  void Set(SlotVote& vote, Ballot ballot, const EntryPtr& entry, Ticket ticket);
+
+  const Options options_;
+  Ballot promised_;         // Never goes down. Invariant: >= the ballot of every vote.
+  Ticket promise_ticket_;   // the record that `promised_` rests on
+  SlotWindow<SlotVote> votes_;
+  size_t bytes_ = 0;  // of the entries in `votes_`
+  GrantedLease granted_;
+};
+
+}  // namespace decree::paxos

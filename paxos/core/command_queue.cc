@@ -1,0 +1,49 @@
+#include "paxos/core/command_queue.h"
+
+#include <utility>
+
+#include "paxos/base/probe.h"
+#include "paxos/core/entry.h"
+
+namespace decree::paxos {
+namespace {
+
+// What a waiting command costs beside its bytes.
+constexpr size_t kOverheadBytes = 64;
+
+}  // namespace
+
+void CommandQueue::Push(ProposalId id, std::string command, Time deadline) {
+  bytes_ += command.size() + kOverheadBytes;
+  waiting_.push_back({.id = id, .deadline = deadline, .command = std::move(command)});
+}
+
+std::vector<ProposalId> CommandQueue::TakeBatch(size_t bytes_max, Time now, std::string& payload,
+                                                std::vector<DroppedProposal>& dropped) {
+  std::vector<ProposalId> ids;
+  while (!waiting_.empty()) {
+    if (waiting_.front().deadline <= now) {
+      PROBE("a command expired before it had a slot");
+      dropped.push_back({.id = Pop().id, .reason = DroppedProposal::Reason::kDeadline});
+      continue;
+    }
+    if (!ids.empty() && payload.size() + waiting_.front().command.size() > bytes_max) break;
+    const Waiting next = Pop();
+    AppendCommand(payload, next.command);
+    ids.push_back(next.id);
+  }
+  return ids;
+}
+
+void CommandQueue::DropAll(DroppedProposal::Reason reason, std::vector<DroppedProposal>& dropped) {
+  while (!waiting_.empty()) dropped.push_back({.id = Pop().id, .reason = reason});
+}
+
+CommandQueue::Waiting CommandQueue::Pop() {
+  Waiting next = std::move(waiting_.front());
+  waiting_.pop_front();
+  bytes_ -= next.command.size() + kOverheadBytes;
+  return next;
+}
+
+}  // namespace decree::paxos

@@ -1,0 +1,49 @@
+#include "paxos/core/election.h"
+
+#include <algorithm>
+
+namespace decree::paxos {
+
+Election::Election(const Options& options, Random random, Time now)
+    : options_(options), random_(random) {
+  Postpone(now);
+}
+
+void Election::OnLeaderHeard(Time now) {
+  leader_heard_ = now;
+  polling_ = false;
+  Postpone(now);
+}
+
+void Election::Postpone(Time now) {
+  deadline_ = now + random_.Between(options_.election_timeout_min, options_.election_timeout_max);
+}
+
+void Election::TryAgainAfter(Duration left, Time now) {
+  // A little apart from the others, who wait for the same lease to end.
+  const Duration spread = options_.election_timeout_max - options_.election_timeout_min;
+  deadline_ = std::min(deadline_, now + left + random_.Between(Duration::zero(), spread / 2));
+}
+
+bool Election::IsLeaderAlive(Time now) const {
+  return leader_heard_ != Time::min() && now - leader_heard_ < options_.election_timeout_min;
+}
+
+Poll Election::StartPoll(Ballot ballot, Slot chosen_index) {
+  ++poll_;
+  polling_ = true;
+  granted_ = Tally();
+  return {.poll = poll_, .ballot = ballot, .chosen_index = chosen_index};
+}
+
+bool Election::OnAnswer(NodeId from, const PollAnswer& answer,
+                        const Configuration& configuration) {
+  if (!polling_ || answer.poll != poll_ || !answer.granted) return false;
+  if (!configuration.IsVoter(from)) return false;
+  granted_.Add(from);
+  if (granted_.count() < configuration.Phase1Quorum()) return false;
+  polling_ = false;
+  return true;
+}
+
+}  // namespace decree::paxos

@@ -1,0 +1,111 @@
+#include "paxos/core/message.h"
+
+#include <array>
+#include <type_traits>
+
+namespace decree::paxos {
+namespace {
+
+constexpr size_t kMessageOverheadBytes = 64;
+constexpr size_t kSlotOverheadBytes = 24;
+
+// In the order of the variant.
+constexpr std::array kNames = {
+    "Poll",      "PollAnswer",   "Prepare", "Promise",  "Accept", "Accepted",    "Nack",
+    "Heartbeat", "HeartbeatAck", "Waiver",  "StandNow", "Fetch",  "FetchAnswer", "ReadIndexRequest",
+    "ReadIndexAnswer"};
+static_assert(kNames.size() == std::variant_size_v<Message>);
+
+template <typename Items>
+size_t ItemsBytes(const Items& items) {
+  size_t bytes = 0;
+  for (const auto& item : items) bytes += kSlotOverheadBytes + EntryBytes(*item.entry);
+  return bytes;
+}
+
+// What follows the name in a trace.
+struct Describe {
+  std::ostream& out;
+
+  void operator()(const Poll& m) const {
+    out << " ballot=" << m.ballot << " chosen=" << m.chosen_index << " poll=" << m.poll;
+  }
+  void operator()(const PollAnswer& m) const {
+    out << (m.granted ? " granted" : " refused") << " promised=" << m.promised
+        << " floor=" << m.floor << " chosen=" << m.chosen_index
+        << " lease_left_ms=" << ToMilliseconds(m.lease_left) << " poll=" << m.poll;
+  }
+  void operator()(const Prepare& m) const {
+    out << " ballot=" << m.ballot << " first=" << m.first_slot;
+  }
+  void operator()(const Promise& m) const {
+    out << " ballot=" << m.ballot << " first=" << m.first_slot << " last=" << m.last_slot
+        << " floor=" << m.floor << " chosen=" << m.chosen_index << " votes=" << m.votes.size();
+  }
+  void operator()(const Accept& m) const {
+    out << " ballot=" << m.ballot << " chosen=" << m.chosen_index << " slots=";
+    for (const SlotEntry& item : m.entries) out << item.slot << ' ';
+  }
+  void operator()(const Accepted& m) const {
+    out << " ballot=" << m.ballot << " slots=";
+    for (const Slot slot : m.slots) out << slot << ' ';
+  }
+  void operator()(const Nack& m) const {
+    out << " ballot=" << m.ballot << " promised=" << m.promised;
+  }
+  void operator()(const Heartbeat& m) const {
+    out << " ballot=" << m.ballot << " probe=" << m.probe << " chosen=" << m.chosen_index;
+  }
+  void operator()(const HeartbeatAck& m) const {
+    out << " ballot=" << m.ballot << " probe=" << m.probe << " chosen=" << m.chosen_index;
+  }
+  void operator()(const Waiver& m) const { out << " ballot=" << m.ballot; }
+  void operator()(const StandNow& m) const { out << " ballot=" << m.ballot; }
+  void operator()(const Fetch& m) const {
+    out << " first=" << m.first_slot << " last=" << m.last_slot;
+  }
+  void operator()(const FetchAnswer& m) const {
+    out << " chosen=" << m.chosen_index << " entries=" << m.entries.size();
+  }
+  void operator()(const ReadIndexRequest& m) const { out << " request=" << m.request; }
+  void operator()(const ReadIndexAnswer& m) const {
+    out << (m.served ? " served" : " refused") << " request=" << m.request << " index=" << m.index;
+  }
+};
+
+}  // namespace
+
+const char* MessageName(const Message& message) { return kNames[message.index()]; }
+
+size_t MessageBytes(const Message& message) {
+  if (const auto* accept = std::get_if<Accept>(&message)) {
+    return kMessageOverheadBytes + ItemsBytes(accept->entries);
+  }
+  if (const auto* answer = std::get_if<FetchAnswer>(&message)) {
+    return kMessageOverheadBytes + ItemsBytes(answer->entries);
+  }
+  if (const auto* promise = std::get_if<Promise>(&message)) {
+    return kMessageOverheadBytes + ItemsBytes(promise->votes);
+  }
+  if (const auto* accepted = std::get_if<Accepted>(&message)) {
+    return kMessageOverheadBytes + accepted->slots.size() * sizeof(Slot);
+  }
+  return kMessageOverheadBytes;
+}
+
+bool IsBulk(const Message& message) {
+  return std::holds_alternative<Accept>(message) || std::holds_alternative<FetchAnswer>(message) ||
+         std::holds_alternative<Promise>(message);
+}
+
+std::ostream& operator<<(std::ostream& out, const Message& message) {
+  out << MessageName(message);
+  std::visit(Describe{out}, message);
+  return out;
+}
+
+std::ostream& operator<<(std::ostream& out, const Envelope& envelope) {
+  return out << 'n' << envelope.from << " > n" << envelope.to << ' ' << envelope.message;
+}
+
+}  // namespace decree::paxos

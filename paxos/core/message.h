@@ -1,0 +1,153 @@
+#pragma once
+// What nodes say to each other: one struct for each message, and `Message`, the variant over them.
+//
+// proto/decree/v1/peer.proto shows who says what when. Any message may be lost, repeated, delayed
+// and reordered without limit (rule 5).
+
+#include <cstddef>
+#include <cstdint>
+#include <ostream>
+#include <variant>
+#include <vector>
+
+#include "paxos/base/time.h"
+#include "paxos/core/entry.h"
+#include "paxos/core/types.h"
+
+namespace decree::paxos {
+
+struct SlotEntry {
+  Slot slot;
+  EntryPtr entry;
+};
+
+// What an acceptor holds for one slot.
+struct Vote {
+  Slot slot;
+  Ballot ballot;        // under which it was accepted; none if it was only ever learnt as chosen
+  bool chosen = false;  // the value is known to be chosen
+  EntryPtr entry;
+};
+
+// ---- Election (rule 8) ----
+
+// "Would you promise this ballot?" Changes no state at the receiver.
+struct Poll {
+  uint64_t poll = 0;  // numbers the attempt; echoed
+  Ballot ballot;
+  Slot chosen_index;
+};
+struct PollAnswer {
+  uint64_t poll = 0;
+  bool granted = false;
+  Ballot promised;
+  Slot floor;
+  Slot chosen_index;
+  Duration lease_left = Duration::zero();  // how long the responder is still bound by a grant
+};
+
+// ---- Phase 1 ----
+
+struct Prepare {
+  Ballot ballot;
+  Slot first_slot;  // report votes from here on
+};
+// One page of a promise. The proposer asks for the next with a Prepare from `last_slot` + 1.
+struct Promise {
+  Ballot ballot;
+  Slot first_slot;  // of the Prepare that this answers
+  Slot last_slot;   // the page covers first_slot to here; Slot::Max() on the last page
+  // Slots up to here are chosen and their votes are not reported: fetch them (rule 2).
+  Slot floor;
+  Slot chosen_index;
+  std::vector<Vote> votes;
+};
+
+// ---- Phase 2 ----
+
+struct Accept {
+  Ballot ballot;
+  Slot chosen_index;  // of the sender, see Heartbeat
+  std::vector<SlotEntry> entries;
+};
+struct Accepted {
+  Ballot ballot;
+  std::vector<Slot> slots;
+};
+// Refuses a Prepare, an Accept or a Heartbeat.
+struct Nack {
+  Ballot ballot;    // that was refused
+  Ballot promised;  // that was promised instead; not above `ballot` when a lease forbids the promise
+};
+
+// ---- Leadership ----
+
+// Also the lease probe. `chosen_index` holds for values accepted under `ballot` (rule 4).
+struct Heartbeat {
+  Ballot ballot;
+  uint64_t probe = 0;
+  Slot chosen_index;
+};
+struct HeartbeatAck {
+  Ballot ballot;
+  uint64_t probe = 0;
+  Slot chosen_index;  // of the acceptor
+};
+// The leader of `ballot` gives up the leases that were granted to it; it will hold none under this
+// ballot again.
+struct Waiver {
+  Ballot ballot;
+};
+// From a leader that has stepped down: stand for election now, without a poll.
+struct StandNow {
+  Ballot ballot;
+};
+
+// ---- Catch-up ----
+
+struct Fetch {
+  Slot first_slot;
+  Slot last_slot;
+};
+struct FetchAnswer {
+  Slot chosen_index;
+  std::vector<SlotEntry> entries;  // chosen values, in slot order, possibly fewer than were asked
+};
+
+// ---- Reads at a follower ----
+
+struct ReadIndexRequest {
+  uint64_t request = 0;
+};
+struct ReadIndexAnswer {
+  uint64_t request = 0;
+  bool served = false;  // false: not the leader
+  Slot index;
+  Ballot ballot;  // of the leader; `index` is a chosen index as in Heartbeat
+};
+
+using Message = std::variant<Poll, PollAnswer, Prepare, Promise, Accept, Accepted, Nack, Heartbeat,
+                             HeartbeatAck, Waiver, StandNow, Fetch, FetchAnswer, ReadIndexRequest,
+                             ReadIndexAnswer>;
+
+struct Envelope {
+  NodeId from;
+  NodeId to;
+  Incarnation from_incarnation;
+  Life from_life;
+  Life to_life;  // of the process that this answers; 0: any
+  Message message;
+};
+
+// "Accept", "Promise", ...: as traces and scenarios name it.
+const char* MessageName(const Message& message);
+// What the message weighs in a queue, in bytes, near its size on the wire.
+size_t MessageBytes(const Message& message);
+// True for what carries entries; it travels apart from the rest, so as not to delay a lease.
+bool IsBulk(const Message& message);
+
+// For traces: the name and the numbers, never a payload.
+std::ostream& operator<<(std::ostream& out, const Message& message);
+std::ostream& operator<<(std::ostream& out, const Envelope& envelope);
+
+}  // namespace decree::paxos

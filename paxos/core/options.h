@@ -1,0 +1,48 @@
+#pragma once
+// Every tunable of the core, with its unit and default.
+
+#include <cstddef>
+
+#include "paxos/base/status.h"
+#include "paxos/base/time.h"
+#include "paxos/core/membership.h"
+
+namespace decree::paxos {
+
+struct Options {
+  // How often a leader shows itself and renews its lease.
+  Duration heartbeat = Milliseconds(100);
+  // A follower that hears nothing for a random time between these polls for an election. A leader
+  // that hears no quorum for the lower one steps down.
+  Duration election_timeout_min = Milliseconds(500);
+  Duration election_timeout_max = Milliseconds(1000);
+  // How long an unanswered Accept, Prepare or Fetch waits before it is sent again.
+  Duration retransmit = Milliseconds(200);
+  // How long a gap may stay before it is fetched: its Accept may just be on the way.
+  Duration gap_patience = Milliseconds(20);
+
+  // A command above this is refused; it also bounds a batch, which holds at least one command.
+  size_t command_bytes_max = 2 << 20;
+  size_t batch_bytes_max = 1 << 20;
+  // Slots proposed and not yet chosen. One makes the largest batches, which is best on few cores.
+  size_t slots_in_flight_max = 1;
+  // Commands waiting for a slot; past it, proposals are refused.
+  size_t pending_bytes_max = 64 << 20;
+  // Linearizable reads waiting for confirmation.
+  size_t pending_reads_max = 100'000;
+  // Bounds the entries of one Promise page or FetchAnswer; at least one entry is sent.
+  size_t page_bytes_max = 1 << 20;
+  // Applied entries kept in memory for slow peers; older ones are read from the log.
+  size_t tail_bytes_max = 16 << 20;
+  // How far ahead of the chosen index a vote may lie, and what such votes may weigh beyond the tail.
+  size_t window_slots_max = 65'536;
+  size_t window_bytes_max = 64 << 20;
+
+  // What is wrong, in words for the operator.
+  Status Validate() const;
+  // Rules that tie these to the replicated record: the lease is at most the smallest election
+  // timeout (rule 8), and renewed in time.
+  Status ValidateWith(const Configuration& configuration) const;
+};
+
+}  // namespace decree::paxos

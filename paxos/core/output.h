@@ -1,0 +1,69 @@
+#pragma once
+// What the replica asks of the world. The caller carries it out and reports back; this struct is the
+// whole contract.
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "paxos/core/entry.h"
+#include "paxos/core/message.h"
+#include "paxos/core/record.h"
+#include "paxos/core/types.h"
+
+namespace decree::paxos {
+
+struct ChosenEntry {
+  Slot slot;
+  EntryPtr entry;
+};
+
+// Where a command was put. When this slot is applied, the command was executed if the entry's
+// `proposer` is this ballot; otherwise it was not and never will be.
+struct Placement {
+  ProposalId id;
+  Slot slot;
+  Ballot ballot;
+  uint32_t index = 0;  // in the entry's batch
+};
+
+// Never proposed, and never will be: safe to send again, here or elsewhere.
+struct DroppedProposal {
+  enum class Reason { kNotLeader, kDeadline };
+  ProposalId id;
+  Reason reason = Reason::kNotLeader;
+};
+
+struct ReadGrant {
+  ReadId id;
+  Slot slot;
+};
+
+struct RefusedRead {
+  enum class Reason { kNoLeader, kLeaderChanged, kTimedOut, kOverloaded };
+  ReadId id;
+  Reason reason = Reason::kNoLeader;
+};
+
+// A peer asks for slots that are only in the log: read them there and send a FetchAnswer, made with
+// Replica::AnswerFromLog.
+struct LogRead {
+  NodeId to;
+  Life to_life;
+  Slot first_slot;
+  Slot last_slot;
+};
+
+struct Output {
+  std::vector<Envelope> messages;     // Safe to send now, in any order; any of them may be lost.
+  std::vector<RecordBatch> records;   // Make durable in this order, then report `batch.ticket`.
+  std::vector<ChosenEntry> entries;   // Apply in slot order, without gaps, then report the last.
+  std::vector<ReadGrant> reads;       // May be served once `grant.slot` is applied.
+  std::vector<RefusedRead> refused_reads;
+  std::vector<Placement> placements;  // Commands that now have a slot; comes before its entry.
+  std::vector<DroppedProposal> dropped;
+  std::vector<LogRead> log_reads;
+  std::optional<Role> new_role;       // Set when this node began or ceased to lead or to stand.
+};
+
+}  // namespace decree::paxos

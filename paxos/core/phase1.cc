@@ -1,0 +1,78 @@
+#include "paxos/core/phase1.h"
+
+#include <glog/logging.h>
+
+#include "paxos/base/planted_bug.h"
+#include "paxos/base/probe.h"
+
+namespace decree::paxos {
+
+void Phase1::Start(Ballot ballot, Slot first_slot) {
+  CHECK(!ballot.IsNone());
+  CHECK_GE(ballot, ballot_);
+  ballot_ = ballot;
+  first_slot_ = first_slot;
+  promisers_.clear();
+  floor_ = kNoSlot;
+  floor_holder_ = kNoNode;
+  votes_.clear();
+}
+
+std::optional<Slot> Phase1::OnPromise(NodeId from, Incarnation incarnation,
+                                      const Promise& promise) {
+  if (promise.ballot != ballot_) return std::nullopt;
+  const auto [found, is_new] =
+      promisers_.try_emplace(from, Promiser{.incarnation = incarnation, .wanted = first_slot_});
+  Promiser& promiser = found->second;
+  if (promiser.complete || promise.first_slot != promiser.wanted) return std::nullopt;
+
+  if (promise.floor > floor_) {
+    floor_ = promise.floor;
+    floor_holder_ = from;
+  }
+  for (const Vote& vote : promise.votes) TakeVote(vote);
+
+  if (promise.last_slot == Slot::Max()) {
+    promiser.complete = true;
+    return std::nullopt;
+  }
+  // A page that covers nothing would be asked for without end.
+  if (promise.last_slot < promiser.wanted) return std::nullopt;
+  promiser.wanted = promise.last_slot.Next();
+  return promiser.wanted;
+}
+
+void Phase1::TakeVote(const Vote& vote) {
+  if (vote.slot < first_slot_ || vote.entry == nullptr) return;
+  const auto [found, is_new] = votes_.try_emplace(vote.slot, vote);
+  if (is_new) return;
+  Vote& best = found->second;
+  if (best.chosen) return;
+  const bool better = IsPlanted(PlantedBug::kWrongValueInRecovery) ? vote.ballot < best.ballot
+                                                                  : vote.ballot > best.ballot;
+  if (vote.ballot != best.ballot) PROBE("two acceptors reported different ballots for a slot");
+  if (vote.chosen || better) best = vote;
+}
+
+bool Phase1::IsComplete(const Configuration& configuration) const {
+  uint32_t complete = 0;
+  for (const auto& [node, promiser] : promisers_) {
+    if (promiser.complete && configuration.IsVoter(node)) ++complete;
+  }
+  return complete >= configuration.Phase1Quorum();
+}
+
+std::optional<Slot> Phase1::WantedFrom(NodeId node) const {
+  const auto found = promisers_.find(node);
+  if (found == promisers_.end()) return first_slot_;
+  if (found->second.complete) return std::nullopt;
+  return found->second.wanted;
+}
+
+std::optional<Incarnation> Phase1::IncarnationOf(NodeId node) const {
+  const auto found = promisers_.find(node);
+  if (found == promisers_.end()) return std::nullopt;
+  return found->second.incarnation;
+}
+
+}  // namespace decree::paxos

@@ -1,0 +1,57 @@
+#pragma once
+// Phase 1 of one ballot: collects Promises, page by page, until a quorum's are complete.
+//
+// The votes that they report decide what may be proposed: for each slot the one of the highest
+// ballot. ("Paxos Made Simple", §2.2; rule 2.)
+
+#include <map>
+#include <optional>
+
+#include "paxos/core/membership.h"
+#include "paxos/core/message.h"
+#include "paxos/core/types.h"
+
+namespace decree::paxos {
+
+class Phase1 {
+ public:
+  // Votes are wanted from `first_slot` on.
+  void Start(Ballot ballot, Slot first_slot);
+
+  // Takes a page in. Returns the slot from which that acceptor's next page is to be asked for;
+  // nullopt if there is none, or if the page is not the one that was expected.
+  std::optional<Slot> OnPromise(NodeId from, Incarnation incarnation, const Promise& promise);
+
+  // Every page of a phase-1 quorum of this configuration is in.
+  bool IsComplete(const Configuration& configuration) const;
+  // From which slot this acceptor still owes votes; nullopt if its promise is complete.
+  std::optional<Slot> WantedFrom(NodeId node) const;
+  bool HasPromised(NodeId node) const { return promisers_.contains(node); }
+  // Who has shown which incarnation with its promise; null if it gave none.
+  std::optional<Incarnation> IncarnationOf(NodeId node) const;
+
+  Ballot ballot() const { return ballot_; }
+  // The highest floor that was reported, and by whom: slots up to it must be fetched.
+  Slot floor() const { return floor_; }
+  NodeId floor_holder() const { return floor_holder_; }
+  // The vote of the highest ballot reported for each slot; one flagged chosen wins over all.
+  const std::map<Slot, Vote>& votes() const { return votes_; }
+
+ private:
+  struct Promiser {
+    Incarnation incarnation;
+    Slot wanted;            // where its next page begins
+    bool complete = false;
+  };
+
+  void TakeVote(const Vote& vote);
+
+  Ballot ballot_;
+  Slot first_slot_;
+  std::map<NodeId, Promiser> promisers_;
+  Slot floor_;
+  NodeId floor_holder_;
+  std::map<Slot, Vote> votes_;
+};
+
+}  // namespace decree::paxos

@@ -1,0 +1,53 @@
+#pragma once
+// What must become durable, and what is found again at start.
+
+#include <variant>
+#include <vector>
+
+#include "paxos/core/entry.h"
+#include "paxos/core/membership.h"
+#include "paxos/core/message.h"
+#include "paxos/core/types.h"
+
+namespace decree::paxos {
+
+// Lives in the promise file, not in the log. Only for a promise without a vote: an Accept that raises
+// the promise rests on its AcceptedRecord.
+struct PromisedRecord {
+  Ballot ballot;
+};
+struct AcceptedRecord {
+  Slot slot;
+  Ballot ballot;
+  EntryPtr entry;
+};
+// A value learnt from another node.
+struct ChosenRecord {
+  Slot slot;
+  EntryPtr entry;
+};
+// Says that the newest record of every slot up to here holds the chosen value (rule 4). A hint that
+// saves work at the next start; nothing waits for it.
+struct ChosenIndexRecord {
+  Slot slot;
+};
+
+using Record = std::variant<PromisedRecord, AcceptedRecord, ChosenRecord, ChosenIndexRecord>;
+
+struct RecordBatch {
+  Ticket ticket;
+  std::vector<Record> records;
+};
+
+// What a replica starts from: read from the log and the state machine, and validated.
+struct RecoveredState {
+  Ballot promised;     // at least the ballot of every vote
+  Slot chosen_index;   // every slot up to here is chosen
+  Slot floor;          // <= chosen_index; slots up to here are not in `votes`
+  Slot applied;        // >= floor; the state machine holds the effects of all slots up to here
+  std::vector<Vote> votes;  // the newest record of each slot above `floor`, in slot order
+  Configuration configuration;  // that governs the slot after `applied`
+  LogTime log_time;             // the highest of any slot up to `floor`
+};
+
+}  // namespace decree::paxos

@@ -1,0 +1,277 @@
+#include "paxos/core/replica.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <glog/logging.h>
+
+#include "paxos/base/planted_bug.h"
+#include "paxos/base/probe.h"
+
+namespace decree::paxos {
+namespace {
+
+// A restarted acceptor cannot know what lease it granted, so it refuses promises for the longest
+// there may have been. One that never promised anything has granted nothing (rule 7).
+Time RefusePromisesUntil(const RecoveredState& recovered, Time now) {
+  if (recovered.promised.IsNone() || IsPlanted(PlantedBug::kGrantForgottenAtStart)) return now;
+  return now + recovered.configuration.lease;
+}
+
+}  // namespace
+
+Replica::Replica(const Options& options, const Identity& self, const RecoveredState& recovered,
+                 Random random, Time now)
+    : options_(options),
+      self_(self),
+      configuration_(recovered.configuration),
+      outbox_(self),
+      acceptor_(options, recovered, RefusePromisesUntil(recovered, now)),
+      learner_(options, recovered, acceptor_),
+      proposer_(options, self.node),
+      election_(options, random, now),
+      noticed_(recovered.chosen_index),
+      applied_(recovered.applied),
+      log_time_(recovered.log_time),
+      last_input_(now) {
+  CHECK(self.node != kNoNode);
+  CHECK(!self.life.IsZero());
+}
+
+// ---- Inputs ----
+
+void Replica::OnMessage(const Envelope& envelope, Time now, Output& out) {
+  BeginInput(now, out);
+  if (!ShouldIgnore(envelope)) Dispatch(envelope, now, out);
+  EndInput(now, out);
+}
+
+void Replica::OnTick(Time now, Output& out) {
+  BeginInput(now, out);
+  CheckQuorum(now, out);
+  if (role_ == Role::kLeader && now >= heartbeat_at_) SendHeartbeat(now);
+  proposer_.OnTick(configuration_, chosen_index(), now, outbox_);
+  learner_.FetchMissing(now, self_.node, outbox_);
+  if (asked_.asked() != kNoNode && now >= asked_.asked_at() + options_.election_timeout_min) {
+    RefuseAsked(RefusedRead::Reason::kTimedOut, out);
+  }
+  if (role_ != Role::kLeader && now >= election_.deadline()) StartPoll(now, out);
+  EndInput(now, out);
+}
+
+void Replica::OnDurable(Ticket ticket, Time now, Output& out) {
+  BeginInput(now, out);
+  outbox_.OnDurable(ticket);
+  EndInput(now, out);
+}
+
+void Replica::OnApplied(Slot slot, Time now, Output& out) {
+  BeginInput(now, out);
+  CHECK_GE(slot, applied_);
+  CHECK_LE(slot, learner_.emitted());
+  applied_ = slot;
+  DropTail();
+  EndInput(now, out);
+}
+
+ProposeResult Replica::Propose(ProposalId id, std::string command, Time deadline) {
+  if (role_ != Role::kLeader || proposer_.is_closed()) return ProposeResult::kNotLeader;
+  if (command.size() > options_.command_bytes_max) return ProposeResult::kTooLarge;
+  if (pending_bytes() + command.size() > options_.pending_bytes_max) {
+    PROBE("a proposal was refused because too much waits");
+    return ProposeResult::kOverloaded;
+  }
+  proposer_.queue().Push(id, std::move(command), deadline);
+  return ProposeResult::kQueued;
+}
+
+void Replica::Flush(Time now, Output& out) {
+  BeginInput(now, out);
+  proposer_.Pump(configuration_, chosen_index(), now, outbox_, out);
+  // One round serves all the reads that came since the last.
+  if (role_ == Role::kLeader && unconfirmed_.last_probe() > lease_.last_probe()) {
+    SendHeartbeat(now);
+  }
+  if (leader_ != kNoNode && leader_ != self_.node) {
+    if (const auto request = asked_.BeginRound(leader_, now)) {
+      outbox_.Send(leader_, Life(), *request);
+    }
+  }
+  EndInput(now, out);
+}
+
+bool Replica::ShouldIgnore(const Envelope& envelope) const {
+  const Member* const member = configuration_.Find(envelope.from);
+  if (envelope.to != self_.node || member == nullptr) return true;
+  if (!member->incarnation.IsZero() && member->incarnation != envelope.from_incarnation) {
+    PROBE("a message from another incarnation was dropped");
+    return true;
+  }
+  if (!envelope.to_life.IsZero() && envelope.to_life != self_.life) {
+    PROBE("an answer to an earlier life was dropped");
+    return true;
+  }
+  return false;
+}
+
+void Replica::Dispatch(const Envelope& envelope, Time now, Output& out) {
+  std::visit([&](const auto& message) { On(envelope, message, now, out); }, envelope.message);
+}
+
+void Replica::BeginInput(Time now, Output& out) {
+  CHECK(now >= last_input_) << "time went back";
+  const Duration silence = now - last_input_;
+  last_input_ = now;
+  if (role_ == Role::kLeader && silence > options_.election_timeout_min) {
+    PROBE("a leader was held up for an election timeout");
+    StepDown("core_stuck", now, out);
+  }
+}
+
+void Replica::EndInput(Time now, Output& out) {
+  do {
+    while (const std::optional<Envelope> own = outbox_.TakeLoopback()) Dispatch(*own, now, out);
+    AdvanceChosen(now, out);
+    TryToLead(now, out);
+    learner_.FetchMissing(now, self_.node, outbox_);
+    FinishTransfer(now, out);
+    ServeReads(now, out);
+  } while (outbox_.HasLoopback());
+  learner_.NoteChosenIndex(outbox_);
+  learner_.EmitDurable(outbox_, out);
+  outbox_.Drain(now, out);
+}
+
+void Replica::AdvanceChosen(Time now, Output& out) {
+  learner_.Advance();
+  if (noticed_ == chosen_index()) return;
+  proposer_.OnChosen(chosen_index());
+  while (noticed_ < chosen_index()) {
+    ++noticed_;
+    const Entry& entry = *acceptor_.VoteAt(noticed_)->entry;
+    log_time_ = std::max(log_time_, entry.log_time);
+    if (entry.kind == EntryKind::kConfiguration) TakeConfiguration(entry, now, out);
+  }
+}
+
+void Replica::TakeConfiguration(const Entry& entry, Time now, Output& out) {
+  StatusOr<Configuration> configuration = Configuration::Decode(entry.payload);
+  CHECK(configuration.ok()) << configuration.status();  // The acceptor votes for no other.
+  configuration_ = *std::move(configuration);
+  const Member* const self = configuration_.Find(self_.node);
+  CHECK(self == nullptr || self->incarnation == self_.incarnation)
+      << "the cluster's configuration names another incarnation of n" << self_.node << ": "
+      << self->incarnation << ", ours is " << self_.incarnation
+      << "; this directory was formatted anew and must not be used under this id";
+  if (proposer_.slots_in_flight() > 0) return StepDown("superseded", now, out);
+  proposer_.OnConfiguration(configuration_, chosen_index(), acceptor_, now, outbox_);
+  if (role_ == Role::kLeader && proposer_.state() != Proposer::State::kProposing) {
+    ForgetLeader(out);
+    SetRole(Role::kCandidate, out);
+  }
+}
+
+void Replica::DropTail() {
+  while (acceptor_.floor() < applied_ && acceptor_.bytes() > options_.tail_bytes_max) {
+    acceptor_.RaiseFloor();
+  }
+}
+
+Duration Replica::LeaseLeft(Time now) const {
+  if (role_ != Role::kLeader || !MayServeReads()) return Duration::zero();
+  const Time until = lease_.HeldUntil(configuration_);
+  return until > now ? until - now : Duration::zero();
+}
+
+Time Replica::NextDeadline() const {
+  Time next = std::min(proposer_.NextDeadline(), learner_.NextDeadline());
+  if (role_ == Role::kLeader) {
+    next = std::min(next, heartbeat_at_);
+  } else {
+    next = std::min(next, election_.deadline());
+  }
+  if (transfer_until_.has_value()) next = std::min(next, *transfer_until_);
+  if (asked_.asked() != kNoNode) {
+    next = std::min(next, asked_.asked_at() + options_.election_timeout_min);
+  }
+  return next;
+}
+
+// ---- Phase 1 and 2 ----
+
+void Replica::On(const Envelope& envelope, const Prepare& prepare, Time now, Output& out) {
+  NoteRound(prepare.ballot);
+  acceptor_.OnPrepare(envelope, prepare, chosen_index(), now, outbox_);
+  // Having promised a higher ballot, this node must not act on its own any more.
+  if (role_ != Role::kFollower && acceptor_.promised() > proposer_.ballot()) {
+    StepDown("higher_ballot", now, out);
+  }
+  if (leader_ != kNoNode && acceptor_.promised() > leader_ballot_) ForgetLeader(out);
+}
+
+void Replica::On(const Envelope& envelope, const Promise& promise, Time now, Output&) {
+  proposer_.OnPromise(envelope, promise, configuration_, outbox_);
+  if (role_ != Role::kCandidate || promise.ballot != proposer_.ballot()) return;
+  // Rule 2: what lies below a floor is chosen, and nobody reports votes for it.
+  if (promise.floor > chosen_index()) {
+    PROBE("a candidate lacks slots below a reported floor");
+    learner_.OnKnownElsewhere(envelope.from, promise.chosen_index, now);
+  }
+  for (const Vote& vote : promise.votes) {
+    if (vote.chosen && vote.entry != nullptr) learner_.Learn(vote.slot, vote.entry, outbox_);
+  }
+}
+
+void Replica::On(const Envelope& envelope, const Accept& accept, Time now, Output& out) {
+  NoteRound(accept.ballot);
+  if (!acceptor_.OnAccept(envelope, accept, chosen_index(), outbox_)) return;
+  FollowLeader(envelope.from, accept.ballot, accept.chosen_index, now, out);
+}
+
+void Replica::On(const Envelope& envelope, const Accepted& accepted, Time, Output&) {
+  if (role_ != Role::kLeader) return;
+  for (const SlotEntry& chosen :
+       proposer_.OnAccepted(envelope.from, accepted, configuration_)) {
+    learner_.Learn(chosen.slot, chosen.entry, outbox_);
+  }
+}
+
+void Replica::On(const Envelope& envelope, const Nack& nack, Time now, Output& out) {
+  NoteRound(nack.promised);
+  if (role_ == Role::kFollower || nack.ballot != proposer_.ballot()) return;
+  if (nack.promised > proposer_.ballot()) return StepDown("higher_ballot", now, out);
+  PROBE("a candidate was refused because of a lease");
+  // Others may still make a quorum, but our own promise is needed for our ballot.
+  if (envelope.from == self_.node) StepDown("lease_granted_elsewhere", now, out);
+}
+
+// ---- Catch-up ----
+
+void Replica::On(const Envelope& envelope, const Fetch& fetch, Time, Output& out) {
+  const Slot last = std::min(fetch.last_slot, chosen_index());
+  if (fetch.first_slot == kNoSlot || fetch.first_slot > last) return;
+  if (fetch.first_slot <= acceptor_.floor()) {
+    PROBE("a peer was answered from the log");
+    out.log_reads.push_back({.to = envelope.from,
+                             .to_life = envelope.from_life,
+                             .first_slot = fetch.first_slot,
+                             .last_slot = std::min(last, acceptor_.floor())});
+    return;
+  }
+  outbox_.Send(envelope.from, envelope.from_life, learner_.MakeAnswer(fetch.first_slot, last));
+}
+
+void Replica::On(const Envelope&, const FetchAnswer& answer, Time now, Output&) {
+  learner_.OnFetchAnswer(answer, now, outbox_);
+}
+
+Envelope Replica::AnswerFromLog(const LogRead& read, std::vector<SlotEntry> entries) const {
+  return {.from = self_.node,
+          .to = read.to,
+          .from_incarnation = self_.incarnation,
+          .from_life = self_.life,
+          .to_life = read.to_life,
+          .message = FetchAnswer{.chosen_index = chosen_index(), .entries = std::move(entries)}};
+}
+
+}  // namespace decree::paxos

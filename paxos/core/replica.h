@@ -1,0 +1,191 @@
+#pragma once
+// One node's part in the protocol: joins acceptor, proposer, learner and election. Every input
+// enters here.
+//
+// Single-threaded, does no I/O, reads no clock: the caller passes the time, carries out the `Output`
+// and reports back. `decreed` drives it with an event loop, the simulator with virtual time.
+// Calls only append to `out`. Time never goes back between calls.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "paxos/base/random.h"
+#include "paxos/base/time.h"
+#include "paxos/core/acceptor.h"
+#include "paxos/core/election.h"
+#include "paxos/core/learner.h"
+#include "paxos/core/lease.h"
+#include "paxos/core/membership.h"
+#include "paxos/core/options.h"
+#include "paxos/core/outbox.h"
+#include "paxos/core/output.h"
+#include "paxos/core/proposer.h"
+#include "paxos/core/read_index.h"
+#include "paxos/core/record.h"
+
+namespace decree::paxos {
+
+enum class ProposeResult {
+  kQueued,      // A Placement or a DroppedProposal will name the id.
+  kNotLeader,   // Nothing was kept; `leader()` may know who leads.
+  kOverloaded,  // Too many bytes are waiting; nothing was kept.
+  kTooLarge,    // Above command_bytes_max; nothing was kept.
+};
+
+class Replica {
+ public:
+  // `options` and `recovered` have been validated. `random` drives the election timeouts only.
+  Replica(const Options& options, const Identity& self, const RecoveredState& recovered,
+          Random random, Time now);
+
+  // ---- Inputs ----
+
+  void OnMessage(const Envelope& envelope, Time now, Output& out);
+  // To be called at `NextDeadline()`; more often does no harm.
+  void OnTick(Time now, Output& out);
+  // The batch with this ticket, and all before it, are durable.
+  void OnDurable(Ticket ticket, Time now, Output& out);
+  // The state machine holds the effects of all slots up to here.
+  void OnApplied(Slot slot, Time now, Output& out);
+
+  // Queues a command. It is proposed by the next Flush that finds room in flight, or dropped once
+  // `deadline` has passed before that.
+  ProposeResult Propose(ProposalId id, std::string command, Time deadline);
+  // Asks for a linearizable read. Granted at once under the lease, else after a round of messages.
+  void Read(ReadId id, Time now, Output& out);
+  // Proposes what has gathered and asks for what reads need, to be called when all inputs at hand
+  // are in: a batch is whatever came while the last one was on its way.
+  void Flush(Time now, Output& out);
+  // Hands leadership to the most advanced peer and steps down as soon as what is in flight has
+  // ended; nothing more is proposed here until another election. False if this node does not lead.
+  bool TransferLeadership(Time now, Output& out);
+
+  // ---- Questions ----
+
+  Role role() const { return role_; }
+  // Who leads, as far as this node knows; kNoNode if it does not.
+  NodeId leader() const { return leader_; }
+  // Of the leader that this node follows, or its own.
+  Ballot ballot() const { return leader_ballot_; }
+  Ballot promised() const { return acceptor_.promised(); }
+  Slot chosen_index() const { return learner_.chosen_index(); }
+  Slot applied() const { return applied_; }
+  const Configuration& configuration() const { return configuration_; }
+  const Identity& self() const { return self_; }
+  // How much longer this node may answer linearizable reads without a message; zero if not at all.
+  Duration LeaseLeft(Time now) const;
+  // The earliest time at which OnTick has something to do.
+  Time NextDeadline() const;
+  // Bytes of commands that wait for a slot.
+  size_t pending_bytes() const { return proposer_.queue().bytes(); }
+  const Acceptor& acceptor() const { return acceptor_; }
+  const Learner& learner() const { return learner_; }
+  const Proposer& proposer() const { return proposer_; }
+
+  // The answer to a LogRead, with the entries that were found.
+  Envelope AnswerFromLog(const LogRead& read, std::vector<SlotEntry> entries) const;
+
+ private:
+  struct PeerProgress {
+    Slot chosen_index;
+    Time heard;
+  };
+
+  // ---- Messages ----
+
+  void On(const Envelope& envelope, const Poll& poll, Time now, Output& out);
+  void On(const Envelope& envelope, const PollAnswer& answer, Time now, Output& out);
+  void On(const Envelope& envelope, const Prepare& prepare, Time now, Output& out);
+  void On(const Envelope& envelope, const Promise& promise, Time now, Output& out);
+  void On(const Envelope& envelope, const Accept& accept, Time now, Output& out);
+  void On(const Envelope& envelope, const Accepted& accepted, Time now, Output& out);
+  void On(const Envelope& envelope, const Nack& nack, Time now, Output& out);
+  void On(const Envelope& envelope, const Heartbeat& heartbeat, Time now, Output& out);
+  void On(const Envelope& envelope, const HeartbeatAck& ack, Time now, Output& out);
+  void On(const Envelope& envelope, const Waiver& waiver, Time now, Output& out);
+  void On(const Envelope& envelope, const StandNow& stand, Time now, Output& out);
+  void On(const Envelope& envelope, const Fetch& fetch, Time now, Output& out);
+  void On(const Envelope& envelope, const FetchAnswer& answer, Time now, Output& out);
+  void On(const Envelope& envelope, const ReadIndexRequest& request, Time now, Output& out);
+  void On(const Envelope& envelope, const ReadIndexAnswer& answer, Time now, Output& out);
+
+  // Not from a member, from a member's earlier incarnation, or an answer to another life of ours.
+  bool ShouldIgnore(const Envelope& envelope) const;
+  void Dispatch(const Envelope& envelope, Time now, Output& out);
+
+  // ---- What every input ends with ----
+
+  // A leader that was held up for too long may have been replaced: it must not go on.
+  void BeginInput(Time now, Output& out);
+  // Handles messages to this node itself, advances what can be advanced, and fills `out`.
+  void EndInput(Time now, Output& out);
+  void AdvanceChosen(Time now, Output& out);
+  void TakeConfiguration(const Entry& entry, Time now, Output& out);
+  void DropTail();
+
+  // ---- Leadership ----
+
+  void FollowLeader(NodeId leader, Ballot ballot, Slot chosen_index, Time now, Output& out);
+  void ForgetLeader(Output& out);
+  void StartPoll(Time now, Output& out);
+  Ballot NextBallot() const;
+  void NoteRound(Ballot ballot);
+  PollAnswer AnswerPoll(NodeId from, const Poll& poll, Time now) const;
+  void Stand(Time now, Output& out);
+  void TryToLead(Time now, Output& out);
+  void StepDown(const char* reason, Time now, Output& out);
+  void SetRole(Role role, Output& out);
+  void CheckQuorum(Time now, Output& out);
+  void SendHeartbeat(Time now);
+  void FinishTransfer(Time now, Output& out);
+  // Of the voters heard from lately; kNoNode if there are none.
+  NodeId MostAdvancedPeer(Time now) const;
+  bool IsLogStuck(Time now) const;
+
+  // ---- Reads ----
+
+  // The slots that a former leader may have had chosen are applied, so the store is current.
+  bool MayServeReads() const;
+  void ReadAtLeader(const Reader& reader, Time now, Output& out);
+  void ServeReads(Time now, Output& out);
+  void Serve(const Reader& reader, Slot index, Output& out);
+  void Refuse(const Reader& reader, RefusedRead::Reason reason, Output& out);
+  void RefuseLeaderReads(Output& out);
+  void RefuseAsked(RefusedRead::Reason reason, Output& out);
+  size_t ReadsWaiting() const { return early_reads_.size() + unconfirmed_.size() + asked_.size(); }
+
+  const Options options_;
+  const Identity self_;
+  Configuration configuration_;  // governs the slot after the chosen index
+
+  Outbox outbox_;
+  Acceptor acceptor_;
+  Learner learner_;
+  Proposer proposer_;
+  Election election_;
+  HeldLease lease_;
+
+  Slot noticed_;  // chosen entries up to here have had their effect on this object
+  Slot applied_;
+  LogTime log_time_;  // the highest of all chosen entries
+  Role role_ = Role::kFollower;
+  NodeId leader_;
+  Ballot leader_ballot_;
+  uint64_t highest_round_ = 0;  // seen anywhere
+  Time last_input_;
+
+  // While leading.
+  Time led_since_;
+  Time heartbeat_at_ = kTimeNever;
+  std::map<NodeId, PeerProgress> peers_;  // as they last told
+  std::optional<Time> transfer_until_;  // set while a transfer waits for what is in flight
+
+  std::vector<Reader> early_reads_;  // that came before MayServeReads
+  UnconfirmedReads unconfirmed_;
+  AskedReads asked_;
+};
+
+}  // namespace decree::paxos

@@ -1,0 +1,229 @@
+// The part of Replica that decides who leads: polls, standing, leading, stepping down, transfer.
+
+#include <algorithm>
+#include <utility>
+
+#include <glog/logging.h>
+
+#include "paxos/base/probe.h"
+#include "paxos/core/replica.h"
+
+namespace decree::paxos {
+
+// ---- Elections (rule 8) ----
+
+void Replica::StartPoll(Time now, Output& out) {
+  if (role_ == Role::kCandidate) StepDown("phase1_timed_out", now, out);
+  ForgetLeader(out);
+  election_.Postpone(now);
+  // A node that cannot write would lead badly: slow is worse than dead.
+  if (!configuration_.IsVoter(self_.node) || IsLogStuck(now)) return;
+  const Poll poll = election_.StartPoll(NextBallot(), chosen_index());
+  for (const Member& member : configuration_.members) {
+    if (member.voter) outbox_.Send(member.id, Life(), poll);
+  }
+}
+
+Ballot Replica::NextBallot() const {
+  return {.round = std::max(acceptor_.promised().round, highest_round_) + 1, .node = self_.node};
+}
+
+void Replica::On(const Envelope& envelope, const Poll& poll, Time now, Output&) {
+  NoteRound(poll.ballot);
+  outbox_.Send(envelope.from, envelope.from_life, AnswerPoll(envelope.from, poll, now));
+}
+
+PollAnswer Replica::AnswerPoll(NodeId from, const Poll& poll, Time now) const {
+  PollAnswer answer{.poll = poll.poll,
+                    .granted = false,
+                    .promised = acceptor_.promised(),
+                    .floor = acceptor_.floor(),
+                    .chosen_index = chosen_index(),
+                    .lease_left = acceptor_.LeaseLeftAgainst(from, now)};
+  const bool has_leader = role_ == Role::kLeader || election_.IsLeaderAlive(now);
+  if (has_leader) PROBE("a poll was refused because the leader is alive");
+  if (poll.chosen_index < answer.floor) PROBE("a poll was refused because the poller is behind");
+  answer.granted = poll.ballot > answer.promised && !has_leader &&
+                   answer.lease_left == Duration::zero() && poll.chosen_index >= answer.floor;
+  return answer;
+}
+
+void Replica::On(const Envelope& envelope, const PollAnswer& answer, Time now, Output& out) {
+  NoteRound(answer.promised);
+  if (!election_.IsPolling()) return;
+  if (answer.floor > chosen_index()) {
+    learner_.OnKnownElsewhere(envelope.from, answer.chosen_index, now);
+  }
+  if (answer.lease_left > Duration::zero()) election_.TryAgainAfter(answer.lease_left, now);
+  if (election_.OnAnswer(envelope.from, answer, configuration_)) Stand(now, out);
+}
+
+void Replica::On(const Envelope& envelope, const StandNow& stand, Time now, Output& out) {
+  if (stand.ballot.node != envelope.from || stand.ballot < acceptor_.promised()) return;
+  if (role_ != Role::kFollower || !configuration_.IsVoter(self_.node)) return;
+  PROBE("leadership was handed over");
+  ForgetLeader(out);
+  Stand(now, out);
+}
+
+void Replica::Stand(Time now, Output& out) {
+  if (IsLogStuck(now)) return;
+  const Ballot ballot = NextBallot();
+  NoteRound(ballot);
+  election_.StopPolling();
+  election_.Postpone(now);
+  SetRole(Role::kCandidate, out);
+  leader_ballot_ = ballot;
+  proposer_.Start(ballot, chosen_index(), now, outbox_);
+}
+
+void Replica::TryToLead(Time now, Output& out) {
+  if (role_ != Role::kCandidate || !proposer_.MayPropose(configuration_, chosen_index())) return;
+  proposer_.StartProposing(configuration_, chosen_index(), acceptor_, log_time_, now);
+  SetRole(Role::kLeader, out);
+  leader_ = self_.node;
+  leader_ballot_ = proposer_.ballot();
+  led_since_ = now;
+  lease_.Start();
+  peers_.clear();
+  LOG(INFO) << "n" << self_.node << " leads: ballot=" << proposer_.ballot()
+            << " first_slot=" << chosen_index().Next()
+            << " recovery_end=" << proposer_.recovery_end();
+  SendHeartbeat(now);
+}
+
+// ---- Leading ----
+
+void Replica::SendHeartbeat(Time now) {
+  heartbeat_at_ = now + options_.heartbeat;
+  const Heartbeat heartbeat{.ballot = proposer_.ballot(),
+                            .probe = lease_.NextProbe(now),
+                            .chosen_index = chosen_index()};
+  for (const Member& member : configuration_.members) {
+    outbox_.Send(member.id, Life(), heartbeat);
+  }
+}
+
+void Replica::On(const Envelope& envelope, const Heartbeat& heartbeat, Time now, Output& out) {
+  NoteRound(heartbeat.ballot);
+  if (!acceptor_.OnHeartbeat(envelope, heartbeat, chosen_index(), configuration_.lease, now,
+                             outbox_)) {
+    return;
+  }
+  FollowLeader(envelope.from, heartbeat.ballot, heartbeat.chosen_index, now, out);
+}
+
+void Replica::On(const Envelope& envelope, const HeartbeatAck& ack, Time now, Output&) {
+  if (role_ != Role::kLeader || ack.ballot != proposer_.ballot()) return;
+  lease_.OnAck(envelope.from, ack.probe, now);
+  PeerProgress& peer = peers_[envelope.from];
+  peer.chosen_index = std::max(peer.chosen_index, ack.chosen_index);
+  peer.heard = now;
+}
+
+void Replica::On(const Envelope& envelope, const Waiver& waiver, Time, Output& out) {
+  acceptor_.OnWaiver(envelope.from, waiver);
+  if (leader_ == envelope.from && waiver.ballot == leader_ballot_) ForgetLeader(out);
+}
+
+void Replica::FollowLeader(NodeId leader, Ballot ballot, Slot chosen_index, Time now,
+                           Output& out) {
+  // The acceptor has let the ballot pass, so it is the highest that counts; `leader_ballot_` may be
+  // higher, of an attempt to lead that our own acceptor refused.
+  if (leader == self_.node) return;
+  if (role_ != Role::kFollower) StepDown("higher_ballot", now, out);
+  if (leader_ != leader || leader_ballot_ != ballot) {
+    ForgetLeader(out);
+    leader_ = leader;
+    leader_ballot_ = ballot;
+  }
+  election_.OnLeaderHeard(now);
+  learner_.OnAnnounced(leader, ballot, chosen_index, now);
+}
+
+void Replica::ForgetLeader(Output& out) {
+  leader_ = kNoNode;
+  election_.ForgetLeader();
+  RefuseAsked(RefusedRead::Reason::kLeaderChanged, out);
+}
+
+void Replica::CheckQuorum(Time now, Output& out) {
+  if (role_ != Role::kLeader) return;
+  if (IsLogStuck(now)) return StepDown("log_stuck", now, out);
+  const uint32_t needed = std::max(configuration_.Phase2Quorum(), configuration_.LeaseQuorum());
+  const Time heard = lease_.HeardSince(configuration_, needed, led_since_);
+  if (now - heard > options_.election_timeout_min) {
+    PROBE("a leader stepped down because its quorum was silent");
+    StepDown("quorum_silent", now, out);
+  }
+}
+
+bool Replica::IsLogStuck(Time now) const {
+  const std::optional<Time> oldest = outbox_.OldestPending();
+  return oldest.has_value() && now - *oldest > options_.election_timeout_min;
+}
+
+// ---- Ceasing to lead ----
+
+bool Replica::TransferLeadership(Time now, Output& out) {
+  BeginInput(now, out);
+  const bool leads = role_ == Role::kLeader;
+  if (leads) {
+    if (!transfer_until_.has_value()) transfer_until_ = now + options_.election_timeout_min;
+    proposer_.Close(out);
+  }
+  EndInput(now, out);
+  return leads;
+}
+
+void Replica::FinishTransfer(Time now, Output& out) {
+  if (!transfer_until_.has_value() || role_ != Role::kLeader) return;
+  if (proposer_.slots_in_flight() > 0 && now < *transfer_until_) return;
+  const NodeId heir = MostAdvancedPeer(now);
+  const Ballot ballot = proposer_.ballot();
+  StepDown("transfer", now, out);
+  if (heir != kNoNode) outbox_.Send(heir, Life(), StandNow{.ballot = ballot});
+}
+
+NodeId Replica::MostAdvancedPeer(Time now) const {
+  NodeId best = kNoNode;
+  for (const auto& [node, peer] : peers_) {
+    if (node == self_.node || !configuration_.IsVoter(node)) continue;
+    if (now - peer.heard > 3 * options_.heartbeat) continue;
+    if (best == kNoNode || peer.chosen_index > peers_.at(best).chosen_index) best = node;
+  }
+  return best;
+}
+
+void Replica::StepDown(const char* reason, Time now, Output& out) {
+  const Ballot ballot = proposer_.ballot();
+  if (role_ == Role::kLeader) {
+    LOG(INFO) << "n" << self_.node << " steps down: ballot=" << ballot << " reason=" << reason;
+    // Withdrawn first: once a waiver has left, this ballot must never hold a lease (rule 7).
+    lease_.Withdraw();
+    for (const Member& member : configuration_.members) {
+      outbox_.Send(member.id, Life(), Waiver{.ballot = ballot});
+    }
+  } else {
+    VLOG(1) << "n" << self_.node << " gives up: ballot=" << ballot << " reason=" << reason;
+  }
+  proposer_.Stop(out);
+  heartbeat_at_ = kTimeNever;
+  transfer_until_.reset();
+  RefuseLeaderReads(out);
+  if (leader_ == self_.node) leader_ = kNoNode;
+  SetRole(Role::kFollower, out);
+  election_.Postpone(now);
+}
+
+void Replica::SetRole(Role role, Output& out) {
+  if (role_ == role) return;
+  role_ = role;
+  out.new_role = role;
+}
+
+void Replica::NoteRound(Ballot ballot) {
+  highest_round_ = std::max(highest_round_, std::min(ballot.round, kRoundMax));
+}
+
+}  // namespace decree::paxos

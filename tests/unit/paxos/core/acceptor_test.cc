@@ -1,0 +1,261 @@
+#include "paxos/core/acceptor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/paxos/core/core_fixture.h"
+
+namespace decree::paxos {
+namespace {
+
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr Slot kNothingChosen{0};
+
+class AcceptorTest : public testing::Test {
+ protected:
+  explicit AcceptorTest(RecoveredState recovered = {}, Time refuse_until = kStart)
+      : acceptor_(options_, recovered, refuse_until) {}
+
+  void Prepare(uint32_t from, Ballot ballot, Time now = kStart, Slot first = kFirstSlot) {
+    acceptor_.OnPrepare(From(from, 9, paxos::Prepare{ballot, first}),
+                        {.ballot = ballot, .first_slot = first}, kNothingChosen, now, outbox_);
+  }
+  bool Accept(uint32_t from, Ballot ballot, uint64_t slot, EntryPtr value) {
+    const paxos::Accept accept{
+        .ballot = ballot, .chosen_index = {}, .entries = {{Slot(slot), std::move(value)}}};
+    return acceptor_.OnAccept(From(from, 9, accept), accept, kNothingChosen, outbox_);
+  }
+  bool Heartbeat(uint32_t from, Ballot ballot, Time now = kStart) {
+    const paxos::Heartbeat beat{.ballot = ballot, .probe = 1, .chosen_index = {}};
+    return acceptor_.OnHeartbeat(From(from, 9, beat), beat, kNothingChosen, Milliseconds(400), now,
+                                 outbox_);
+  }
+  // What leaves before anything is durable, and the records.
+  Output Drain() {
+    Output out;
+    outbox_.Drain(kStart, out);
+    return out;
+  }
+  // What leaves once everything is durable.
+  Output DrainDurable() {
+    Output records = Drain();
+    outbox_.OnDurable(outbox_.last_ticket());
+    return Drain();
+  }
+
+  Options options_;
+  Outbox outbox_{Self(9)};
+  Acceptor acceptor_;
+};
+
+TEST_F(AcceptorTest, HoldsAPromiseUntilItsRecordIsDurable) {
+  Prepare(1, B(5, 1));
+  const Output before = Drain();
+  EXPECT_THAT(before.messages, IsEmpty());
+  ASSERT_THAT(before.records, SizeIs(1));
+  EXPECT_EQ(std::get<PromisedRecord>(before.records[0].records[0]).ballot, B(5, 1));
+  outbox_.OnDurable(before.records[0].ticket);
+  EXPECT_THAT(Sent<Promise>(Drain()), SizeIs(1));
+}
+
+TEST_F(AcceptorTest, RefusesPrepareBelowPromise) {
+  Prepare(2, B(5, 2));
+  DrainDurable();
+  Prepare(1, B(5, 1));
+  const Output out = Drain();
+  ASSERT_THAT(Sent<Nack>(out), SizeIs(1));
+  EXPECT_EQ(Sent<Nack>(out)[0].promised, B(5, 2));
+  EXPECT_THAT(Sent<Promise>(out), IsEmpty());
+  EXPECT_EQ(acceptor_.promised(), B(5, 2));
+}
+
+TEST_F(AcceptorTest, AnswersARepeatedPrepareWithoutAnotherRecord) {
+  Prepare(1, B(5, 1));
+  DrainDurable();
+  Prepare(1, B(5, 1));
+  const Output out = Drain();
+  EXPECT_THAT(out.records, IsEmpty());
+  EXPECT_THAT(Sent<Promise>(out), SizeIs(1));
+}
+
+TEST_F(AcceptorTest, IgnoresABallotThatIsNotTheSenders) {
+  Prepare(1, B(5, 2));
+  EXPECT_FALSE(Accept(1, B(5, 2), 1, Value("x", B(5, 2))));
+  EXPECT_THAT(Drain().records, IsEmpty());
+  EXPECT_TRUE(acceptor_.promised().IsNone());
+}
+
+TEST_F(AcceptorTest, HoldsAVoteUntilItsRecordIsDurable) {
+  EXPECT_TRUE(Accept(1, B(5, 1), 1, Value("x", B(5, 1))));
+  const Output before = Drain();
+  EXPECT_THAT(before.messages, IsEmpty());
+  ASSERT_THAT(before.records, SizeIs(1));
+  // One record carries both the vote and the promise that it raises.
+  ASSERT_THAT(before.records[0].records, SizeIs(1));
+  EXPECT_EQ(std::get<AcceptedRecord>(before.records[0].records[0]).slot, Slot(1));
+  outbox_.OnDurable(before.records[0].ticket);
+  const Output after = Drain();
+  ASSERT_THAT(Sent<Accepted>(after), SizeIs(1));
+  EXPECT_THAT(Sent<Accepted>(after)[0].slots, testing::ElementsAre(Slot(1)));
+}
+
+TEST_F(AcceptorTest, RefusesAcceptBelowPromise) {
+  Prepare(2, B(6, 2));
+  DrainDurable();
+  EXPECT_FALSE(Accept(1, B(5, 1), 1, Value("x", B(5, 1))));
+  const Output out = Drain();
+  EXPECT_THAT(out.records, IsEmpty());
+  EXPECT_THAT(Sent<Nack>(out), SizeIs(1));
+}
+
+TEST_F(AcceptorTest, RepeatedAcceptWaitsForTheFirstRecord) {
+  Accept(1, B(5, 1), 1, Value("x", B(5, 1)));
+  const Output first = Drain();
+  Accept(1, B(5, 1), 1, Value("x", B(5, 1)));
+  const Output second = Drain();
+  EXPECT_THAT(second.records, IsEmpty());
+  EXPECT_THAT(second.messages, IsEmpty());
+  outbox_.OnDurable(first.records[0].ticket);
+  EXPECT_THAT(Sent<Accepted>(Drain()), SizeIs(2));
+}
+
+TEST_F(AcceptorTest, TakesNoSecondValueInOneBallot) {
+  Accept(1, B(5, 1), 1, Value("x", B(5, 1)));
+  DrainDurable();
+  Accept(1, B(5, 1), 1, Value("other", B(4, 1)));
+  const Output out = Drain();
+  EXPECT_THAT(out.records, IsEmpty());
+  EXPECT_THAT(Sent<Accepted>(out), IsEmpty());
+  EXPECT_EQ(acceptor_.VoteAt(Slot(1))->entry->proposer, B(5, 1));
+}
+
+TEST_F(AcceptorTest, ReportsTheBallotOfTheVoteAndNotThePromise) {
+  Accept(1, B(5, 1), 1, Value("x", B(5, 1)));
+  Prepare(2, B(9, 2));
+  const Output out = DrainDurable();
+  ASSERT_THAT(Sent<Promise>(out), SizeIs(1));
+  ASSERT_THAT(Sent<Promise>(out)[0].votes, SizeIs(1));
+  EXPECT_EQ(Sent<Promise>(out)[0].votes[0].ballot, B(5, 1));
+}
+
+TEST_F(AcceptorTest, PagesALongPromise) {
+  options_.page_bytes_max = 1;
+  Acceptor acceptor(options_, RecoveredState{}, kStart);
+  for (uint64_t slot = 1; slot <= 3; ++slot) {
+    const paxos::Accept accept{.ballot = B(5, 1),
+                               .chosen_index = {},
+                               .entries = {{Slot(slot), Value("x", B(5, 1))}}};
+    acceptor.OnAccept(From(1, 9, accept), accept, kNothingChosen, outbox_);
+  }
+  const paxos::Prepare prepare{.ballot = B(6, 2), .first_slot = Slot(2)};
+  acceptor.OnPrepare(From(2, 9, prepare), prepare, kNothingChosen, kStart, outbox_);
+  const Output out = DrainDurable();
+  ASSERT_THAT(Sent<Promise>(out), SizeIs(1));
+  EXPECT_THAT(Sent<Promise>(out)[0].votes, SizeIs(1));
+  EXPECT_EQ(Sent<Promise>(out)[0].votes[0].slot, Slot(2));
+  EXPECT_EQ(Sent<Promise>(out)[0].last_slot, Slot(2));
+}
+
+TEST_F(AcceptorTest, GrantedLeaseForbidsAPromiseToAnother) {
+  EXPECT_TRUE(Heartbeat(1, B(5, 1)));
+  Prepare(2, B(6, 2), kStart + Milliseconds(399));
+  EXPECT_EQ(acceptor_.promised(), B(5, 1));
+  Prepare(2, B(6, 2), kStart + Milliseconds(400));
+  EXPECT_EQ(acceptor_.promised(), B(6, 2));
+}
+
+TEST_F(AcceptorTest, GrantedLeaseDoesNotBindTheHolder) {
+  Heartbeat(1, B(5, 1));
+  Prepare(1, B(6, 1), kStart + Milliseconds(1));
+  EXPECT_EQ(acceptor_.promised(), B(6, 1));
+}
+
+TEST_F(AcceptorTest, WaiverEndsALease) {
+  Heartbeat(1, B(5, 1));
+  acceptor_.OnWaiver(NodeId(2), {.ballot = B(5, 1)});
+  EXPECT_GT(acceptor_.LeaseLeftAgainst(NodeId(2), kStart), Duration::zero());
+  acceptor_.OnWaiver(NodeId(1), {.ballot = B(5, 1)});
+  EXPECT_EQ(acceptor_.LeaseLeftAgainst(NodeId(2), kStart), Duration::zero());
+}
+
+TEST_F(AcceptorTest, OlderWaiverDoesNotEndALaterLease) {
+  Heartbeat(1, B(7, 1));
+  acceptor_.OnWaiver(NodeId(1), {.ballot = B(5, 1)});
+  EXPECT_GT(acceptor_.LeaseLeftAgainst(NodeId(2), kStart), Duration::zero());
+}
+
+TEST_F(AcceptorTest, DelayedProbeOfAnOlderLeaderGetsNoGrant) {
+  Heartbeat(2, B(6, 2));
+  EXPECT_FALSE(Heartbeat(1, B(5, 1)));
+  EXPECT_EQ(acceptor_.LeaseLeftAgainst(NodeId(2), kStart), Duration::zero());
+  EXPECT_GT(acceptor_.LeaseLeftAgainst(NodeId(1), kStart), Duration::zero());
+}
+
+TEST_F(AcceptorTest, OtherValueForAChosenSlotGetsNoVote) {
+  acceptor_.AdoptChosen(Slot(1), Value("chosen", B(7, 2)), outbox_);
+  EXPECT_TRUE(Accept(1, B(5, 1), 1, Value("superseded", B(5, 1))));
+  EXPECT_THAT(Sent<Accepted>(DrainDurable()), IsEmpty());
+  EXPECT_EQ(acceptor_.VoteAt(Slot(1))->entry->proposer, B(7, 2));
+}
+
+TEST_F(AcceptorTest, StopsWhenTwoValuesWereChosen) {
+  acceptor_.AdoptChosen(Slot(1), Value("one", B(5, 1)), outbox_);
+  EXPECT_DEATH(acceptor_.AdoptChosen(Slot(1), Value("two", B(6, 2)), outbox_),
+               "two values were chosen");
+}
+
+TEST_F(AcceptorTest, RefusesAMalformedConfiguration) {
+  auto entry = std::make_shared<const Entry>(Entry{.kind = EntryKind::kConfiguration,
+                                                   .proposer = B(5, 1),
+                                                   .log_time = {},
+                                                   .payload = "nonsense"});
+  Accept(1, B(5, 1), 1, entry);
+  EXPECT_THAT(Sent<Accepted>(DrainDurable()), IsEmpty());
+  EXPECT_EQ(acceptor_.VoteAt(Slot(1)), nullptr);
+}
+
+TEST_F(AcceptorTest, DropsVotesFarBeyondTheChosenIndex) {
+  Accept(1, B(5, 1), options_.window_slots_max + 1, Value("far", B(5, 1)));
+  EXPECT_THAT(Sent<Accepted>(DrainDurable()), IsEmpty());
+}
+
+class RestartedAcceptorTest : public AcceptorTest {
+ protected:
+  RestartedAcceptorTest()
+      : AcceptorTest({.promised = B(5, 1),
+                      .chosen_index = Slot(3),
+                      .floor = Slot(3),
+                      .applied = Slot(3),
+                      .votes = {{.slot = Slot(4), .ballot = B(5, 1), .chosen = false,
+                                 .entry = Value("x", B(5, 1))}},
+                      .configuration = {},
+                      .log_time = {}},
+                     kStart + Milliseconds(400)) {}
+};
+
+TEST_F(RestartedAcceptorTest, KeepsPromiseAndVotes) {
+  EXPECT_EQ(acceptor_.promised(), B(5, 1));
+  EXPECT_EQ(acceptor_.VoteAt(Slot(4))->ballot, B(5, 1));
+  EXPECT_EQ(acceptor_.floor(), Slot(3));
+}
+
+TEST_F(RestartedAcceptorTest, RefusesPromisesForTheLongestLease) {
+  Prepare(1, B(6, 1), kStart + Milliseconds(399), Slot(4));
+  EXPECT_EQ(acceptor_.promised(), B(5, 1));
+  Prepare(1, B(6, 1), kStart + Milliseconds(400), Slot(4));
+  EXPECT_EQ(acceptor_.promised(), B(6, 1));
+}
+
+TEST_F(RestartedAcceptorTest, ReportsItsFloorInsteadOfVotes) {
+  Prepare(2, B(6, 2), kStart + Seconds(1), Slot(1));
+  const Output out = DrainDurable();
+  ASSERT_THAT(Sent<Promise>(out), SizeIs(1));
+  EXPECT_EQ(Sent<Promise>(out)[0].floor, Slot(3));
+  ASSERT_THAT(Sent<Promise>(out)[0].votes, SizeIs(1));
+  EXPECT_EQ(Sent<Promise>(out)[0].votes[0].slot, Slot(4));
+}
+
+}  // namespace
+}  // namespace decree::paxos

@@ -1,0 +1,68 @@
+#pragma once
+// Short ways to build the core's structs in tests.
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "paxos/core/acceptor.h"
+#include "paxos/core/entry.h"
+#include "paxos/core/membership.h"
+#include "paxos/core/message.h"
+#include "paxos/core/outbox.h"
+#include "paxos/core/output.h"
+#include "paxos/core/types.h"
+
+namespace decree::paxos {
+
+inline Ballot B(uint64_t round, uint32_t node) { return {.round = round, .node = NodeId(node)}; }
+
+inline constexpr Time kStart{Seconds(1000)};
+
+// Values are told apart by their first proposer, as in real life; the payload is for the reader.
+inline EntryPtr Value(std::string text, Ballot proposer) {
+  std::string payload;
+  AppendCommand(payload, text);
+  return std::make_shared<const Entry>(Entry{
+      .kind = EntryKind::kCommands, .proposer = proposer, .log_time = {}, .payload = payload});
+}
+
+inline Configuration Voters(uint32_t count) {
+  Configuration configuration;
+  for (uint32_t i = 1; i <= count; ++i) {
+    configuration.members.push_back({.id = NodeId(i),
+                                     .incarnation = Incarnation(100 + i),
+                                     .voter = true,
+                                     .peer_address = "n" + std::to_string(i) + ":1",
+                                     .client_address = "n" + std::to_string(i) + ":2"});
+  }
+  configuration.q1 = configuration.q2 = MajorityOf(count);
+  configuration.lease = Milliseconds(400);
+  return configuration;
+}
+
+inline Identity Self(uint32_t node) {
+  return {.node = NodeId(node), .incarnation = Incarnation(100 + node), .life = Life(node)};
+}
+
+inline Envelope From(uint32_t from, uint32_t to, Message message) {
+  return {.from = NodeId(from),
+          .to = NodeId(to),
+          .from_incarnation = Incarnation(100 + from),
+          .from_life = Life(from),
+          .to_life = Life(),
+          .message = std::move(message)};
+}
+
+// All messages of one kind that `out` holds.
+template <typename Kind>
+std::vector<Kind> Sent(const Output& out) {
+  std::vector<Kind> found;
+  for (const Envelope& envelope : out.messages) {
+    if (const Kind* const message = std::get_if<Kind>(&envelope.message)) found.push_back(*message);
+  }
+  return found;
+}
+
+}  // namespace decree::paxos

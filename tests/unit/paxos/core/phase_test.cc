@@ -1,0 +1,166 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "paxos/core/phase1.h"
+#include "paxos/core/phase2.h"
+#include "tests/unit/paxos/core/core_fixture.h"
+
+namespace decree::paxos {
+namespace {
+
+using testing::IsEmpty;
+using testing::SizeIs;
+
+Promise Page(Ballot ballot, uint64_t first, Slot last, std::vector<Vote> votes = {}) {
+  return {.ballot = ballot,
+          .first_slot = Slot(first),
+          .last_slot = last,
+          .floor = {},
+          .chosen_index = {},
+          .votes = std::move(votes)};
+}
+
+Vote VoteOf(uint64_t slot, Ballot ballot, bool chosen = false) {
+  return {.slot = Slot(slot), .ballot = ballot, .chosen = chosen, .entry = Value("v", ballot)};
+}
+
+class Phase1Test : public testing::Test {
+ protected:
+  Phase1Test() { phase1_.Start(kBallot, Slot(1)); }
+  std::optional<Slot> Take(uint32_t from, const Promise& promise) {
+    return phase1_.OnPromise(NodeId(from), Incarnation(100 + from), promise);
+  }
+
+  static constexpr Ballot kBallot{.round = 9, .node = NodeId(1)};
+  const Configuration three_ = Voters(3);
+  Phase1 phase1_;
+};
+
+TEST_F(Phase1Test, NeedsAQuorumOfCompletePromises) {
+  Take(1, Page(kBallot, 1, Slot::Max()));
+  EXPECT_FALSE(phase1_.IsComplete(three_));
+  Take(2, Page(kBallot, 1, Slot::Max()));
+  EXPECT_TRUE(phase1_.IsComplete(three_));
+}
+
+TEST_F(Phase1Test, CountsANodeOnce) {
+  Take(1, Page(kBallot, 1, Slot::Max()));
+  Take(1, Page(kBallot, 1, Slot::Max()));
+  EXPECT_FALSE(phase1_.IsComplete(three_));
+}
+
+TEST_F(Phase1Test, IgnoresPromisesOfAnotherBallot) {
+  Take(1, Page(B(8, 1), 1, Slot::Max()));
+  Take(2, Page(B(8, 1), 1, Slot::Max()));
+  EXPECT_FALSE(phase1_.IsComplete(three_));
+}
+
+TEST_F(Phase1Test, APromiseIsCompleteOnlyWithItsLastPage) {
+  Take(1, Page(kBallot, 1, Slot::Max()));
+  EXPECT_EQ(Take(2, Page(kBallot, 1, Slot(5))), Slot(6));
+  EXPECT_FALSE(phase1_.IsComplete(three_));
+  EXPECT_EQ(phase1_.WantedFrom(NodeId(2)), Slot(6));
+  // A page out of order, or the first one again, changes nothing.
+  EXPECT_EQ(Take(2, Page(kBallot, 9, Slot::Max())), std::nullopt);
+  EXPECT_EQ(Take(2, Page(kBallot, 1, Slot(5))), std::nullopt);
+  EXPECT_FALSE(phase1_.IsComplete(three_));
+  Take(2, Page(kBallot, 6, Slot::Max()));
+  EXPECT_TRUE(phase1_.IsComplete(three_));
+}
+
+TEST_F(Phase1Test, KeepsTheVoteOfTheHighestBallot) {
+  Take(1, Page(kBallot, 1, Slot::Max(), {VoteOf(4, B(3, 3)), VoteOf(5, B(2, 2))}));
+  Take(2, Page(kBallot, 1, Slot::Max(), {VoteOf(4, B(2, 2)), VoteOf(5, B(3, 3))}));
+  EXPECT_EQ(phase1_.votes().at(Slot(4)).ballot, B(3, 3));
+  EXPECT_EQ(phase1_.votes().at(Slot(5)).ballot, B(3, 3));
+}
+
+TEST_F(Phase1Test, AChosenValueWinsOverAnyBallot) {
+  Take(1, Page(kBallot, 1, Slot::Max(), {VoteOf(4, Ballot(), true)}));
+  Take(2, Page(kBallot, 1, Slot::Max(), {VoteOf(4, B(3, 3))}));
+  EXPECT_TRUE(phase1_.votes().at(Slot(4)).chosen);
+}
+
+TEST_F(Phase1Test, RemembersTheHighestFloorAndWhoHasIt) {
+  Promise low = Page(kBallot, 1, Slot::Max());
+  low.floor = Slot(10);
+  Promise high = low;
+  high.floor = Slot(20);
+  Take(1, low);
+  Take(2, high);
+  EXPECT_EQ(phase1_.floor(), Slot(20));
+  EXPECT_EQ(phase1_.floor_holder(), NodeId(2));
+}
+
+class Phase2Test : public testing::Test {
+ protected:
+  Phase2Test() : phase2_(options_) { phase2_.Start(kBallot); }
+  std::vector<SlotEntry> Accepted(uint32_t from, std::vector<Slot> slots,
+                                  Ballot ballot = kBallot) {
+    return phase2_.OnAccepted(NodeId(from), {.ballot = ballot, .slots = std::move(slots)}, three_);
+  }
+  Output Drain() {
+    Output out;
+    outbox_.Drain(kStart, out);
+    return out;
+  }
+
+  static constexpr Ballot kBallot{.round = 9, .node = NodeId(1)};
+  Options options_;
+  const Configuration three_ = Voters(3);
+  Outbox outbox_{Self(1)};
+  Phase2 phase2_;
+};
+
+TEST_F(Phase2Test, SendsAllGatheredSlotsInOneAccept) {
+  phase2_.Propose(Slot(1), Value("a", kBallot));
+  phase2_.Propose(Slot(2), Value("b", kBallot));
+  phase2_.Send(three_, Slot(), kStart, outbox_);
+  const Output out = Drain();
+  ASSERT_THAT(Sent<Accept>(out), SizeIs(2));  // to the two others; our own comes back to us
+  EXPECT_THAT(Sent<Accept>(out)[0].entries, SizeIs(2));
+  EXPECT_TRUE(outbox_.TakeLoopback().has_value());
+}
+
+TEST_F(Phase2Test, ChoosesWithAQuorumOfDistinctVoters) {
+  phase2_.Propose(Slot(1), Value("a", kBallot));
+  EXPECT_THAT(Accepted(1, {Slot(1)}), IsEmpty());
+  EXPECT_THAT(Accepted(1, {Slot(1)}), IsEmpty());
+  EXPECT_THAT(Accepted(7, {Slot(1)}), IsEmpty()) << "not a member";
+  EXPECT_THAT(Accepted(2, {Slot(1)}), SizeIs(1));
+  EXPECT_EQ(phase2_.slots(), 0u);
+  EXPECT_EQ(phase2_.bytes(), 0u);
+}
+
+TEST_F(Phase2Test, IgnoresVotesOfAnotherBallot) {
+  phase2_.Propose(Slot(1), Value("a", kBallot));
+  Accepted(1, {Slot(1)});
+  EXPECT_THAT(Accepted(2, {Slot(1)}, B(8, 1)), IsEmpty());
+}
+
+TEST_F(Phase2Test, SlotsAreChosenInAnyOrder) {
+  phase2_.Propose(Slot(1), Value("a", kBallot));
+  phase2_.Propose(Slot(2), Value("b", kBallot));
+  Accepted(1, {Slot(1), Slot(2)});
+  EXPECT_THAT(Accepted(2, {Slot(2)}), SizeIs(1));
+  EXPECT_THAT(Accepted(3, {Slot(1)}), SizeIs(1));
+}
+
+TEST_F(Phase2Test, RetransmitsOnlyToThoseThatHaveNotAccepted) {
+  phase2_.Propose(Slot(1), Value("a", kBallot));
+  phase2_.Send(three_, Slot(), kStart, outbox_);
+  Drain();
+  Accepted(1, {Slot(1)});
+  phase2_.Retransmit(three_, Slot(), kStart + Milliseconds(1), outbox_);
+  EXPECT_THAT(Drain().messages, IsEmpty()) << "too early";
+  phase2_.Retransmit(three_, Slot(), phase2_.NextDeadline(), outbox_);
+  EXPECT_THAT(Sent<Accept>(Drain()), SizeIs(2));
+}
+
+TEST_F(Phase2Test, StopsOnASecondValueForASlot) {
+  phase2_.Propose(Slot(1), Value("a", kBallot));
+  EXPECT_DEATH(phase2_.Propose(Slot(1), Value("b", kBallot)), "a second value");
+}
+
+}  // namespace
+}  // namespace decree::paxos

@@ -1,0 +1,380 @@
+#include "paxos/core/replica.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/paxos/core/replica_cluster.h"
+
+namespace decree::paxos {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+bool IsBetween(const Envelope& envelope, uint32_t a, uint32_t b) {
+  return (envelope.from == NodeId(a) && envelope.to == NodeId(b)) ||
+         (envelope.from == NodeId(b) && envelope.to == NodeId(a));
+}
+
+// Cuts a node off from all others.
+auto Without(uint32_t node) {
+  return [node](const Envelope& envelope) {
+    return envelope.from != NodeId(node) && envelope.to != NodeId(node);
+  };
+}
+
+auto Everything() {
+  return [](const Envelope&) { return true; };
+}
+
+TEST(ReplicaTest, ElectsALeaderAndChoosesACommandEverywhere) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  ASSERT_NE(leader, 0u);
+  cluster.Propose(leader, "put");
+  cluster.Pass(Milliseconds(500));
+  for (uint32_t node = 1; node <= 3; ++node) {
+    EXPECT_THAT(cluster.Applied(node), ElementsAre("put")) << "n" << node;
+    EXPECT_EQ(cluster.replica(node).leader(), NodeId(leader));
+  }
+}
+
+TEST(ReplicaTest, OneNodeAloneIsACluster) {
+  ReplicaCluster cluster(1);
+  ASSERT_TRUE(cluster.Elect(1));
+  cluster.Propose(1, "put");
+  EXPECT_THAT(cluster.Applied(1), ElementsAre("put"));
+  cluster.Read(1, 7);
+  EXPECT_THAT(cluster.Granted(1), SizeIs(1));
+}
+
+TEST(ReplicaTest, OneNodeAloneWaitsForItsDisk) {
+  ReplicaCluster cluster(1);
+  ASSERT_TRUE(cluster.Elect(1));
+  cluster.stuck_disks = {1};
+  cluster.Propose(1, "put");
+  EXPECT_THAT(cluster.Applied(1), IsEmpty());
+  cluster.stuck_disks = {};
+  cluster.CompleteDisk(1);
+  EXPECT_THAT(cluster.Applied(1), ElementsAre("put"));
+}
+
+TEST(ReplicaTest, FollowerTakesNoProposals) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  cluster.Propose(leader % 3 + 1, "put");
+  EXPECT_EQ(cluster.ResultOf("put"), ProposeResult::kNotLeader);
+}
+
+TEST(ReplicaTest, RefusesACommandAboveTheLimit) {
+  Options options;
+  options.command_bytes_max = 10;
+  ReplicaCluster cluster(1, {}, options);
+  ASSERT_TRUE(cluster.Elect(1));
+  cluster.Propose(1, "12345678901");
+  EXPECT_EQ(cluster.ResultOf("12345678901"), ProposeResult::kTooLarge);
+}
+
+TEST(ReplicaTest, RefusesCommandsWhenTooManyWait) {
+  Options options;
+  options.command_bytes_max = 10;
+  options.pending_bytes_max = 75;
+  ReplicaCluster cluster(3, {}, options);
+  const uint32_t leader = cluster.ElectAny();
+  cluster.passes = Without(leader);
+  cluster.Propose(leader, "in-flight");
+  cluster.Propose(leader, "waits-1");
+  cluster.Propose(leader, "waits-2");
+  EXPECT_EQ(cluster.ResultOf("waits-1"), ProposeResult::kQueued);
+  EXPECT_EQ(cluster.ResultOf("waits-2"), ProposeResult::kOverloaded);
+}
+
+TEST(ReplicaTest, NewLeaderFinishesWhatADeadOneBegan) {
+  ReplicaCluster cluster(3);
+  ASSERT_TRUE(cluster.Elect(cluster.ElectAny()));
+  const uint32_t leader = cluster.ElectAny();
+  const uint32_t survivor = leader % 3 + 1;
+  const uint32_t other = survivor % 3 + 1;
+  // Only one follower hears of it, and the leader never learns that.
+  cluster.passes = [&](const Envelope& e) { return !IsBetween(e, leader, other) &&
+      !(e.from == NodeId(survivor) && e.to == NodeId(leader)); };
+  cluster.Propose(leader, "half-done");
+  cluster.Deliver();
+  cluster.Crash(leader);
+  cluster.passes = Everything();
+  ASSERT_NE(cluster.ElectAny(), 0u);
+  cluster.Pass(Seconds(1));
+  EXPECT_THAT(cluster.Applied(survivor), ElementsAre("half-done"));
+  EXPECT_THAT(cluster.Applied(other), ElementsAre("half-done"));
+}
+
+TEST(ReplicaTest, IsolatedLeaderStepsDownAndDropsWhatWaits) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  cluster.passes = Without(leader);
+  cluster.Pass(Milliseconds(800));
+  EXPECT_NE(cluster.replica(leader).role(), Role::kLeader);
+  EXPECT_EQ(cluster.replica(leader).pending_bytes(), 0u);
+}
+
+TEST(ReplicaTest, NodeBackFromAPartitionDoesNotDeposeAHealthyLeader) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  const uint32_t lost = leader % 3 + 1;
+  cluster.passes = Without(lost);
+  cluster.Pass(Seconds(10));
+  const Ballot before = cluster.replica(leader).ballot();
+  cluster.passes = Everything();
+  cluster.Pass(Seconds(3));
+  EXPECT_EQ(cluster.replica(leader).role(), Role::kLeader);
+  EXPECT_EQ(cluster.replica(leader).ballot(), before);
+}
+
+TEST(ReplicaTest, StragglerCatchesUp) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  const uint32_t lost = leader % 3 + 1;
+  cluster.passes = Without(lost);
+  for (const char* text : {"a", "b", "c"}) {
+    cluster.Propose(leader, text);
+    cluster.Pass(Milliseconds(20));
+  }
+  EXPECT_THAT(cluster.Applied(leader), ElementsAre("a", "b", "c"));
+  EXPECT_THAT(cluster.Applied(lost), IsEmpty());
+  cluster.passes = Everything();
+  cluster.Pass(Seconds(3));
+  EXPECT_THAT(cluster.Applied(lost), ElementsAre("a", "b", "c"));
+}
+
+TEST(ReplicaTest, WholeClusterRestartsAndKeepsEverything) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  cluster.Propose(leader, "a");
+  cluster.Pass(Milliseconds(50));
+  cluster.Propose(leader, "b");
+  cluster.Pass(Milliseconds(50));
+  for (uint32_t node = 1; node <= 3; ++node) cluster.Crash(node);
+  for (uint32_t node = 1; node <= 3; ++node) cluster.Restart(node);
+  ASSERT_NE(cluster.ElectAny(), 0u);
+  cluster.Pass(Seconds(1));
+  for (uint32_t node = 1; node <= 3; ++node) {
+    EXPECT_THAT(cluster.Applied(node), ElementsAre("a", "b")) << "n" << node;
+  }
+}
+
+TEST(ReplicaTest, LeaderWithAStuckDiskStepsDown) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  cluster.stuck_disks = {leader};
+  cluster.Propose(leader, "slow");
+  cluster.Pass(Seconds(3));
+  EXPECT_NE(cluster.replica(leader).role(), Role::kLeader);
+  const uint32_t next = cluster.ElectAny();
+  EXPECT_NE(next, leader);
+  EXPECT_THAT(cluster.Applied(next), ElementsAre("slow"));
+}
+
+TEST(ReplicaTest, LeaderThatWasHeldUpStepsDown) {
+  ReplicaCluster cluster(1);
+  ASSERT_TRUE(cluster.Elect(1));
+  Output out;
+  cluster.replica(1).OnTick(cluster.now() + Seconds(1), out);
+  EXPECT_EQ(cluster.replica(1).role(), Role::kFollower);
+}
+
+TEST(ReplicaTest, HandsLeadershipOverWithoutAnElectionTimeout) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  cluster.Pass(Milliseconds(300));
+  Output out;
+  ASSERT_TRUE(cluster.replica(leader).TransferLeadership(cluster.now(), out));
+  EXPECT_EQ(cluster.replica(leader).role(), Role::kFollower);
+  for (const Envelope& envelope : out.messages) {
+    cluster.Inject(envelope.to.value(), envelope);
+  }
+  cluster.Pass(Milliseconds(50));
+  const uint32_t heir = cluster.ElectAny(Milliseconds(10));
+  EXPECT_NE(heir, 0u);
+  EXPECT_NE(heir, leader);
+}
+
+TEST(ReplicaTest, DropsMessagesOfAnotherIncarnationAndLife) {
+  ReplicaCluster cluster(3);
+  ASSERT_NE(cluster.ElectAny(), 0u);
+  const Ballot high = B(1000, 2);
+  Envelope strange = From(2, 1, Prepare{.ballot = high, .first_slot = kFirstSlot});
+  strange.from_incarnation = Incarnation(999);
+  EXPECT_THAT(cluster.Inject(1, strange).messages, IsEmpty());
+  strange.from_incarnation = Incarnation(102);
+  strange.to_life = Life(777);
+  EXPECT_THAT(cluster.Inject(1, strange).messages, IsEmpty());
+  EXPECT_LT(cluster.replica(1).promised(), high);
+}
+
+// ---- Reads ----
+
+TEST(ReplicaTest, LeaderServesReadsUnderItsLeaseWithoutMessages) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  cluster.Propose(leader, "a");
+  cluster.Pass(Milliseconds(50));
+  EXPECT_GT(cluster.replica(leader).LeaseLeft(cluster.now()), Duration::zero());
+  cluster.ClearTrace();
+  cluster.Read(leader, 1);
+  ASSERT_THAT(cluster.Granted(leader), SizeIs(1));
+  EXPECT_EQ(cluster.Granted(leader)[0].slot, Slot(1));
+  EXPECT_THAT(cluster.trace(), IsEmpty());
+}
+
+TEST(ReplicaTest, WithoutALeaseAReadTakesAQuorumRoundBegunAfterIt) {
+  Configuration configuration = Voters(3);
+  configuration.lease = Duration::zero();
+  ReplicaCluster cluster(3, configuration);
+  const uint32_t leader = cluster.ElectAny();
+  cluster.Pass(Milliseconds(200));
+  EXPECT_EQ(cluster.replica(leader).LeaseLeft(cluster.now()), Duration::zero());
+  cluster.Read(leader, 1);
+  EXPECT_THAT(cluster.Granted(leader), IsEmpty());
+  cluster.Deliver();
+  EXPECT_THAT(cluster.Granted(leader), SizeIs(1));
+}
+
+TEST(ReplicaTest, IsolatedLeaderServesNoReadOnceItsLeaseHasEnded) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  cluster.Pass(Milliseconds(200));
+  cluster.passes = Without(leader);
+  cluster.Pass(Milliseconds(410));
+  cluster.Read(leader, 1);
+  cluster.Pass(Seconds(1));
+  EXPECT_THAT(cluster.Granted(leader), IsEmpty());
+  EXPECT_THAT(cluster.Refused(leader), SizeIs(1));
+}
+
+TEST(ReplicaTest, FollowerAsksTheLeaderForAnIndexOnceForManyReads) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  const uint32_t follower = leader % 3 + 1;
+  cluster.Propose(leader, "a");
+  cluster.Pass(Milliseconds(50));
+  cluster.ClearTrace();
+  cluster.Read(follower, 1);
+  cluster.Read(follower, 2);
+  cluster.Read(follower, 3);
+  cluster.Deliver();
+  ASSERT_THAT(cluster.Granted(follower), SizeIs(3));
+  EXPECT_GE(cluster.Granted(follower)[0].slot, Slot(1));
+  int rounds = 0;
+  for (const Envelope& e : cluster.trace()) {
+    rounds += std::holds_alternative<ReadIndexRequest>(e.message) ? 1 : 0;
+  }
+  // The first read begins a round; the two that came later share the next.
+  EXPECT_EQ(rounds, 2);
+}
+
+TEST(ReplicaTest, NodeWithoutALeaderRefusesReads) {
+  ReplicaCluster cluster(3);
+  cluster.Read(1, 1);
+  ASSERT_THAT(cluster.Refused(1), SizeIs(1));
+  EXPECT_EQ(cluster.Refused(1)[0].reason, RefusedRead::Reason::kNoLeader);
+}
+
+TEST(ReplicaTest, NewLeaderReadsOnlyAfterItsRecoveryIsApplied) {
+  ReplicaCluster cluster(3);
+  const uint32_t first = cluster.ElectAny();
+  const uint32_t survivor = first % 3 + 1;
+  cluster.Propose(first, "a");
+  cluster.Deliver();
+  cluster.Crash(first);
+  // Phase 2 is held up, so that the recovered slot stays open.
+  cluster.passes = [](const Envelope& e) { return !std::holds_alternative<Accept>(e.message); };
+  const uint32_t next = cluster.ElectAny();
+  ASSERT_NE(next, 0u);
+  if (cluster.replica(next).applied() < Slot(1)) {
+    cluster.Read(next, 1);
+    EXPECT_THAT(cluster.Granted(next), IsEmpty());
+  }
+  cluster.passes = Everything();
+  cluster.Pass(Seconds(1));
+  EXPECT_THAT(cluster.Applied(survivor), ElementsAre("a"));
+}
+
+// ---- Founding ----
+
+Configuration Founding(uint32_t count) {
+  Configuration configuration = Voters(count);
+  for (Member& member : configuration.members) member.incarnation = Incarnation();
+  return configuration;
+}
+
+TEST(ReplicaTest, FirstChoosesTheSealedConfigurationWithEveryIncarnation) {
+  ReplicaCluster cluster(3, Founding(3));
+  ASSERT_NE(cluster.ElectAny(), 0u);
+  cluster.Pass(Seconds(1));
+  for (uint32_t node = 1; node <= 3; ++node) {
+    EXPECT_THAT(cluster.Applied(node), ElementsAre("#"));
+    EXPECT_EQ(cluster.replica(node).configuration(), Voters(3));
+  }
+}
+
+TEST(ReplicaTest, FoundingNeedsEveryNode) {
+  ReplicaCluster cluster(3, Founding(3));
+  cluster.Crash(3);
+  EXPECT_EQ(cluster.ElectAny(Seconds(5)), 0u);
+  cluster.Restart(3);
+  EXPECT_NE(cluster.ElectAny(), 0u);
+}
+
+TEST(ReplicaTest, CommandsGoOnAfterFounding) {
+  ReplicaCluster cluster(3, Founding(3));
+  const uint32_t leader = cluster.ElectAny();
+  cluster.Pass(Seconds(1));
+  cluster.Propose(leader, "a");
+  cluster.Pass(Milliseconds(200));
+  EXPECT_THAT(cluster.Applied(leader), ElementsAre("#", "a"));
+}
+
+TEST(ReplicaTest, FoundingThatOnlyItsLeaderKnewOfIsFinished) {
+  ReplicaCluster cluster(3, Founding(3));
+  // Nobody else learns that slot 1 is chosen: no heartbeat passes.
+  cluster.passes = [](const Envelope& e) {
+    return !std::holds_alternative<Heartbeat>(e.message);
+  };
+  const uint32_t leader = cluster.ElectAny();
+  ASSERT_NE(leader, 0u);
+  cluster.Deliver();
+  for (uint32_t node = 1; node <= 3; ++node) cluster.Crash(node);
+  cluster.passes = Everything();
+  for (uint32_t node = 1; node <= 3; ++node) cluster.Restart(node);
+  ASSERT_NE(cluster.ElectAny(), 0u);
+  cluster.Pass(Seconds(1));
+  for (uint32_t node = 1; node <= 3; ++node) {
+    EXPECT_EQ(cluster.replica(node).configuration(), Voters(3));
+    EXPECT_THAT(cluster.Applied(node), ElementsAre("#"));
+  }
+}
+
+TEST(ReplicaTest, AFetchedConfigurationTakesEffect) {
+  ReplicaCluster cluster(3, Founding(3));
+  // n3 votes for the configuration, then hears nothing until more has been chosen.
+  const uint32_t leader = cluster.ElectAny();
+  ASSERT_NE(leader, 0u);
+  const uint32_t lost = leader % 3 + 1;
+  cluster.passes = [&](const Envelope& e) {
+    return e.to != NodeId(lost) || !std::holds_alternative<Heartbeat>(e.message);
+  };
+  cluster.Deliver();
+  cluster.passes = Without(lost);
+  cluster.Propose(leader, "a");
+  cluster.Pass(Milliseconds(300));
+  EXPECT_THAT(cluster.Applied(leader), ElementsAre("#", "a"));
+  EXPECT_FALSE(cluster.replica(lost).configuration().IsSealed());
+  cluster.passes = Everything();
+  cluster.Pass(Seconds(3));
+  EXPECT_TRUE(cluster.replica(lost).configuration().IsSealed());
+  EXPECT_THAT(cluster.Applied(lost), ElementsAre("#", "a"));
+}
+
+}  // namespace
+}  // namespace decree::paxos
