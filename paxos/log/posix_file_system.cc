@@ -1,0 +1,217 @@
+#include "paxos/log/posix_file_system.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+namespace decree::paxos {
+namespace {
+
+// What `operation` on `path` failed with.
+Status ErrorOf(const std::string& path, const char* operation) {
+  const int error = errno;
+  const std::string text = StrCat(path, ": ", operation, ": ", std::strerror(error));
+  switch (error) {
+    case ENOENT:
+      return absl::NotFoundError(text);
+    case ENOSPC:
+    case EDQUOT:
+      return absl::ResourceExhaustedError(text);
+    case EEXIST:
+      return absl::AlreadyExistsError(text);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return absl::PermissionDeniedError(text);
+    default:
+      return absl::InternalError(text);
+  }
+}
+
+// Repeats a system call that a signal interrupted.
+template <typename Call>
+auto Uninterrupted(Call call) {
+  decltype(call()) result;
+  do {
+    result = call();
+  } while (result < 0 && errno == EINTR);
+  return result;
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) close(number_);
+  }
+
+  bool IsOpen() const { return number_ >= 0; }
+  int number() const { return number_; }
+
+ private:
+  int number_;
+};
+
+Descriptor OpenDescriptor(const std::string& path, int flags) {
+  return Descriptor(
+      Uninterrupted([&] { return open(path.c_str(), flags | O_CLOEXEC, S_IRUSR | S_IWUSR); }));
+}
+
+class PosixFile final : public File {
+ public:
+  PosixFile(std::string path, Descriptor descriptor)
+      : path_(std::move(path)), descriptor_(std::move(descriptor)) {}
+
+  StatusOr<std::string> Read(uint64_t offset, size_t size) const override {
+    // Not more than there is: a caller may ask for "all".
+    ASSIGN_OR_RETURN(const uint64_t file_size, Size());
+    if (offset >= file_size) return std::string();
+    std::string bytes(std::min<uint64_t>(size, file_size - offset), '\0');
+    size_t done = 0;
+    while (done < bytes.size()) {
+      const ssize_t count = Uninterrupted([&] {
+        return pread(descriptor_.number(), bytes.data() + done, bytes.size() - done,
+                     static_cast<off_t>(offset + done));
+      });
+      if (count < 0) return ErrorOf(path_, "read");
+      if (count == 0) break;
+      done += static_cast<size_t>(count);
+    }
+    bytes.resize(done);
+    return bytes;
+  }
+
+  Status Write(uint64_t offset, std::string_view bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t count = Uninterrupted([&] {
+        return pwrite(descriptor_.number(), bytes.data(), bytes.size(),
+                      static_cast<off_t>(offset));
+      });
+      if (count < 0) return ErrorOf(path_, "write");
+      bytes.remove_prefix(static_cast<size_t>(count));
+      offset += static_cast<uint64_t>(count);
+    }
+    return OkStatus();
+  }
+
+  Status Sync() override {
+    // Not repeated, even if interrupted: what a first attempt lost, a second would report as done.
+    return fdatasync(descriptor_.number()) == 0 ? OkStatus() : ErrorOf(path_, "fdatasync");
+  }
+
+  Status Truncate(uint64_t size) override {
+    const int result =
+        Uninterrupted([&] { return ftruncate(descriptor_.number(), static_cast<off_t>(size)); });
+    return result == 0 ? OkStatus() : ErrorOf(path_, "truncate");
+  }
+
+  StatusOr<uint64_t> Size() const override {
+    struct stat status;
+    if (fstat(descriptor_.number(), &status) != 0) return ErrorOf(path_, "stat");
+    return static_cast<uint64_t>(status.st_size);
+  }
+
+  Status DropCache() override {
+    const int error = posix_fadvise(descriptor_.number(), 0, 0, POSIX_FADV_DONTNEED);
+    if (error == 0) return OkStatus();
+    errno = error;
+    return ErrorOf(path_, "posix_fadvise");
+  }
+
+ private:
+  const std::string path_;
+  const Descriptor descriptor_;
+};
+
+// flock is released when the process ends, however it ends.
+class PosixLock final : public FileLock {
+ public:
+  explicit PosixLock(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
+
+ private:
+  const Descriptor descriptor_;
+};
+
+StatusOr<std::unique_ptr<File>> OpenWith(const std::string& path, int flags,
+                                         const char* operation) {
+  Descriptor descriptor = OpenDescriptor(path, O_RDWR | flags);
+  if (!descriptor.IsOpen()) return ErrorOf(path, operation);
+  return std::unique_ptr<File>(std::make_unique<PosixFile>(path, std::move(descriptor)));
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<File>> PosixFileSystem::Open(const std::string& path) {
+  return OpenWith(path, 0, "open");
+}
+
+StatusOr<std::unique_ptr<File>> PosixFileSystem::Create(const std::string& path) {
+  return OpenWith(path, O_CREAT | O_EXCL, "create");
+}
+
+Status PosixFileSystem::Rename(const std::string& from, const std::string& to) {
+  if (std::rename(from.c_str(), to.c_str()) == 0) return OkStatus();
+  return ErrorOf(from, StrCat("rename to ", to).c_str());
+}
+
+Status PosixFileSystem::Remove(const std::string& path) {
+  return unlink(path.c_str()) == 0 ? OkStatus() : ErrorOf(path, "remove");
+}
+
+Status PosixFileSystem::CreateDirectory(const std::string& path) {
+  if (mkdir(path.c_str(), S_IRWXU) == 0) return OkStatus();
+  if (errno != EEXIST) return ErrorOf(path, "make the directory");
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) return ErrorOf(path, "stat");
+  if (S_ISDIR(status.st_mode)) return OkStatus();
+  return absl::FailedPreconditionError(StrCat(path, " exists and is not a directory"));
+}
+
+Status PosixFileSystem::SyncDirectory(const std::string& path) {
+  const Descriptor descriptor = OpenDescriptor(path, O_RDONLY | O_DIRECTORY);
+  if (!descriptor.IsOpen()) return ErrorOf(path, "open the directory");
+  return fsync(descriptor.number()) == 0 ? OkStatus() : ErrorOf(path, "fsync of the directory");
+}
+
+StatusOr<std::vector<std::string>> PosixFileSystem::List(const std::string& directory) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(opendir(directory.c_str()), closedir);
+  if (stream == nullptr) return ErrorOf(directory, "list");
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* const entry = readdir(stream.get())) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+    errno = 0;
+  }
+  if (errno != 0) return ErrorOf(directory, "list");
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+bool PosixFileSystem::Exists(const std::string& path) {
+  struct stat status;
+  return stat(path.c_str(), &status) == 0;
+}
+
+StatusOr<std::unique_ptr<FileLock>> PosixFileSystem::Lock(const std::string& path) {
+  Descriptor descriptor = OpenDescriptor(path, O_RDWR | O_CREAT);
+  if (!descriptor.IsOpen()) return ErrorOf(path, "open");
+  if (Uninterrupted([&] { return flock(descriptor.number(), LOCK_EX | LOCK_NB); }) == 0) {
+    return std::unique_ptr<FileLock>(std::make_unique<PosixLock>(std::move(descriptor)));
+  }
+  if (errno != EWOULDBLOCK) return ErrorOf(path, "lock");
+  return absl::FailedPreconditionError(
+      StrCat(path, " is locked: another process uses this directory; stop that one first"));
+}
+
+}  // namespace decree::paxos

@@ -1,0 +1,217 @@
+#include "paxos/log/segment_log.h"
+
+#include "tests/unit/paxos/log/log_fixture.h"
+
+namespace decree::paxos {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// ---- The directory ----
+
+TEST_F(LogTest, RemembersWhoseItIs) {
+  EXPECT_EQ(log_->identity(), MakeIdentity());
+  const auto identity = SegmentLog::ReadIdentity(files_, kLog);
+  ASSERT_TRUE(identity.ok()) << identity.status();
+  EXPECT_EQ(*identity, MakeIdentity());
+}
+
+TEST_F(LogTest, TellsAnUnformattedDirectory) {
+  EXPECT_TRUE(absl::IsNotFound(SegmentLog::ReadIdentity(files_, "elsewhere").status()));
+  EXPECT_TRUE(absl::IsNotFound(SegmentLog::Open(files_, "elsewhere", options_).status()));
+}
+
+TEST_F(LogTest, FormatsNoDirectoryTwice) {
+  const Status status = SegmentLog::Format(files_, kLog, MakeIdentity(2));
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(status.ToString(), HasSubstr("formatted already"));
+}
+
+TEST_F(LogTest, IsUnformattedUntilFormatHasEnded) {
+  // Whatever the operation at which formatting is cut short.
+  for (uint64_t operations = 1;; ++operations) {
+    SimulatedFileSystem files(operations);
+    files.CrashAfter(operations);
+    try {
+      ASSERT_TRUE(SegmentLog::Format(files, kLog, MakeIdentity()).ok());
+      EXPECT_GT(operations, 10u);
+      break;
+    } catch (const SimulatedCrash&) {
+      files.LosePower();
+      if (absl::IsNotFound(SegmentLog::ReadIdentity(files, kLog).status())) continue;
+      const auto log = SegmentLog::Open(files, kLog, options_);
+      EXPECT_TRUE(log.ok()) << "operation " << operations << ": " << log.status();
+    }
+  }
+}
+
+TEST_F(LogTest, AFormatThatWasCutShortCanBeDoneAgain) {
+  for (uint64_t operations = 1; operations <= 12; ++operations) {
+    SCOPED_TRACE(testing::Message() << "operation " << operations);
+    SimulatedFileSystem files(operations);
+    files.CrashAfter(operations);
+    try {
+      static_cast<void>(SegmentLog::Format(files, kLog, MakeIdentity()));
+    } catch (const SimulatedCrash&) {
+    }
+    files.Kill();
+    if (files.Exists("log/identity")) continue;
+    const Status again = SegmentLog::Format(files, kLog, MakeIdentity());
+    ASSERT_TRUE(again.ok()) << again;
+    EXPECT_TRUE(SegmentLog::Open(files, kLog, options_).ok());
+  }
+}
+
+TEST_F(LogTest, FormatsNoDirectoryThatWasUsed) {
+  for (const bool with_vote : {false, true}) {
+    SCOPED_TRACE(with_vote ? "a vote" : "a promise");
+    SimulatedFileSystem files(1);
+    ASSERT_TRUE(SegmentLog::Format(files, kLog, MakeIdentity()).ok());
+    const RecordBatch batch{.ticket = Ticket(1),
+                            .records = {with_vote ? AcceptedAt(1, "a") : PromiseOf(3)}};
+    (*SegmentLog::Open(files, kLog, options_))->Append({&batch, 1});
+    ASSERT_TRUE(files.Remove("log/identity").ok());
+    const Status again = SegmentLog::Format(files, kLog, MakeIdentity());
+    EXPECT_TRUE(absl::IsFailedPrecondition(again)) << again;
+    EXPECT_THAT(again.ToString(), HasSubstr("is in use"));
+  }
+}
+
+TEST_F(LogTest, FormatsNoDirectoryWithOtherThings) {
+  SimulatedFileSystem files(1);
+  ASSERT_TRUE(files.CreateDirectory("home").ok());
+  files.SetContents("home/letter", "dear");
+  const Status status = SegmentLog::Format(files, "home", MakeIdentity());
+  EXPECT_THAT(status.ToString(), HasSubstr("home is not empty: it holds letter"));
+  EXPECT_EQ(files.Contents("home/letter"), "dear");
+}
+
+TEST_F(LogTest, IsOpenInOneProcessOnly) {
+  const auto second = TryOpen();
+  EXPECT_TRUE(absl::IsFailedPrecondition(second.status())) << second.status();
+  Kill();
+  Open();
+}
+
+TEST_F(LogTest, RefusesAFileOfAnotherNode) {
+  Append({AcceptedAt(1, "a")});
+  ASSERT_TRUE(SegmentLog::Format(files_, "other", MakeIdentity(2)).ok());
+  Kill();
+  const std::string own = files_.Contents(SegmentPath(1));
+  files_.SetContents(SegmentPath(1), files_.Contents("other/000000000001.segment"));
+  EXPECT_THAT(TryOpen().status().ToString(), HasSubstr("belongs to node 2"));
+  files_.SetContents(SegmentPath(1), own);
+  files_.SetContents("log/promise", files_.Contents("other/promise"));
+  EXPECT_THAT(TryOpen().status().ToString(), HasSubstr("belongs to node 2"));
+}
+
+// ---- Writing and reading ----
+
+TEST_F(LogTest, ReadsWhatWasAppended) {
+  Append({AcceptedAt(1, "a"), AcceptedAt(2, std::string("b\0c", 3))});
+  Append({ChosenAt(4, "d")});
+  EXPECT_THAT(Contents(), ElementsAre("1=a", std::string("2=b\0c", 5), "4:d"));
+  EXPECT_THAT(Contents(2, 3), ElementsAre(std::string("2=b\0c", 5)));
+  EXPECT_THAT(Contents(5, 9), IsEmpty());
+}
+
+TEST_F(LogTest, TheNewestRecordOfASlotCounts) {
+  Append({AcceptedAt(1, "old", 1)});
+  Append({AcceptedAt(1, "new", 2)});
+  EXPECT_THAT(Contents(), ElementsAre("1=new"));
+  Kill();
+  Open();
+  EXPECT_THAT(Contents(), ElementsAre("1=new"));
+}
+
+TEST_F(LogTest, ReadsInPagesOfAtLeastOneRecord) {
+  Append({AcceptedAt(1, std::string(1000, 'a')), AcceptedAt(2, std::string(1000, 'b'))});
+  EXPECT_EQ(Contents(1, 2, 1).size(), 1u);
+  EXPECT_EQ(Contents(1, 2, 1500).size(), 1u);
+  EXPECT_EQ(Contents(1, 2, 5000).size(), 2u);
+}
+
+TEST_F(LogTest, LosesNothingAppendedInAPowerLoss) {
+  Append({PromiseOf(3), AcceptedAt(1, "a", 2)});
+  Append({AcceptedAt(2, "b", 2), ChosenIndexRecord{Slot(1)}});
+  LosePower();
+  Open();
+  EXPECT_THAT(Contents(), ElementsAre("1=a", "2=b"));
+  EXPECT_EQ(log_->recovered().promised, (Ballot{3, NodeId(1)}));
+  EXPECT_EQ(log_->recovered().chosen_index, Slot(1));
+  EXPECT_EQ(log_->recovered().first_slot, Slot(1));
+  EXPECT_EQ(log_->recovered().last_slot, Slot(2));
+  EXPECT_FALSE(log_->recovered().torn_tail);
+}
+
+TEST_F(LogTest, APromiseMayRestOnAVote) {
+  Append({PromiseOf(1)});
+  Append({AcceptedAt(1, "a", 9)});
+  LosePower();
+  Open();
+  EXPECT_EQ(log_->recovered().promised, (Ballot{9, NodeId(1)}));
+}
+
+TEST_F(LogTest, GoesOnInNewSegments) {
+  for (uint64_t slot = 1; slot <= 60; ++slot) {
+    Append({AcceptedAt(slot, std::string(1000, static_cast<char>('a' + slot % 26)))});
+    if (slot % 7 == 0) Idle();
+  }
+  EXPECT_TRUE(files_.Exists(SegmentPath(4)));
+  EXPECT_EQ(Contents().size(), 60u);
+  const uint64_t bytes = log_->SizeBytes();
+  LosePower();
+  Open();
+  EXPECT_EQ(Contents().size(), 60u);
+  EXPECT_EQ(log_->SizeBytes(), bytes);
+}
+
+TEST_F(LogTest, AGroupLargerThanASegmentHasOneOfItsOwn) {
+  Append({AcceptedAt(1, "small")});
+  Append({AcceptedAt(2, std::string(100'000, 'x'))});
+  Append({AcceptedAt(3, "small")});
+  LosePower();
+  Open();
+  EXPECT_EQ(Contents().size(), 3u);
+}
+
+TEST_F(LogTest, AnIdleLogHasNothingLeftToDo) {
+  Append({AcceptedAt(1, "a")});
+  EXPECT_TRUE(log_->HasIdleWork());
+  Idle();
+  EXPECT_TRUE(files_.Exists("log/spare"));
+  EXPECT_EQ(files_.Contents("log/spare"), std::string(options_.segment_bytes, '\0'));
+}
+
+using LogDeathTest = LogTest;
+
+TEST_F(LogDeathTest, AFailingWriteOrSyncEndsTheProcess) {
+  for (const auto operation :
+       {SimulatedFileSystem::Operation::kWrite, SimulatedFileSystem::Operation::kSync}) {
+    EXPECT_DEATH(
+        {
+          files_.FailNext(operation, absl::InternalError("log/x: input/output error"));
+          Append({AcceptedAt(1, "a")});
+        },
+        "the log cannot be written: log/x: input/output error");
+  }
+}
+
+TEST_F(LogTest, AReadErrorIsReported) {
+  Append({AcceptedAt(1, "a")});
+  files_.FailNext(SimulatedFileSystem::Operation::kRead, absl::InternalError("bad sector"));
+  const auto votes = log_->Read(Slot(1), Slot(1), 1000);
+  EXPECT_THAT(votes.status().ToString(), HasSubstr("bad sector"));
+}
+
+TEST_F(LogTest, ARecordThatRotsWhileItRunsIsNotServed) {
+  Append({AcceptedAt(1, std::string(500, 'a'))});
+  files_.Rot(SegmentPath(1), 4096 + 200);
+  const auto votes = log_->Read(Slot(1), Slot(1), 1000);
+  EXPECT_TRUE(absl::IsDataLoss(votes.status())) << votes.status();
+}
+
+}  // namespace
+}  // namespace decree::paxos
