@@ -26,15 +26,12 @@ size_t EntryBytes(const Entry& entry) { return kEntryOverheadBytes + entry.paylo
 
 void AppendCommand(std::string& payload, std::string_view command) { PutString(payload, command); }
 
-bool VisitCommands(std::string_view payload,
-                   const std::function<void(uint32_t index, std::string_view command)>& visit) {
-  ByteReader check(payload);
-  while (check.ok() && !check.AtEnd()) check.String();
-  if (!check.ok()) return false;
-
+std::optional<std::vector<std::string_view>> SplitCommands(std::string_view payload) {
+  std::vector<std::string_view> commands;
   ByteReader reader(payload);
-  for (uint32_t index = 0; !reader.AtEnd(); ++index) visit(index, reader.String());
-  return true;
+  while (reader.ok() && !reader.AtEnd()) commands.push_back(reader.String());
+  if (!reader.ok()) return std::nullopt;
+  return commands;
 }
 
 std::ostream& operator<<(std::ostream& out, const Entry& entry) {

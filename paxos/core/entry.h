@@ -5,11 +5,12 @@
 // state machine.
 
 #include <cstdint>
-#include <functional>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "paxos/core/types.h"
 
@@ -41,10 +42,8 @@ size_t EntryBytes(const Entry& entry);
 
 // Adds `command` to the payload of a kCommands entry.
 void AppendCommand(std::string& payload, std::string_view command);
-// Calls `visit` for every command of a payload, in order. False if the payload is malformed; then
-// nothing was visited.
-bool VisitCommands(std::string_view payload,
-                   const std::function<void(uint32_t index, std::string_view command)>& visit);
+// The commands of a payload, in order; they point into it. Nothing if the payload is malformed.
+std::optional<std::vector<std::string_view>> SplitCommands(std::string_view payload);
 
 std::ostream& operator<<(std::ostream& out, const Entry& entry);
 

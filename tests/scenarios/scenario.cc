@@ -50,10 +50,11 @@ std::string NameOfValue(const paxos::Entry& entry) {
   if (entry.kind == paxos::EntryKind::kNoOp) return "noop";
   if (entry.kind == paxos::EntryKind::kConfiguration) return "configuration";
   std::string name;
-  paxos::VisitCommands(entry.payload, [&](uint32_t index, std::string_view command) {
-    if (index > 0) name += '+';
+  const auto commands = paxos::SplitCommands(entry.payload);
+  for (const std::string_view command : *commands) {
+    if (!name.empty()) name += '+';
     name += command;
-  });
+  }
   return name;
 }
 

@@ -42,8 +42,7 @@ check paxos/core 'paxos/(base|core)/|absl/' \
   "$threads|mutex>|$io|$grpc|$leveldb|$proto|paxos/base/posix_clock.h"
 check paxos/log 'paxos/(base|core|log)/|absl/' "$threads|$grpc|$leveldb"
 check paxos/node 'paxos/(base|core|log|node)/|absl/' "$grpc|$leveldb|$proto"
-# The state machine sees its interface, and what an entry is made of.
-check kv 'kv/|decree/v1/|paxos/base/|paxos/node/state_machine.h|paxos/core/(entry|types|output).h|absl/|leveldb/' \
+check kv 'kv/|decree/v1/|paxos/base/|absl/|leveldb/' \
   "$grpc"
 check rpc 'rpc/|kv/|paxos/|decree/v1/|absl/|grpc' "$leveldb"
 

@@ -208,10 +208,11 @@ class ReplicaCluster {
     if (entry.kind == EntryKind::kNoOp) return "-";
     if (entry.kind == EntryKind::kConfiguration) return "#";
     std::string text;
-    VisitCommands(entry.payload, [&](uint32_t, std::string_view command) {
+    const auto commands = SplitCommands(entry.payload);
+    for (const std::string_view command : *commands) {
       if (!text.empty()) text += '+';
       text += command;
-    });
+    }
     return text;
   }
 

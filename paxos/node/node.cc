@@ -1,0 +1,275 @@
+#include "paxos/node/node.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <glog/logging.h>
+
+#include "paxos/base/probe.h"
+
+namespace decree::paxos {
+namespace {
+
+// How much of the log is held in memory at once while it is replayed.
+constexpr size_t kReplayBytes = 4 << 20;
+
+StatusOr<Configuration> CurrentConfiguration(const SegmentLog& log, const StateMachine& machine) {
+  const std::string applied = machine.configuration();
+  if (applied.empty()) return log.identity().founding;
+  return Configuration::Decode(applied);
+}
+
+Status CheckNextSlot(Slot found, Slot wanted, Slot chosen_index) {
+  if (found == wanted) return OkStatus();
+  return absl::DataLossError(
+      StrCat("the log has no record for slot ", wanted.value(), ", though all slots up to ",
+             chosen_index.value(), " were written; the next it has is ", found.value(),
+             ". Replace this node by a new one under another id"));
+}
+
+// What the state machine is to make of an entry.
+SlotCommands CommandsOf(Slot slot, const Entry& entry) {
+  SlotCommands result{.slot = slot, .log_time = entry.log_time, .commands = {}, .configuration = {}};
+  if (entry.kind == EntryKind::kCommands) {
+    std::optional<std::vector<std::string_view>> commands = SplitCommands(entry.payload);
+    // Checked where it came in, and by a checksum since.
+    CHECK(commands.has_value()) << "a malformed batch was chosen: slot=" << slot;
+    result.commands = *std::move(commands);
+  }
+  if (entry.kind == EntryKind::kConfiguration) result.configuration = entry.payload;
+  return result;
+}
+
+// Applies the slots up to `chosen_index` that the state machine lacks.
+Status Replay(SegmentLog& log, StateMachine& machine, Slot chosen_index) {
+  std::vector<CommandAnswer> answers;
+  while (machine.applied() < chosen_index) {
+    const Slot first = machine.applied().Next();
+    ASSIGN_OR_RETURN(const std::vector<Vote> votes, log.Read(first, chosen_index, kReplayBytes));
+    if (votes.empty()) return CheckNextSlot(kNoSlot, first, chosen_index);
+    std::vector<SlotCommands> slots;
+    for (const Vote& vote : votes) {
+      RETURN_IF_ERROR(CheckNextSlot(vote.slot, first.Plus(slots.size()), chosen_index));
+      slots.push_back(CommandsOf(vote.slot, *vote.entry));
+    }
+    machine.Apply(slots, answers);
+    answers.clear();  // Whoever asked is gone.
+  }
+  return OkStatus();
+}
+
+// What the log holds above the chosen index.
+StatusOr<std::vector<Vote>> ReadVotes(SegmentLog& log, Slot chosen_index) {
+  std::vector<Vote> votes;
+  Slot next = chosen_index.Next();
+  while (next <= log.recovered().last_slot) {
+    ASSIGN_OR_RETURN(std::vector<Vote> page,
+                     log.Read(next, log.recovered().last_slot, kReplayBytes));
+    if (page.empty()) break;
+    next = page.back().slot.Next();
+    std::move(page.begin(), page.end(), std::back_inserter(votes));
+  }
+  return votes;
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Node>> Node::Start(const Options& options, SegmentLog& log,
+                                            StateMachine& state_machine, Transport& transport,
+                                            const Clock& clock, Life life, uint64_t seed) {
+  RETURN_IF_ERROR(options.Validate());
+  const Slot chosen_index = std::max(log.recovered().chosen_index, state_machine.applied());
+  RETURN_IF_ERROR(Replay(log, state_machine, chosen_index));
+  CHECK_EQ(state_machine.applied(), chosen_index);
+
+  RecoveredState recovered{.promised = log.recovered().promised,
+                           .chosen_index = chosen_index,
+                           .floor = chosen_index,
+                           .applied = chosen_index,
+                           .votes = {},
+                           .configuration = {},
+                           .log_time = state_machine.log_time()};
+  ASSIGN_OR_RETURN(recovered.votes, ReadVotes(log, chosen_index));
+  ASSIGN_OR_RETURN(recovered.configuration, CurrentConfiguration(log, state_machine));
+  RETURN_IF_ERROR(options.ValidateWith(recovered.configuration));
+
+  const Identity self{.node = log.identity().node,
+                      .incarnation = log.identity().incarnation,
+                      .life = life};
+  const Member* const member = recovered.configuration.Find(self.node);
+  if (member != nullptr && !member->incarnation.IsZero() &&
+      member->incarnation != self.incarnation) {
+    return absl::FailedPreconditionError(
+        StrCat("the cluster knows node ", self.node.value(), " by another incarnation than this ",
+               "directory's: it was formatted anew, and may not come back under its old id"));
+  }
+  return std::unique_ptr<Node>(
+      new Node(options, log, state_machine, transport, clock, self, recovered, seed));
+}
+
+Node::Node(const Options& options, SegmentLog& log, StateMachine& state_machine,
+           Transport& transport, const Clock& clock, const Identity& self,
+           const RecoveredState& recovered, uint64_t seed)
+    : options_(options),
+      log_(log),
+      state_machine_(state_machine),
+      transport_(transport),
+      clock_(clock),
+      replica_(options, self, recovered, Random(seed), clock.Now()) {}
+
+// ---- Inputs ----
+
+void Node::OnMessage(const Envelope& envelope) {
+  replica_.OnMessage(envelope, clock_.Now(), out_);
+}
+
+void Node::Propose(std::string command, Time deadline, OnOutcome done) {
+  const ProposalId id(next_request_++);
+  switch (replica_.Propose(id, std::move(command), deadline)) {
+    case ProposeResult::kQueued:
+      queued_.emplace(id.value(), std::move(done));
+      return;
+    case ProposeResult::kNotLeader:
+      return done({.kind = Outcome::Kind::kNotLeader, .answer = {}});
+    case ProposeResult::kOverloaded:
+      return done({.kind = Outcome::Kind::kOverloaded, .answer = {}});
+    case ProposeResult::kTooLarge:
+      return done({.kind = Outcome::Kind::kTooLarge, .answer = {}});
+  }
+}
+
+void Node::Read(OnRead done) {
+  const ReadId id(next_request_++);
+  reading_.emplace(id.value(), std::move(done));
+  replica_.Read(id, clock_.Now(), out_);
+}
+
+bool Node::TransferLeadership() { return replica_.TransferLeadership(clock_.Now(), out_); }
+
+void Node::Turn() {
+  const Time now = clock_.Now();
+  if (replica_.NextDeadline() <= now) replica_.OnTick(now, out_);
+  for (;;) {
+    replica_.Flush(clock_.Now(), out_);
+    if (IsEmpty(out_)) break;
+    Output out = std::exchange(out_, {});
+    Carry(out);
+  }
+  NoteLeadership();
+}
+
+// ---- One round ----
+
+void Node::Carry(Output& out) {
+  // First the messages: they travel while the log is written.
+  for (Envelope& envelope : out.messages) transport_.Send(std::move(envelope));
+  Place(out.placements);
+  if (!out.records.empty()) {
+    log_.Append(out.records);
+    replica_.OnDurable(out.records.back().ticket, clock_.Now(), out_);
+  }
+  if (!out.entries.empty()) Apply(out.entries);
+  for (const LogRead& read : out.log_reads) AnswerFromLog(read);
+  Settle(out);
+}
+
+void Node::Place(const std::vector<Placement>& placements) {
+  for (const Placement& placement : placements) {
+    auto queued = queued_.extract(placement.id.value());
+    CHECK(!queued.empty()) << "a placement for an unknown proposal " << placement.id;
+    placed_[placement.slot].push_back({.ballot = placement.ballot,
+                                       .index = placement.index,
+                                       .done = std::move(queued.mapped())});
+  }
+}
+
+void Node::Apply(const std::vector<ChosenEntry>& entries) {
+  std::vector<SlotCommands> slots;
+  slots.reserve(entries.size());
+  for (const ChosenEntry& chosen : entries) slots.push_back(CommandsOf(chosen.slot, *chosen.entry));
+  std::vector<CommandAnswer> answers;
+  state_machine_.Apply(slots, answers);
+  const Slot last = entries.back().slot;
+  CHECK_EQ(state_machine_.applied(), last);
+  replica_.OnApplied(last, clock_.Now(), out_);
+  Answer(entries, answers);
+  while (!granted_.empty() && granted_.begin()->first <= last) {
+    const std::vector<OnRead> ready = std::move(granted_.begin()->second);
+    granted_.erase(granted_.begin());
+    for (const OnRead& done : ready) done({.granted = true});
+  }
+}
+
+void Node::Answer(const std::vector<ChosenEntry>& entries, std::vector<CommandAnswer>& answers) {
+  if (placed_.empty()) return;
+  // Both are in slot order, and a slot's answers in the order of its commands.
+  size_t next = 0;
+  for (const ChosenEntry& chosen : entries) {
+    while (next < answers.size() && answers[next].slot < chosen.slot) ++next;
+    auto placed = placed_.extract(chosen.slot);
+    if (placed.empty()) continue;
+    for (Placed& command : placed.mapped()) {
+      if (command.ballot != chosen.entry->proposer) {
+        PROBE("a proposed command lost its slot to another value");
+        command.done({.kind = Outcome::Kind::kSuperseded, .answer = {}});
+        continue;
+      }
+      const size_t position = next + command.index;
+      CHECK_LT(position, answers.size()) << "slot " << chosen.slot;
+      CHECK_EQ(answers[position].slot, chosen.slot);
+      CHECK_EQ(answers[position].index, command.index);
+      command.done(
+          {.kind = Outcome::Kind::kApplied, .answer = std::move(answers[position].bytes)});
+    }
+  }
+}
+
+void Node::Settle(Output& out) {
+  for (const DroppedProposal& dropped : out.dropped) {
+    auto queued = queued_.extract(dropped.id.value());
+    CHECK(!queued.empty()) << "an unknown proposal was dropped: " << dropped.id;
+    const bool expired = dropped.reason == DroppedProposal::Reason::kDeadline;
+    queued.mapped()(
+        {.kind = expired ? Outcome::Kind::kDeadline : Outcome::Kind::kNotLeader, .answer = {}});
+  }
+  for (const ReadGrant& grant : out.reads) {
+    auto reading = reading_.extract(grant.id.value());
+    CHECK(!reading.empty()) << "an unknown read was granted: " << grant.id;
+    if (grant.slot <= state_machine_.applied()) {
+      reading.mapped()({.granted = true});
+    } else {
+      PROBE("a granted read waited for the state machine");
+      granted_[grant.slot].push_back(std::move(reading.mapped()));
+    }
+  }
+  for (const RefusedRead& refused : out.refused_reads) {
+    auto reading = reading_.extract(refused.id.value());
+    CHECK(!reading.empty()) << "an unknown read was refused: " << refused.id;
+    reading.mapped()({.granted = false, .reason = refused.reason});
+  }
+}
+
+void Node::AnswerFromLog(const LogRead& read) {
+  const StatusOr<std::vector<Vote>> votes =
+      log_.Read(read.first_slot, read.last_slot, options_.page_bytes_max);
+  // A record that was written and cannot be read back: this node's disk lies.
+  CHECK(votes.ok()) << votes.status();
+  std::vector<SlotEntry> entries;
+  for (const Vote& vote : *votes) entries.push_back({.slot = vote.slot, .entry = vote.entry});
+  if (!entries.empty()) transport_.Send(replica_.AnswerFromLog(read, std::move(entries)));
+}
+
+void Node::NoteLeadership() {
+  const std::pair now{replica_.leader(), replica_.ballot()};
+  if (now == last_leadership_) return;
+  last_leadership_ = now;
+  ++leadership_changes_;
+}
+
+bool Node::IsEmpty(const Output& out) {
+  return out.messages.empty() && out.records.empty() && out.entries.empty() &&
+         out.reads.empty() && out.refused_reads.empty() && out.placements.empty() &&
+         out.dropped.empty() && out.log_reads.empty();
+}
+
+}  // namespace decree::paxos

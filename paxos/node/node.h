@@ -1,0 +1,116 @@
+#pragma once
+// One node without its threads and sockets: drives the replica, writes its records to the log,
+// applies what is chosen, and keeps track of the requests that wait for it.
+//
+// Passive and single-threaded: an event loop feeds it, then calls `Turn`, which carries out all that
+// follows: messages go out first, then the log is written and synced while they travel, then chosen
+// entries are applied. The simulator drives the same object on simulated disks, clocks and networks.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "paxos/base/state_machine.h"
+#include "paxos/base/status.h"
+#include "paxos/base/time.h"
+#include "paxos/core/replica.h"
+#include "paxos/log/segment_log.h"
+#include "paxos/node/transport.h"
+
+namespace decree::paxos {
+
+// How a proposed command ended.
+struct Outcome {
+  enum class Kind {
+    kApplied,     // Executed; `answer` is the state machine's.
+    kNotLeader,   // Never proposed: safe to send again, to the leader if that is known.
+    kOverloaded,  // Never proposed; wait a little before trying again.
+    kTooLarge,    // Never proposed, and never can be.
+    kDeadline,    // Never proposed; its deadline passed while it waited.
+    kSuperseded,  // Proposed, but another value was chosen in its slot: it never happened.
+  };
+  Kind kind = Kind::kApplied;
+  std::string answer;
+};
+
+struct ReadOutcome {
+  bool granted = false;  // The state machine may be read now.
+  RefusedRead::Reason reason = RefusedRead::Reason::kNoLeader;
+};
+
+using OnOutcome = std::function<void(Outcome)>;
+using OnRead = std::function<void(ReadOutcome)>;
+
+class Node {
+ public:
+  // Recovers a node from its log and state machine: replays what is chosen and not yet applied.
+  // All references must outlive the node. `life` and `seed` are fresh random numbers. Errors: the
+  // log lacks a slot that the state machine needs, or `options` contradict the configuration.
+  static StatusOr<std::unique_ptr<Node>> Start(const Options& options, SegmentLog& log,
+                                               StateMachine& state_machine, Transport& transport,
+                                               const Clock& clock, Life life, uint64_t seed);
+
+  // ---- Inputs; each is followed, sooner or later, by a Turn ----
+
+  void OnMessage(const Envelope& envelope);
+  // `done` is called once, in this call or a later Turn. A command whose deadline passes before it
+  // has a slot is dropped. `done` may call Propose and Read again, but not Turn.
+  void Propose(std::string command, Time deadline, OnOutcome done);
+  // `done` is called once, in this call or a later Turn, as soon as the state machine is fresh
+  // enough for a linearizable read.
+  void Read(OnRead done);
+  // See Replica::TransferLeadership.
+  bool TransferLeadership();
+
+  // Does everything that has become possible. Afterwards nothing is left to do before the next
+  // input or `NextDeadline`.
+  void Turn();
+
+  Time NextDeadline() const { return replica_.NextDeadline(); }
+  const Replica& replica() const { return replica_; }
+  // Changes whenever the role, the leader or the ballot does.
+  uint64_t leadership_changes() const { return leadership_changes_; }
+
+ private:
+  // A command that has a slot and waits for what will be chosen there.
+  struct Placed {
+    Ballot ballot;
+    uint32_t index = 0;
+    OnOutcome done;
+  };
+
+  Node(const Options& options, SegmentLog& log, StateMachine& state_machine, Transport& transport,
+       const Clock& clock, const Identity& self, const RecoveredState& recovered, uint64_t seed);
+
+  static bool IsEmpty(const Output& out);
+  void Carry(Output& out);  // One round of Turn.
+  void Place(const std::vector<Placement>& placements);
+  void Apply(const std::vector<ChosenEntry>& entries);
+  void Answer(const std::vector<ChosenEntry>& entries, std::vector<CommandAnswer>& answers);
+  void Settle(Output& out);  // Tells the waiting requests what has become of them.
+  void AnswerFromLog(const LogRead& read);
+  void NoteLeadership();
+
+  const Options options_;
+  SegmentLog& log_;
+  StateMachine& state_machine_;
+  Transport& transport_;
+  const Clock& clock_;
+  Replica replica_;
+
+  Output out_;  // What the inputs since the last Turn have asked for.
+  uint64_t next_request_ = 1;
+  std::unordered_map<uint64_t, OnOutcome> queued_;  // by ProposalId, until placed
+  std::map<Slot, std::vector<Placed>> placed_;
+  std::unordered_map<uint64_t, OnRead> reading_;  // by ReadId, until granted or refused
+  std::map<Slot, std::vector<OnRead>> granted_;   // until applied
+
+  uint64_t leadership_changes_ = 0;
+  std::pair<NodeId, Ballot> last_leadership_;
+};
+
+}  // namespace decree::paxos

@@ -1,0 +1,310 @@
+#include "paxos/node/node.h"
+
+#include <deque>
+#include <map>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/paxos/core/core_fixture.h"
+
+namespace decree::paxos {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+// A log in memory; it survives the nodes that are started on it.
+class FakeLog final : public SegmentLog {
+ public:
+  FakeLog(uint32_t node, Configuration founding)
+      : identity_{.cluster = "test",
+                  .node = NodeId(node),
+                  .incarnation = Incarnation(100 + node),
+                  .founding = std::move(founding)} {}
+
+  const LogIdentity& identity() const override { return identity_; }
+  const RecoveredLog& recovered() const override { return recovered_; }
+  void Append(std::span<const RecordBatch> batches) override {
+    ++appends;
+    for (const RecordBatch& batch : batches) {
+      for (const Record& record : batch.records) Take(record);
+    }
+  }
+  StatusOr<std::vector<Vote>> Read(Slot first, Slot last, size_t) override {
+    std::vector<Vote> found;
+    for (auto it = votes.lower_bound(first); it != votes.end() && it->first <= last; ++it) {
+      found.push_back(it->second);
+    }
+    return found;
+  }
+  void OnIdle() override {}
+  bool HasIdleWork() const override { return false; }
+  uint64_t SizeBytes() const override { return 0; }
+
+  std::map<Slot, Vote> votes;
+  int appends = 0;
+
+ private:
+  void Take(const Record& record) {
+    if (const auto* promised = std::get_if<PromisedRecord>(&record)) {
+      recovered_.promised = std::max(recovered_.promised, promised->ballot);
+    } else if (const auto* accepted = std::get_if<AcceptedRecord>(&record)) {
+      recovered_.promised = std::max(recovered_.promised, accepted->ballot);
+      Keep({accepted->slot, accepted->ballot, false, accepted->entry});
+    } else if (const auto* chosen = std::get_if<ChosenRecord>(&record)) {
+      Keep({chosen->slot, {}, true, chosen->entry});
+    } else {
+      recovered_.chosen_index = std::get<ChosenIndexRecord>(record).slot;
+    }
+  }
+  void Keep(Vote vote) {
+    recovered_.last_slot = std::max(recovered_.last_slot, vote.slot);
+    votes[vote.slot] = std::move(vote);
+  }
+
+  const LogIdentity identity_;
+  RecoveredLog recovered_;
+};
+
+// Answers every command with its own text and where it was executed.
+class EchoMachine final : public StateMachine {
+ public:
+  Slot applied() const override { return applied_; }
+  std::string configuration() const override { return configuration_; }
+  LogTime log_time() const override { return {}; }
+  void Apply(std::span<const SlotCommands> slots, std::vector<CommandAnswer>& answers) override {
+    for (const SlotCommands& slot : slots) {
+      CHECK_EQ(slot.slot, applied_.Next());
+      applied_ = slot.slot;
+      if (!slot.configuration.empty()) configuration_ = slot.configuration;
+      for (uint32_t index = 0; index < slot.commands.size(); ++index) {
+        commands.emplace_back(slot.commands[index]);
+        answers.push_back({.slot = slot.slot,
+                           .index = index,
+                           .bytes = std::string(slot.commands[index])});
+      }
+    }
+  }
+
+  std::vector<std::string> commands;
+
+ private:
+  Slot applied_;
+  std::string configuration_;
+};
+
+class FakeClock final : public Clock {
+ public:
+  Time Now() const override { return now; }
+  Time now = kStart;
+};
+
+class FakeTransport final : public Transport {
+ public:
+  void Send(Envelope envelope) override { sent.push_back(std::move(envelope)); }
+  std::vector<Envelope> sent;
+};
+
+class NodeTest : public testing::Test {
+ protected:
+  std::unique_ptr<Node> Start(SegmentLog& log, StateMachine& machine) {
+    ++life_;
+    auto node = Node::Start(Options(), log, machine, transport_, clock_, Life(life_), life_);
+    CHECK(node.ok()) << node.status();
+    return *std::move(node);
+  }
+  // Lets time pass until the node has nothing more to do by itself.
+  void Pass(Node& node, Duration duration) {
+    for (const Time end = clock_.now + duration; clock_.now < end;) {
+      clock_.now += Milliseconds(10);
+      node.Turn();
+    }
+  }
+  OnOutcome Into(std::vector<Outcome>& outcomes) {
+    return [&outcomes](Outcome outcome) { outcomes.push_back(std::move(outcome)); };
+  }
+
+  FakeClock clock_;
+  FakeTransport transport_;
+  uint64_t life_ = 0;
+};
+
+TEST_F(NodeTest, ExecutesACommandAndAnswersIt) {
+  FakeLog log(1, Voters(1));
+  EchoMachine machine;
+  const auto node = Start(log, machine);
+  Pass(*node, Seconds(2));
+  std::vector<Outcome> outcomes;
+  node->Propose("a", kTimeNever, Into(outcomes));
+  node->Propose("b", kTimeNever, Into(outcomes));
+  EXPECT_THAT(outcomes, IsEmpty());
+  const int appends = log.appends;
+  node->Turn();
+  ASSERT_THAT(outcomes, SizeIs(2));
+  EXPECT_EQ(outcomes[0].kind, Outcome::Kind::kApplied);
+  EXPECT_EQ(outcomes[0].answer, "a");
+  EXPECT_EQ(outcomes[1].answer, "b");
+  EXPECT_EQ(log.appends, appends + 1) << "both in one write";
+}
+
+TEST_F(NodeTest, WithoutALeaderNothingIsProposed) {
+  FakeLog log(1, Voters(3));
+  EchoMachine machine;
+  const auto node = Start(log, machine);
+  std::vector<Outcome> outcomes;
+  node->Propose("a", kTimeNever, Into(outcomes));
+  ASSERT_THAT(outcomes, SizeIs(1));
+  EXPECT_EQ(outcomes[0].kind, Outcome::Kind::kNotLeader);
+}
+
+TEST_F(NodeTest, ReplaysWhatIsChosenAndNotYetApplied) {
+  FakeLog log(1, Voters(1));
+  {
+    EchoMachine machine;
+    const auto node = Start(log, machine);
+    Pass(*node, Seconds(2));
+    for (const char* text : {"a", "b", "c"}) {
+      node->Propose(text, kTimeNever, [](Outcome) {});
+      node->Turn();
+    }
+  }
+  EchoMachine machine;  // lost all it had applied
+  const auto node = Start(log, machine);
+  Pass(*node, Seconds(2));
+  EXPECT_THAT(machine.commands, ElementsAre("a", "b", "c"));
+}
+
+TEST_F(NodeTest, RefusesToStartWithAGapInTheLog) {
+  FakeLog log(1, Voters(1));
+  {
+    EchoMachine machine;
+    const auto node = Start(log, machine);
+    Pass(*node, Seconds(2));
+    for (const char* text : {"a", "b", "c"}) {
+      node->Propose(text, kTimeNever, [](Outcome) {});
+      node->Turn();
+    }
+  }
+  log.votes.erase(Slot(1));
+  EchoMachine machine;
+  const auto node = Node::Start(Options(), log, machine, transport_, clock_, Life(9), 9);
+  ASSERT_FALSE(node.ok());
+  EXPECT_THAT(std::string(node.status().message()), HasSubstr("no record for slot 1"));
+}
+
+TEST_F(NodeTest, RefusesADirectoryThatWasFormattedAnew) {
+  Configuration sealed = Voters(3);
+  sealed.members[0].incarnation = Incarnation(555);
+  FakeLog log(1, sealed);
+  EchoMachine machine;
+  const auto node = Node::Start(Options(), log, machine, transport_, clock_, Life(9), 9);
+  ASSERT_FALSE(node.ok());
+  EXPECT_THAT(std::string(node.status().message()), HasSubstr("another incarnation"));
+}
+
+TEST_F(NodeTest, ACommandWhoseSlotWasTakenNeverHappened) {
+  FakeLog log(1, Voters(3));
+  EchoMachine machine;
+  const auto node = Start(log, machine);
+  // n1 is elected with the help of n2.
+  while (node->replica().role() != Role::kLeader) {
+    Pass(*node, Milliseconds(10));
+    for (const Envelope& envelope : std::exchange(transport_.sent, {})) {
+      if (envelope.to != NodeId(2)) continue;
+      if (const auto* poll = std::get_if<Poll>(&envelope.message)) {
+        node->OnMessage(From(2, 1, PollAnswer{.poll = poll->poll, .granted = true, .promised = {},
+                                              .floor = {}, .chosen_index = {}}));
+      } else if (const auto* prepare = std::get_if<Prepare>(&envelope.message)) {
+        node->OnMessage(From(2, 1, Promise{.ballot = prepare->ballot,
+                                           .first_slot = prepare->first_slot,
+                                           .last_slot = Slot::Max(),
+                                           .floor = {},
+                                           .chosen_index = {},
+                                           .votes = {}}));
+      }
+      node->Turn();
+    }
+  }
+  std::vector<Outcome> outcomes;
+  node->Propose("mine", kTimeNever, Into(outcomes));
+  node->Turn();
+  EXPECT_THAT(outcomes, IsEmpty());
+  // n3 wins a higher ballot and has another value chosen in the same slot.
+  const Ballot higher = B(node->replica().ballot().round + 1, 3);
+  node->OnMessage(From(3, 1, Accept{.ballot = higher,
+                                    .chosen_index = Slot(1),
+                                    .entries = {{Slot(1), Value("theirs", higher)}}}));
+  node->Turn();
+  ASSERT_THAT(outcomes, SizeIs(1));
+  EXPECT_EQ(outcomes[0].kind, Outcome::Kind::kSuperseded);
+  EXPECT_THAT(machine.commands, ElementsAre("theirs"));
+}
+
+TEST_F(NodeTest, ReadsWaitUntilTheStateMachineIsFreshEnough) {
+  FakeLog log(1, Voters(1));
+  EchoMachine machine;
+  const auto node = Start(log, machine);
+  Pass(*node, Seconds(2));
+  std::vector<std::string> seen;
+  node->Propose("a", kTimeNever, [](Outcome) {});
+  node->Turn();
+  node->Read([&](ReadOutcome outcome) {
+    EXPECT_TRUE(outcome.granted);
+    seen = machine.commands;
+  });
+  node->Turn();
+  EXPECT_THAT(seen, ElementsAre("a"));
+}
+
+TEST_F(NodeTest, RefusesAReadWithoutALeader) {
+  FakeLog log(1, Voters(3));
+  EchoMachine machine;
+  const auto node = Start(log, machine);
+  std::vector<ReadOutcome> outcomes;
+  node->Read([&](ReadOutcome outcome) { outcomes.push_back(outcome); });
+  node->Turn();
+  ASSERT_THAT(outcomes, SizeIs(1));
+  EXPECT_FALSE(outcomes[0].granted);
+  EXPECT_EQ(outcomes[0].reason, RefusedRead::Reason::kNoLeader);
+}
+
+TEST_F(NodeTest, SendsBeforeItWrites) {
+  FakeLog log(1, Voters(3));
+  EchoMachine machine;
+  const auto node = Start(log, machine);
+  const Ballot ballot = B(4, 2);
+  node->OnMessage(From(2, 1, Accept{.ballot = ballot,
+                                    .chosen_index = {},
+                                    .entries = {{Slot(1), Value("v", ballot)}}}));
+  EXPECT_EQ(log.appends, 0);
+  node->Turn();
+  EXPECT_EQ(log.appends, 1);
+  ASSERT_THAT(transport_.sent, SizeIs(1));
+  EXPECT_TRUE(std::holds_alternative<Accepted>(transport_.sent[0].message));
+}
+
+TEST_F(NodeTest, AnswersAPeerFromTheLog) {
+  FakeLog log(1, Voters(1));
+  Options options;
+  options.tail_bytes_max = 0;  // nothing applied stays in memory
+  EchoMachine machine;
+  auto started = Node::Start(options, log, machine, transport_, clock_, Life(1), 1);
+  ASSERT_TRUE(started.ok());
+  Node& node = **started;
+  Pass(node, Seconds(2));
+  for (const char* text : {"a", "b"}) {
+    node.Propose(text, kTimeNever, [](Outcome) {});
+    node.Turn();
+  }
+  node.OnMessage(From(1, 1, Fetch{.first_slot = Slot(1), .last_slot = Slot(2)}));
+  transport_.sent.clear();
+  node.Turn();
+  ASSERT_THAT(transport_.sent, SizeIs(1));
+  EXPECT_THAT(std::get<FetchAnswer>(transport_.sent[0].message).entries, SizeIs(2));
+}
+
+}  // namespace
+}  // namespace decree::paxos
