@@ -5,7 +5,7 @@ set -euo pipefail
 packages=(
   build-essential cmake ccache pkg-config
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev
-  libleveldb-dev libgoogle-glog-dev libxxhash-dev libcli11-dev nlohmann-json3-dev
+  libleveldb-dev libsnappy-dev libgoogle-glog-dev libxxhash-dev libcli11-dev nlohmann-json3-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 

@@ -250,6 +250,26 @@ void SimulatedFileSystem::SetContents(const std::string& path, std::string bytes
   inode->bytes = std::move(bytes);
 }
 
+std::unique_ptr<SimulatedFileSystem> SimulatedFileSystem::Clone(uint64_t seed) const {
+  auto clone = std::make_unique<SimulatedFileSystem>(seed);
+  std::map<InodePtr, InodePtr> copies;
+  const auto copy_of = [&](const InodePtr& inode) {
+    InodePtr& copy = copies[inode];
+    if (copy == nullptr && inode != nullptr) copy = std::make_shared<Inode>(*inode);
+    return copy;
+  };
+  for (const auto& [path, inode] : names_) clone->names_[path] = copy_of(inode);
+  for (NameChange change : unsynced_names_) {
+    for (auto& [path, inode] : change.before) inode = copy_of(inode);
+    clone->unsynced_names_.push_back(std::move(change));
+  }
+  for (const std::weak_ptr<Inode>& dirty : dirty_) {
+    if (const InodePtr inode = dirty.lock()) clone->dirty_.push_back(copy_of(inode));
+  }
+  clone->directories_ = directories_;
+  return clone;
+}
+
 // ---- FileSystem ----
 
 StatusOr<std::unique_ptr<File>> SimulatedFileSystem::Open(const std::string& path) {

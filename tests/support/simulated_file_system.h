@@ -47,6 +47,9 @@ class SimulatedFileSystem final : public FileSystem {
   std::string Contents(const std::string& path) const;
   void SetContents(const std::string& path, std::string bytes);
 
+  // The same disk once more, for a test to crash.
+  std::unique_ptr<SimulatedFileSystem> Clone(uint64_t seed) const;
+
   // ---- FileSystem ----
 
   StatusOr<std::unique_ptr<File>> Open(const std::string& path) override;

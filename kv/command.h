@@ -1,0 +1,27 @@
+#pragma once
+// What a command may be: checked at the door, so that clients hear of it at once, and again when it is
+// applied, so that all replicas agree.
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+#include "decree/v1/log.pb.h"
+#include "paxos/base/status.h"
+
+namespace decree::kv {
+
+// The limits are part of the state machine: replicas that disagreed on them would differ.
+inline constexpr size_t kKeyBytesMax = 4 << 10;
+inline constexpr size_t kValueBytesMax = 1 << 20;
+
+// kInvalidArgument that names the limit and the size.
+Status CheckKey(std::string_view key);
+Status CheckValue(std::string_view value);
+
+// Nothing if these are not the bytes of a command that this program knows.
+std::optional<v1::Command> ParseCommand(std::string_view bytes);
+// Checks keys, values and expectations. kInvalidArgument.
+Status CheckCommand(const v1::Command& command);
+
+}  // namespace decree::kv

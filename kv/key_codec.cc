@@ -1,0 +1,83 @@
+#include "kv/key_codec.h"
+
+#include <glog/logging.h>
+
+#include "paxos/base/ids.h"
+
+namespace decree::kv {
+namespace {
+
+enum class Kind : char { kHead = 'h', kHistory = 'v', kMeta = 'm' };
+
+constexpr size_t kPrefixBytes = sizeof(uint32_t) + 1;
+constexpr size_t kRevisionBytes = sizeof(uint64_t) + sizeof(uint32_t);
+
+// Big-endian, so that the order of the bytes is that of the numbers.
+template <typename Raw>
+void PutOrdered(std::string& out, Raw value) {
+  for (int shift = 8 * (sizeof(value) - 1); shift >= 0; shift -= 8) {
+    out.push_back(static_cast<char>(value >> shift));
+  }
+}
+
+template <typename Raw>
+Raw GetOrdered(std::string_view bytes) {
+  CHECK_GE(bytes.size(), sizeof(Raw));
+  Raw value = 0;
+  for (size_t i = 0; i < sizeof(Raw); ++i) {
+    value = static_cast<Raw>(value << 8 | static_cast<unsigned char>(bytes[i]));
+  }
+  return value;
+}
+
+std::string Prefix(Kind kind, size_t bytes_behind) {
+  std::string out;
+  out.reserve(kPrefixBytes + bytes_behind);
+  PutOrdered(out, paxos::kGroup.value());
+  out.push_back(static_cast<char>(kind));
+  return out;
+}
+
+// A zero byte becomes 00 ff, and the end is marked by 00 01: no key is a prefix of another.
+void PutEscaped(std::string& out, std::string_view key) {
+  for (const char byte : key) {
+    out.push_back(byte);
+    if (byte == '\0') out.push_back('\xff');
+  }
+  out.push_back('\0');
+  out.push_back('\x01');
+}
+
+}  // namespace
+
+std::string HeadKey(std::string_view key) { return Prefix(Kind::kHead, key.size()).append(key); }
+
+std::string HistoryKey(std::string_view key, Revision revision) {
+  std::string out = Prefix(Kind::kHistory, key.size() + 2 + kRevisionBytes);
+  PutEscaped(out, key);
+  PutOrdered(out, ~revision.main);
+  PutOrdered(out, ~revision.sub);
+  return out;
+}
+
+std::string HistoryEnd(std::string_view key) {
+  std::string out = Prefix(Kind::kHistory, key.size() + 2);
+  PutEscaped(out, key);
+  out.back() = '\x02';
+  return out;
+}
+
+Revision RevisionOf(std::string_view history_key) {
+  CHECK_GE(history_key.size(), kPrefixBytes + kRevisionBytes);
+  const std::string_view bytes = history_key.substr(history_key.size() - kRevisionBytes);
+  return {.main = ~GetOrdered<uint64_t>(bytes),
+          .sub = ~GetOrdered<uint32_t>(bytes.substr(sizeof(uint64_t)))};
+}
+
+std::string MetaKey(Meta which) {
+  std::string out = Prefix(Kind::kMeta, 1);
+  out.push_back(static_cast<char>(which));
+  return out;
+}
+
+}  // namespace decree::kv

@@ -1,0 +1,35 @@
+#pragma once
+// Where things stand in the store; kv/README.md has the table.
+//
+// Every key begins with the number of its replicated log, 0 today. Clients' keys are arbitrary bytes:
+// where something follows them they are escaped so that the order of the bytes is the order of
+// (key, what follows).
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace decree::kv {
+
+// A store revision and the position of a change within it.
+struct Revision {
+  uint64_t main = 0;
+  uint32_t sub = 0;
+
+  friend auto operator<=>(const Revision&, const Revision&) = default;
+};
+
+// What a client's key holds now.
+std::string HeadKey(std::string_view key);
+// What it held from this revision on, until it was changed. Newer ones come first.
+std::string HistoryKey(std::string_view key, Revision revision);
+// Just behind the oldest history of the key.
+std::string HistoryEnd(std::string_view key);
+// The revision of a key made by HistoryKey.
+Revision RevisionOf(std::string_view history_key);
+
+// The things that there is one of.
+enum class Meta : char { kConfiguration = 'c', kOwner = 'o', kState = 's' };
+std::string MetaKey(Meta which);
+
+}  // namespace decree::kv

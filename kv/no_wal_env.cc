@@ -1,0 +1,120 @@
+#include "kv/no_wal_env.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <glog/logging.h>
+
+namespace decree::kv {
+namespace {
+
+constexpr std::string_view kLogSuffix = ".log";
+
+bool IsLog(const std::string& path) { return std::string_view(path).ends_with(kLogSuffix); }
+
+// Forgets what is written to it.
+class DiscardingFile final : public leveldb::WritableFile {
+ public:
+  leveldb::Status Append(const leveldb::Slice&) override { return leveldb::Status::OK(); }
+  leveldb::Status Close() override { return leveldb::Status::OK(); }
+  leveldb::Status Flush() override { return leveldb::Status::OK(); }
+  leveldb::Status Sync() override { return leveldb::Status::OK(); }
+};
+
+// Ends the process if a sync fails.
+class UnforgivingFile final : public leveldb::WritableFile {
+ public:
+  UnforgivingFile(std::string path, leveldb::WritableFile* file)
+      : path_(std::move(path)), file_(file) {}
+
+  leveldb::Status Append(const leveldb::Slice& bytes) override { return file_->Append(bytes); }
+  leveldb::Status Close() override { return file_->Close(); }
+  leveldb::Status Flush() override { return file_->Flush(); }
+  leveldb::Status Sync() override {
+    if (const leveldb::Status flushed = file_->Flush(); !flushed.ok()) return flushed;
+    const leveldb::Status synced = file_->Sync();
+    if (!synced.ok()) {
+      LOG(FATAL) << path_ << ": sync: " << synced.ToString()
+                 << ". The process ends; start it again when the disk is well";
+    }
+    return synced;
+  }
+
+ private:
+  const std::string path_;
+  const std::unique_ptr<leveldb::WritableFile> file_;
+};
+
+// Syncs a file or directory; drops its cached pages if asked to.
+leveldb::Status SyncPath(const std::string& path, int flags, bool drops_cache) {
+  const auto error = [&](const char* operation) {
+    return leveldb::Status::IOError(path, std::string(operation) + ": " + std::strerror(errno));
+  };
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
+  if (descriptor < 0) return error("open");
+  leveldb::Status status = fsync(descriptor) == 0 ? leveldb::Status::OK() : error("fsync");
+  if (status.ok() && drops_cache) posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+  close(descriptor);
+  return status;
+}
+
+leveldb::Status SettlePosixDirectory(const std::string& directory) {
+  std::vector<std::string> names;
+  leveldb::Env& env = *leveldb::Env::Default();
+  if (!env.FileExists(directory)) return leveldb::Status::OK();
+  if (leveldb::Status listed = env.GetChildren(directory, &names); !listed.ok()) return listed;
+  for (const std::string& name : names) {
+    if (name == "." || name == "..") continue;
+    const leveldb::Status synced = SyncPath(directory + "/" + name, 0, true);
+    if (!synced.ok()) return synced;
+  }
+  return SyncPath(directory, O_DIRECTORY, false);
+}
+
+std::string DirectoryOf(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+}  // namespace
+
+NoWalEnv::NoWalEnv(Disk disk) : EnvWrapper(disk.env), disk_(std::move(disk)) {}
+
+leveldb::Status NoWalEnv::NewWritableFile(const std::string& path, leveldb::WritableFile** file) {
+  leveldb::WritableFile* made = nullptr;
+  const leveldb::Status status = target()->NewWritableFile(path, &made);
+  if (!status.ok()) return status;
+  if (IsLog(path)) {
+    delete made;  // It stays there, empty.
+    *file = new DiscardingFile;
+  } else {
+    *file = new UnforgivingFile(path, made);
+  }
+  return status;
+}
+
+leveldb::Status NoWalEnv::RenameFile(const std::string& from, const std::string& to) {
+  const leveldb::Status renamed = target()->RenameFile(from, to);
+  if (!renamed.ok()) return renamed;
+  const leveldb::Status synced = disk_.sync_directory(DirectoryOf(to));
+  if (!synced.ok()) {
+    LOG(FATAL) << to << ": sync of its directory: " << synced.ToString()
+               << ". The process ends; start it again when the disk is well";
+  }
+  return synced;
+}
+
+Disk PosixDisk() {
+  return {.env = leveldb::Env::Default(),
+          .sync_directory = [](const std::string& path) { return SyncPath(path, O_DIRECTORY, false); },
+          .settle_directory = SettlePosixDirectory};
+}
+
+}  // namespace decree::kv

@@ -1,0 +1,55 @@
+#pragma once
+// The store as it will be once the batch that is being made has been written: a command sees what the
+// commands before it in the same batch have done.
+//
+// Everything that is written is folded into the running digest, so replicas with equal digests have
+// done the same.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include <leveldb/write_batch.h>
+
+#include "kv/key_record.h"
+#include "kv/store.h"
+
+namespace decree::kv {
+
+class Overlay {
+ public:
+  // `digest` is that of all that was written before. `store` outlives the overlay.
+  Overlay(Store& store, uint64_t digest) : store_(store), digest_(digest) {}
+
+  // What the key holds now; null if there is no such key. Valid until the next change.
+  const KeyRecord* Head(const std::string& key);
+  void SetHead(const std::string& key, KeyRecord record);
+  void RemoveHead(const std::string& key);
+  void AddHistory(const std::string& key, const KeyRecord& record);
+
+  // Folds bytes that are not written into the digest: an outcome.
+  void Digest(std::string_view bytes);
+  uint64_t digest() const { return digest_; }
+
+  // Not part of the digest: which slots were applied at once differs between replicas.
+  void PutMeta(Meta which, const std::string& bytes);
+  size_t bytes() const { return bytes_; }
+  // Writes the batch; the overlay is empty afterwards.
+  void Flush();
+
+ private:
+  void Put(const std::string& key, const std::string& value);
+
+  Store& store_;
+  leveldb::WriteBatch batch_;
+  size_t bytes_ = 0;
+  uint64_t digest_;
+  std::unordered_map<std::string, std::optional<KeyRecord>> heads_;  // read or changed
+};
+
+// The record behind a key of the store; what cannot be decoded ends the process.
+KeyRecord RequireKeyRecord(std::string_view bytes);
+
+}  // namespace decree::kv

@@ -1,0 +1,100 @@
+#pragma once
+// The replicated key-value store: applies the log's commands and answers reads.
+//
+// Deterministic: what a command does and answers depends on the state and the command alone, so all
+// replicas that have applied the same slots hold the same state and the same `digest`. The applied
+// slot is written in the same batch as the data, so after a crash the state is that of some slot, and
+// the log is replayed from there. (kv/README.md has the commands and the keys.)
+//
+// Passive. One thread applies; `View`s may be read by any thread.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "decree/v1/kv.pb.h"
+#include "decree/v1/log.pb.h"
+#include "kv/key_record.h"
+#include "kv/overlay.h"
+#include "kv/store.h"
+#include "paxos/base/ids.h"
+#include "paxos/base/state_machine.h"
+#include "paxos/base/status.h"
+
+namespace decree::kv {
+
+// What there is one of, beside the keys.
+struct State {
+  paxos::Slot applied;
+  paxos::LogTime log_time;
+  uint64_t revision = 1;  // of the last write; the empty store is at 1
+  uint64_t epoch = 1;     // raised when the store is restored from a backup
+  uint64_t digest = 0;    // of all effects and outcomes so far
+
+  friend bool operator==(const State&, const State&) = default;
+};
+
+// The state after some slot. Must not outlive the state machine.
+class View {
+ public:
+  View(const State& state, std::unique_ptr<const Store::Snapshot> snapshot)
+      : state_(state), snapshot_(std::move(snapshot)) {}
+
+  const State& state() const { return state_; }
+  // Nothing if there is no such key.
+  std::optional<KeyRecord> Get(std::string_view key) const;
+  // As it was at that revision. kOutOfRange: there is no such revision yet.
+  StatusOr<std::optional<KeyRecord>> GetAt(std::string_view key, uint64_t revision) const;
+
+ private:
+  const State state_;
+  const std::unique_ptr<const Store::Snapshot> snapshot_;
+};
+
+class StateMachine final : public paxos::StateMachine {
+ public:
+  // Opens the state in `store`, which outlives the result. `owner` says whose state it is; a store
+  // of another owner, or of a newer format, is refused.
+  static StatusOr<std::unique_ptr<StateMachine>> Open(Store& store, const std::string& owner);
+
+  // ---- paxos::StateMachine ----
+
+  paxos::Slot applied() const override { return state_.applied; }
+  std::string configuration() const override { return configuration_; }
+  paxos::LogTime log_time() const override { return state_.log_time; }
+  void Apply(std::span<const paxos::SlotCommands> slots,
+             std::vector<paxos::CommandAnswer>& answers) override;
+
+  // ---- Reads ----
+
+  const State& state() const { return state_; }
+  // The state as applied by now; the same object until the next Apply. Called by the applying thread.
+  std::shared_ptr<const View> view();
+  uint64_t SizeBytes() const { return store_.SizeBytes(); }
+
+ private:
+  StateMachine(Store& store, const State& state, std::string configuration);
+
+  v1::CommandResult Execute(std::string_view bytes, Overlay& overlay);
+  void Put(const v1::PutOperation& put, Overlay& overlay, v1::CommandResult& result);
+  void Delete(const v1::DeleteOperation& del, Overlay& overlay, v1::CommandResult& result);
+  void CompareAndSwap(const v1::CompareAndSwapOperation& swap, Overlay& overlay,
+                      v1::CommandResult& result);
+  void Set(const std::string& key, const std::string& value, Overlay& overlay,
+           v1::CommandResult& result);
+  void Flush(Overlay& overlay);
+
+  Store& store_;
+  State state_;
+  std::string configuration_;
+  std::shared_ptr<const View> view_;  // null after an Apply, until somebody asks
+};
+
+// The record as clients see it.
+v1::KeyValue ToKeyValue(std::string_view key, const KeyRecord& record);
+
+}  // namespace decree::kv

@@ -1,0 +1,77 @@
+#pragma once
+// The LevelDB that the state machine lives in.
+//
+// What is durable at any time is the effect of all batches up to one of them (no_wal_env.h); nobody
+// waits for it. A store that cannot be read or written ends the process: an unreadable key must never
+// look like a missing one, and a batch applied in part would make replicas differ.
+//
+// One thread writes; any thread may read, through a snapshot.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <leveldb/cache.h>
+#include <leveldb/db.h>
+#include <leveldb/filter_policy.h>
+#include <leveldb/write_batch.h>
+
+#include "kv/no_wal_env.h"
+#include "paxos/base/status.h"
+
+namespace decree::kv {
+
+struct StoreOptions {
+  size_t write_buffer_bytes = 32 << 20;
+  size_t block_cache_bytes = 32 << 20;
+  int open_files_max = 500;
+};
+
+class Store {
+ public:
+  // A state of the store that does not change any more. Must not outlive the store.
+  class Snapshot {
+   public:
+    explicit Snapshot(leveldb::DB& db) : db_(db), snapshot_(db.GetSnapshot()) {}
+    Snapshot(const Snapshot&) = delete;
+    Snapshot& operator=(const Snapshot&) = delete;
+    ~Snapshot() { db_.ReleaseSnapshot(snapshot_); }
+
+    std::optional<std::string> Get(std::string_view key) const;
+    // Visits the keys in [first, end) in order, until `visit` returns false.
+    void Scan(std::string_view first, std::string_view end,
+              const std::function<bool(std::string_view key, std::string_view value)>& visit) const;
+
+   private:
+    leveldb::DB& db_;
+    const leveldb::Snapshot* const snapshot_;
+  };
+
+  // Makes the directory if it is absent. Errors name the path and what to do.
+  static StatusOr<std::unique_ptr<Store>> Open(const std::string& path, const Disk& disk,
+                                               const StoreOptions& options);
+
+  // The newest state.
+  std::optional<std::string> Get(std::string_view key) const;
+  std::unique_ptr<const Snapshot> TakeSnapshot() const { return std::make_unique<Snapshot>(*db_); }
+  // All of the batch becomes visible at once. Not durable on return.
+  void Write(leveldb::WriteBatch& batch);
+  // What the tables take on disk, about.
+  uint64_t SizeBytes() const;
+
+ private:
+  explicit Store(const Disk& disk, const StoreOptions& options);
+
+  // LevelDB uses all of these until it is closed, so it is declared last.
+  NoWalEnv env_;
+  const std::unique_ptr<leveldb::Logger> logger_;
+  const std::unique_ptr<leveldb::Cache> cache_;
+  const std::unique_ptr<const leveldb::FilterPolicy> filter_;
+  std::unique_ptr<leveldb::DB> db_;
+};
+
+}  // namespace decree::kv

@@ -1,0 +1,94 @@
+#pragma once
+// A state machine on a simulated disk, and commands for it.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "kv/state_machine.h"
+#include "tests/support/file_system_env.h"
+#include "tests/support/simulated_file_system.h"
+
+namespace decree::kv {
+
+inline constexpr char kStorePath[] = "store";
+inline constexpr char kOwner[] = "n1";
+
+inline std::string PutCommand(const std::string& key, const std::string& value,
+                              bool return_previous = false) {
+  v1::Command command;
+  command.mutable_put()->set_key(key);
+  command.mutable_put()->set_value(value);
+  command.mutable_put()->set_return_previous(return_previous);
+  return command.SerializeAsString();
+}
+
+inline std::string DeleteCommand(const std::string& key, bool return_previous = false) {
+  v1::Command command;
+  command.mutable_delete_()->set_key(key);
+  command.mutable_delete_()->set_return_previous(return_previous);
+  return command.SerializeAsString();
+}
+
+inline v1::Command SwapCommand(const std::string& key, const std::string& value) {
+  v1::Command command;
+  command.mutable_compare_and_swap()->set_key(key);
+  command.mutable_compare_and_swap()->set_value(value);
+  return command;
+}
+
+// What one process has open. Closed in the right order; what LevelDB has scheduled is run before.
+class OpenStore {
+ public:
+  explicit OpenStore(paxos::FileSystem& files, std::function<void()> before_change = [] {},
+                     const std::string& owner = kOwner)
+      : env_(std::make_unique<check::FileSystemEnv>(files, std::move(before_change))) {
+    CHECK(files.CreateDirectory(kStorePath).ok());
+    // The smallest that LevelDB takes, so that it flushes.
+    auto store = Store::Open(kStorePath, env_->disk(), {.write_buffer_bytes = 64 << 10});
+    CHECK(store.ok()) << store.status();
+    store_ = *std::move(store);
+    auto machine = StateMachine::Open(*store_, owner);
+    CHECK(machine.ok()) << machine.status();
+    machine_ = *std::move(machine);
+  }
+  ~OpenStore() {
+    env_->RunScheduled();
+    machine_.reset();
+    store_.reset();
+  }
+
+  StateMachine& machine() { return *machine_; }
+  Store& store() { return *store_; }
+
+  // Applies one slot with these commands.
+  std::vector<v1::CommandResult> Apply(const std::vector<std::string>& commands) {
+    paxos::SlotCommands slot{.slot = machine_->applied().Next()};
+    slot.commands.assign(commands.begin(), commands.end());
+    std::vector<paxos::CommandAnswer> answers;
+    machine_->Apply({&slot, 1}, answers);
+    env_->RunScheduled();
+    std::vector<v1::CommandResult> results;
+    for (const paxos::CommandAnswer& answer : answers) {
+      results.emplace_back();
+      CHECK(results.back().ParseFromString(answer.bytes));
+    }
+    return results;
+  }
+  v1::CommandResult ApplyOne(const std::string& command) { return Apply({command}).at(0); }
+
+  std::string ValueOf(const std::string& key) {
+    const auto record = machine_->view()->Get(key);
+    return record.has_value() ? record->value : "(none)";
+  }
+
+ private:
+  std::unique_ptr<check::FileSystemEnv> env_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<StateMachine> machine_;
+};
+
+}  // namespace decree::kv
