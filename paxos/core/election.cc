@@ -41,7 +41,7 @@ bool Election::OnAnswer(NodeId from, const PollAnswer& answer,
   if (!polling_ || answer.poll != poll_ || !answer.granted) return false;
   if (!configuration.IsVoter(from)) return false;
   granted_.Add(from);
-  if (granted_.count() < configuration.Phase1Quorum()) return false;
+  if (granted_.count() < configuration.q1) return false;
   polling_ = false;
   return true;
 }

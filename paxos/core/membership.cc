@@ -53,20 +53,7 @@ Status Configuration::Validate() const {
     return absl::InvalidArgumentError(
         StrCat("the drift margin is ", drift_ppm, " ppm; it must be below ", kPpm / 2));
   }
-  const size_t known =
-      std::count_if(members.begin(), members.end(),
-                    [](const Member& member) { return !member.incarnation.IsZero(); });
-  if (known != 0 && known != members.size()) {
-    return absl::InvalidArgumentError("some members have an incarnation and some have none");
-  }
-  if (known == 0 && voters != members.size()) {
-    return absl::InvalidArgumentError("a founding configuration has voters only");
-  }
   return OkStatus();
-}
-
-bool Configuration::IsSealed() const {
-  return !members.empty() && !members.front().incarnation.IsZero();
 }
 
 uint32_t Configuration::VoterCount() const {
@@ -140,7 +127,7 @@ StatusOr<Configuration> Configuration::Decode(std::string_view payload) {
 uint32_t MajorityOf(uint32_t voters) { return voters / 2 + 1; }
 
 std::ostream& operator<<(std::ostream& out, const Configuration& configuration) {
-  out << (configuration.IsSealed() ? "sealed" : "founding") << " members=";
+  out << "members=";
   for (const Member& member : configuration.members) out << member.id << (member.voter ? " " : "? ");
   return out << "q1=" << configuration.q1 << " q2=" << configuration.q2;
 }

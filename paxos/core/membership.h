@@ -16,7 +16,8 @@ namespace decree::paxos {
 
 struct Member {
   NodeId id;
-  // None (0) until the configuration is sealed.
+  // Which formatting of the node's directory is the member; 0: not told by this record, as at the
+  // founding, when nobody can know those of the others.
   Incarnation incarnation;
   bool voter = true;
   std::string peer_address;    // host:port for other nodes
@@ -25,13 +26,8 @@ struct Member {
   friend bool operator==(const Member&, const Member&) = default;
 };
 
-// One record of the membership, immutable once chosen.
-//
-// A cluster begins with a *founding* configuration, the same on every node, written when its
-// directory is formatted. It cannot name the incarnations, which each node draws for itself. So
-// while it governs, every quorum is all of the voters, and the first thing the cluster chooses, in
-// slot 1, is the *sealed* configuration: the same members with the incarnation that each has shown.
-// A node that is formatted twice before that cannot harm, because one that was not still answers.
+// One record of the membership, immutable once chosen. The first is made when a directory is formatted,
+// the same on every node.
 struct Configuration {
   std::vector<Member> members;  // in order of id, without repetition
   // Sizes of the phase-1 and phase-2 quorums; q1 + q2 > voters ("Flexible Paxos", Howard et al.).
@@ -46,16 +42,13 @@ struct Configuration {
 
   // What is wrong with it, in words for the operator.
   Status Validate() const;
-  bool IsSealed() const;
 
   uint32_t VoterCount() const;
   bool IsVoter(NodeId node) const;
   const Member* Find(NodeId node) const;  // null if not a member; valid while this object lives
 
-  uint32_t Phase1Quorum() const { return IsSealed() ? q1 : VoterCount(); }
-  uint32_t Phase2Quorum() const { return IsSealed() ? q2 : VoterCount(); }
   // Meets every phase-1 quorum in at least one node.
-  uint32_t LeaseQuorum() const { return VoterCount() - Phase1Quorum() + 1; }
+  uint32_t LeaseQuorum() const { return VoterCount() - q1 + 1; }
   // How long a leader may rely on grants of length `lease`, from its own send time.
   Duration HeldLease() const;
 

@@ -18,11 +18,10 @@ void Phase1::Start(Ballot ballot, Slot first_slot) {
   votes_.clear();
 }
 
-std::optional<Slot> Phase1::OnPromise(NodeId from, Incarnation incarnation,
-                                      const Promise& promise) {
+std::optional<Slot> Phase1::OnPromise(NodeId from, const Promise& promise) {
   if (promise.ballot != ballot_) return std::nullopt;
   const auto [found, is_new] =
-      promisers_.try_emplace(from, Promiser{.incarnation = incarnation, .wanted = first_slot_});
+      promisers_.try_emplace(from, Promiser{.wanted = first_slot_});
   Promiser& promiser = found->second;
   if (promiser.complete || promise.first_slot != promiser.wanted) return std::nullopt;
 
@@ -59,7 +58,7 @@ bool Phase1::IsComplete(const Configuration& configuration) const {
   for (const auto& [node, promiser] : promisers_) {
     if (promiser.complete && configuration.IsVoter(node)) ++complete;
   }
-  return complete >= configuration.Phase1Quorum();
+  return complete >= configuration.q1;
 }
 
 std::optional<Slot> Phase1::WantedFrom(NodeId node) const {
@@ -67,12 +66,6 @@ std::optional<Slot> Phase1::WantedFrom(NodeId node) const {
   if (found == promisers_.end()) return first_slot_;
   if (found->second.complete) return std::nullopt;
   return found->second.wanted;
-}
-
-std::optional<Incarnation> Phase1::IncarnationOf(NodeId node) const {
-  const auto found = promisers_.find(node);
-  if (found == promisers_.end()) return std::nullopt;
-  return found->second.incarnation;
 }
 
 }  // namespace decree::paxos

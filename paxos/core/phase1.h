@@ -20,15 +20,13 @@ class Phase1 {
 
   // Takes a page in. Returns the slot from which that acceptor's next page is to be asked for;
   // nullopt if there is none, or if the page is not the one that was expected.
-  std::optional<Slot> OnPromise(NodeId from, Incarnation incarnation, const Promise& promise);
+  std::optional<Slot> OnPromise(NodeId from, const Promise& promise);
 
   // Every page of a phase-1 quorum of this configuration is in.
   bool IsComplete(const Configuration& configuration) const;
   // From which slot this acceptor still owes votes; nullopt if its promise is complete.
   std::optional<Slot> WantedFrom(NodeId node) const;
   bool HasPromised(NodeId node) const { return promisers_.contains(node); }
-  // Who has shown which incarnation with its promise; null if it gave none.
-  std::optional<Incarnation> IncarnationOf(NodeId node) const;
 
   Ballot ballot() const { return ballot_; }
   // The highest floor that was reported, and by whom: slots up to it must be fetched.
@@ -39,7 +37,6 @@ class Phase1 {
 
  private:
   struct Promiser {
-    Incarnation incarnation;
     Slot wanted;            // where its next page begins
     bool complete = false;
   };

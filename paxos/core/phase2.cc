@@ -43,7 +43,7 @@ std::vector<SlotEntry> Phase2::OnAccepted(NodeId from, const Accepted& accepted,
   std::vector<SlotEntry> chosen;
   if (accepted.ballot != ballot_ || !configuration.IsVoter(from)) return chosen;
   const uint32_t quorum =
-      IsPlanted(PlantedBug::kQuorumOfOne) ? 1 : configuration.Phase2Quorum();
+      IsPlanted(PlantedBug::kQuorumOfOne) ? 1 : configuration.q2;
   for (const Slot slot : accepted.slots) {
     const auto found = in_flight_.find(slot);
     if (found == in_flight_.end()) continue;

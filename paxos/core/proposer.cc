@@ -39,8 +39,7 @@ void Proposer::OnPromise(const Envelope& envelope, const Promise& promise,
   if (state_ != State::kPreparing || promise.ballot != ballot_) return;
   if (!configuration.IsVoter(envelope.from)) return;
   const bool was_heard = phase1_.HasPromised(envelope.from);
-  const std::optional<Slot> next =
-      phase1_.OnPromise(envelope.from, envelope.from_incarnation, promise);
+  const std::optional<Slot> next = phase1_.OnPromise(envelope.from, promise);
   if (envelope.from == self_ && !was_heard) SendPrepares(configuration, outbox);
   if (next.has_value()) {
     outbox.Send(envelope.from, Life(), Prepare{.ballot = ballot_, .first_slot = *next});
@@ -139,13 +138,7 @@ void Proposer::Pump(const Configuration& configuration, Slot chosen_index, Time 
   // Nobody votes or learns beyond the window, so nothing is proposed there.
   const Slot last_slot = chosen_index.Plus(options_.window_slots_max);
   ProposeRecovered(last_slot);
-  if (recovery_.empty() && barrier_ == kNoSlot) {
-    if (!configuration.IsSealed()) {
-      ProposeSealed(configuration, now);
-    } else {
-      ProposeBatches(last_slot, now, out);
-    }
-  }
+  if (recovery_.empty() && barrier_ == kNoSlot) ProposeBatches(last_slot, now, out);
   phase2_.Send(configuration, chosen_index, now, outbox);
 }
 
@@ -156,20 +149,6 @@ void Proposer::ProposeRecovered(Slot last_slot) {
     recovery_.pop_front();
     phase2_.Propose(next.slot, std::move(next.entry));
   }
-}
-
-void Proposer::ProposeSealed(const Configuration& configuration, Time now) {
-  Configuration sealed = configuration;
-  for (Member& member : sealed.members) {
-    const std::optional<Incarnation> incarnation = phase1_.IncarnationOf(member.id);
-    CHECK(incarnation.has_value()) << "n" << member.id << " gave no promise";
-    member.incarnation = *incarnation;
-  }
-  barrier_ = next_slot_;
-  Propose(next_slot_, MakeEntry({.kind = EntryKind::kConfiguration,
-                                 .proposer = ballot_,
-                                 .log_time = LogTimeAt(now),
-                                 .payload = sealed.Encode()}));
 }
 
 void Proposer::ProposeBatches(Slot last_slot, Time now, Output& out) {

@@ -93,7 +93,6 @@ class Proposer {
   EntryPtr ValueFor(Slot slot, const Acceptor& acceptor) const;
   void SendPrepares(const Configuration& configuration, Outbox& outbox);
   void ProposeRecovered(Slot last_slot);
-  void ProposeSealed(const Configuration& configuration, Time now);
   void ProposeBatches(Slot last_slot, Time now, Output& out);
   void Propose(Slot slot, EntryPtr entry);
   LogTime LogTimeAt(Time now) const;

@@ -150,7 +150,7 @@ void Replica::ForgetLeader(Output& out) {
 void Replica::CheckQuorum(Time now, Output& out) {
   if (role_ != Role::kLeader) return;
   if (IsLogStuck(now)) return StepDown("log_stuck", now, out);
-  const uint32_t needed = std::max(configuration_.Phase2Quorum(), configuration_.LeaseQuorum());
+  const uint32_t needed = std::max(configuration_.q2, configuration_.LeaseQuorum());
   const Time heard = lease_.HeardSince(configuration_, needed, led_since_);
   if (now - heard > options_.election_timeout_min) {
     PROBE("a leader stepped down because its quorum was silent");

@@ -23,7 +23,7 @@ void Replica::Read(ReadId id, Time now, Output& out) {
 }
 
 bool Replica::MayServeReads() const {
-  if (role_ != Role::kLeader || !configuration_.IsSealed()) return false;
+  if (role_ != Role::kLeader) return false;
   if (IsPlanted(PlantedBug::kReadBeforeRecovery)) return true;
   return proposer_.HasRecovered() && applied_ >= proposer_.recovery_end();
 }

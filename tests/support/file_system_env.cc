@@ -5,6 +5,8 @@
 
 #include <glog/logging.h>
 
+#include "tests/support/simulated_file_system.h"
+
 namespace decree::check {
 namespace {
 
@@ -59,38 +61,6 @@ class RandomAccess final : public leveldb::RandomAccessFile {
   const std::unique_ptr<paxos::File> file_;
 };
 
-class Writable final : public leveldb::WritableFile {
- public:
-  Writable(paxos::FileSystem& files, const std::string& path, std::unique_ptr<paxos::File> file,
-           const std::function<void()>& before_change)
-      : files_(files), path_(path), file_(std::move(file)), before_change_(before_change) {}
-  leveldb::Status Append(const leveldb::Slice& bytes) override {
-    before_change_();
-    const Status status = file_->Write(size_, {bytes.data(), bytes.size()});
-    size_ += bytes.size();
-    return ToLevelDb(status);
-  }
-  leveldb::Status Close() override { return leveldb::Status::OK(); }
-  leveldb::Status Flush() override { return leveldb::Status::OK(); }
-  leveldb::Status Sync() override {
-    before_change_();
-    // As Env::Default does: names are synced with the MANIFEST that speaks of them.
-    if (path_.find("MANIFEST") != std::string::npos) {
-      const Status synced = files_.SyncDirectory(ParentOf(path_));
-      if (!synced.ok()) return ToLevelDb(synced);
-      before_change_();
-    }
-    return ToLevelDb(file_->Sync());
-  }
-
- private:
-  paxos::FileSystem& files_;
-  const std::string path_;
-  const std::unique_ptr<paxos::File> file_;
-  const std::function<void()>& before_change_;
-  uint64_t size_ = 0;
-};
-
 class Lock final : public leveldb::FileLock {
  public:
   explicit Lock(std::unique_ptr<paxos::FileLock> lock) : lock_(std::move(lock)) {}
@@ -106,12 +76,50 @@ class SilentLogger final : public leveldb::Logger {
 
 }  // namespace
 
+class FileSystemEnv::Writable final : public leveldb::WritableFile {
+ public:
+  Writable(FileSystemEnv& env, std::string path, std::unique_ptr<paxos::File> file)
+      : env_(env), path_(std::move(path)), file_(std::move(file)) {}
+  leveldb::Status Append(const leveldb::Slice& bytes) override {
+    const uint64_t offset = size_;
+    size_ += bytes.size();
+    return env_.Change([&] { return file_->Write(offset, {bytes.data(), bytes.size()}); });
+  }
+  leveldb::Status Close() override { return leveldb::Status::OK(); }
+  leveldb::Status Flush() override { return leveldb::Status::OK(); }
+  leveldb::Status Sync() override {
+    // As Env::Default does: names are synced with the MANIFEST that speaks of them.
+    if (path_.find("MANIFEST") != std::string::npos) {
+      const leveldb::Status synced =
+          env_.Change([&] { return env_.files_.SyncDirectory(ParentOf(path_)); });
+      if (!synced.ok()) return synced;
+    }
+    return env_.Change([&] { return file_->Sync(); });
+  }
+
+ private:
+  FileSystemEnv& env_;
+  const std::string path_;
+  const std::unique_ptr<paxos::File> file_;  // null if the process had ended before
+  uint64_t size_ = 0;
+};
+
+leveldb::Status FileSystemEnv::Change(const std::function<Status()>& change) {
+  if (crashed_) return leveldb::Status::OK();
+  before_change_();
+  try {
+    return ToLevelDb(change());
+  } catch (const paxos::SimulatedCrash&) {
+    crashed_ = true;
+    return leveldb::Status::OK();
+  }
+}
+
 kv::Disk FileSystemEnv::disk() {
   return {.env = this,
           .sync_directory =
               [this](const std::string& directory) {
-                before_change_();
-                return ToLevelDb(files_.SyncDirectory(directory));
+                return Change([&] { return files_.SyncDirectory(directory); });
               },
           .settle_directory = [](const std::string&) { return leveldb::Status::OK(); }};
 }
@@ -140,14 +148,14 @@ leveldb::Status FileSystemEnv::NewRandomAccessFile(const std::string& path,
 
 leveldb::Status FileSystemEnv::NewWritableFile(const std::string& path,
                                                leveldb::WritableFile** file) {
-  *file = nullptr;
-  before_change_();
-  if (files_.Exists(path)) {
-    if (const Status removed = files_.Remove(path); !removed.ok()) return ToLevelDb(removed);
-  }
-  StatusOr<std::unique_ptr<paxos::File>> made = files_.Create(path);
-  if (made.ok()) *file = new Writable(files_, path, *std::move(made), before_change_);
-  return ToLevelDb(made.status());
+  std::unique_ptr<paxos::File> made;
+  const leveldb::Status status = Change([&] {
+    if (files_.Exists(path)) RETURN_IF_ERROR(files_.Remove(path));
+    ASSIGN_OR_RETURN(made, files_.Create(path));
+    return OkStatus();
+  });
+  *file = status.ok() ? new Writable(*this, path, std::move(made)) : nullptr;
+  return status;
 }
 
 leveldb::Status FileSystemEnv::GetChildren(const std::string& directory,
@@ -158,8 +166,7 @@ leveldb::Status FileSystemEnv::GetChildren(const std::string& directory,
 }
 
 leveldb::Status FileSystemEnv::RemoveFile(const std::string& path) {
-  before_change_();
-  return ToLevelDb(files_.Remove(path));
+  return Change([&] { return files_.Remove(path); });
 }
 
 leveldb::Status FileSystemEnv::CreateDir(const std::string& directory) {
@@ -179,8 +186,7 @@ leveldb::Status FileSystemEnv::GetFileSize(const std::string& path, uint64_t* by
 }
 
 leveldb::Status FileSystemEnv::RenameFile(const std::string& from, const std::string& to) {
-  before_change_();
-  return ToLevelDb(files_.Rename(from, to));
+  return Change([&] { return files_.Rename(from, to); });
 }
 
 leveldb::Status FileSystemEnv::LockFile(const std::string& path, leveldb::FileLock** lock) {

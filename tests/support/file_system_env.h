@@ -27,6 +27,9 @@ class FileSystemEnv final : public leveldb::Env {
   // For kv::Store.
   kv::Disk disk();
   void RunScheduled();
+  // The process has ended in one of LevelDB's operations. An exception cannot pass through it, so
+  // from then on its operations change nothing, and whoever called LevelDB throws when it returns.
+  bool crashed() const { return crashed_; }
 
   leveldb::Status NewSequentialFile(const std::string& path,
                                     leveldb::SequentialFile** file) override;
@@ -51,8 +54,14 @@ class FileSystemEnv final : public leveldb::Env {
   void SleepForMicroseconds(int) override {}
 
  private:
+  class Writable;
+
+  // Carries out a change of the disk, unless the process has ended.
+  leveldb::Status Change(const std::function<Status()>& change);
+
   paxos::FileSystem& files_;
   const std::function<void()> before_change_;
+  bool crashed_ = false;
   std::deque<std::pair<void (*)(void*), void*>> scheduled_;
 };
 

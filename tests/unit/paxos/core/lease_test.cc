@@ -35,7 +35,7 @@ TEST_F(HeldLeaseTest, LeaseQuorumMeetsEveryPhase1Quorum) {
       configuration.q1 = q1;
       configuration.q2 = n - q1 + 1;
       ASSERT_TRUE(configuration.Validate().ok());
-      EXPECT_GT(configuration.LeaseQuorum() + configuration.Phase1Quorum(), n);
+      EXPECT_GT(configuration.LeaseQuorum() + configuration.q1, n);
     }
   }
 }

@@ -209,19 +209,8 @@ TEST(ConfigurationTest, NamesWhatIsWrong) {
   configuration.members[1].id = NodeId(1);
   EXPECT_THAT(std::string(configuration.Validate().message()), HasSubstr("repeated"));
   configuration = Voters(3);
-  configuration.members[2].incarnation = Incarnation();
-  EXPECT_THAT(std::string(configuration.Validate().message()), HasSubstr("incarnation"));
-  configuration = Voters(3);
   configuration.lease = Seconds(61);
   EXPECT_THAT(std::string(configuration.Validate().message()), HasSubstr("61000 ms"));
-}
-
-TEST(ConfigurationTest, AFoundingConfigurationNeedsEveryVoter) {
-  Configuration configuration = Voters(3);
-  for (Member& member : configuration.members) member.incarnation = Incarnation();
-  EXPECT_FALSE(configuration.IsSealed());
-  EXPECT_EQ(configuration.Phase1Quorum(), 3u);
-  EXPECT_EQ(configuration.Phase2Quorum(), 3u);
 }
 
 // ---- Options ----

@@ -28,7 +28,7 @@ class Phase1Test : public testing::Test {
  protected:
   Phase1Test() { phase1_.Start(kBallot, Slot(1)); }
   std::optional<Slot> Take(uint32_t from, const Promise& promise) {
-    return phase1_.OnPromise(NodeId(from), Incarnation(100 + from), promise);
+    return phase1_.OnPromise(NodeId(from), promise);
   }
 
   static constexpr Ballot kBallot{.round = 9, .node = NodeId(1)};

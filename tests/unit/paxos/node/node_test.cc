@@ -196,9 +196,9 @@ TEST_F(NodeTest, RefusesToStartWithAGapInTheLog) {
 }
 
 TEST_F(NodeTest, RefusesADirectoryThatWasFormattedAnew) {
-  Configuration sealed = Voters(3);
-  sealed.members[0].incarnation = Incarnation(555);
-  FakeLog log(1, sealed);
+  Configuration configuration = Voters(3);
+  configuration.members[0].incarnation = Incarnation(555);
+  FakeLog log(1, configuration);
   EchoMachine machine;
   const auto node = Node::Start(Options(), log, machine, transport_, clock_, Life(9), 9);
   ASSERT_FALSE(node.ok());

@@ -1,0 +1,103 @@
+// decree-sim: whole clusters on a simulated network, disk and clock, one seed after another.
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <glog/logging.h>
+
+#include "paxos/base/planted_bug.h"
+#include "tests/sim/campaign.h"
+
+namespace decree::sim {
+namespace {
+
+// Lines "NODES SEED"; `#` begins a comment. False if the file cannot be read.
+bool ReadSeeds(const std::string& path, std::vector<Seed>& seeds) {
+  std::ifstream file(path);
+  if (!file) return false;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    Seed seed;
+    if (words >> seed.nodes >> seed.seed) seeds.push_back(seed);
+  }
+  return true;
+}
+
+#ifdef DECREE_PLANTED_BUGS
+bool Plant(const std::string& name) {
+  for (const PlantedBug bug : AllPlantedBugs()) {
+    if (PlantedBugName(bug) != name) continue;
+    PlantBug(bug);
+    return true;
+  }
+  std::cerr << "there is no planted bug \"" << name << "\"; there are:";
+  for (const PlantedBug bug : AllPlantedBugs()) std::cerr << ' ' << PlantedBugName(bug);
+  std::cerr << '\n';
+  return false;
+}
+#else
+bool Plant(const std::string&) {
+  std::cerr << "this program has no planted bugs; build it with -DDECREE_PLANTED_BUGS=ON\n";
+  return false;
+}
+#endif
+
+int Main(int argc, char** argv) {
+  uint64_t first_seed = 1;
+  uint64_t runs = 100;
+  uint32_t nodes = 3;
+  int64_t virtual_seconds = 20;
+  std::string seeds_file;
+  std::string plant;
+  CampaignOptions options;
+
+  CLI::App app("Runs simulated clusters and checks every rule after every step.");
+  app.add_option("--seed", first_seed, "The first seed")->capture_default_str();
+  app.add_option("--runs", runs, "How many seeds, counted up from the first")
+      ->capture_default_str();
+  app.add_option("--nodes", nodes, "Nodes of the cluster")
+      ->check(CLI::IsMember({3, 5}))
+      ->capture_default_str();
+  app.add_option("--virtual-seconds", virtual_seconds, "How long faults and load go on")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app.add_option("--jobs", options.jobs, "Processes to spread the seeds over")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  app.add_option("--seeds-file", seeds_file, "Run the seeds of this file (lines \"NODES SEED\")");
+  app.add_option("--plant", plant, "Break one rule on purpose; \"list\" names them");
+  app.add_flag("--trace", options.run.trace, "Print every message and fault");
+  app.add_flag("--clocks-beyond-margin", options.run.clocks_beyond_margin,
+               "Let clocks drift far beyond the margin: a violation may be found");
+  CLI11_PARSE(app, argc, argv);
+
+  if (plant == "list") {
+    for (const PlantedBug bug : AllPlantedBugs()) std::cout << PlantedBugName(bug) << '\n';
+    return 0;
+  }
+  if (!plant.empty() && !Plant(plant)) return 2;
+  options.run.faulty = Seconds(virtual_seconds);
+  if (!seeds_file.empty()) {
+    if (!ReadSeeds(seeds_file, options.seeds)) {
+      std::cerr << seeds_file << ": cannot be read\n";
+      return 2;
+    }
+  } else {
+    for (uint64_t i = 0; i < runs; ++i) {
+      options.seeds.push_back({.seed = first_seed + i, .nodes = nodes});
+    }
+  }
+  google::InitGoogleLogging(argv[0]);
+  FLAGS_logtostderr = true;
+  FLAGS_minloglevel = options.run.trace ? google::INFO : google::ERROR;
+  return RunCampaign(options) ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace decree::sim
+
+int main(int argc, char** argv) { return decree::sim::Main(argc, argv); }

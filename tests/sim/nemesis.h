@@ -1,0 +1,63 @@
+#pragma once
+// Makes things go wrong, in the kinds that the run's swarm has switched on, until told to stop.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "paxos/base/random.h"
+#include "tests/sim/sim_client.h"
+#include "tests/sim/sim_node.h"
+
+namespace decree::sim {
+
+class Nemesis {
+ public:
+  // References must outlive it.
+  Nemesis(World& world, Nodes& nodes, Random random);
+
+  void Begin();
+  // No fault begins any more, and all that lasted ends.
+  void Stop();
+
+  // Every kind there is, as counted in the trace.
+  static std::vector<std::string> KindNames();
+
+ private:
+  struct Kind {
+    std::string name;
+    bool FaultKinds::*enabled;
+    void (Nemesis::*strike)();
+  };
+  static const std::vector<Kind>& Kinds();
+
+  void Next();
+
+  void PowerLoss();
+  void Kill();
+  void CrashAtWrite();
+  void FailingSync();
+  void CrashOfAll();
+  void Pause();
+  void Split();
+  void CutPair();
+  void CutOneWay();
+  void IsolateLeader();
+  void SlowDisk();
+  void Transfer();
+  void ClockRate();
+
+  SimNode& AnyNode();
+  // A node that leads, if there is one; else any.
+  SimNode& Leader();
+  SimNode& LeaderOrAny() { return random_.Chance(0.5) ? Leader() : AnyNode(); }
+  void CutBothWays(const SimNode& a, const SimNode& b);
+  void HealLater();
+
+  World& world_;
+  Nodes& nodes_;
+  Random random_;
+  bool stopped_ = false;
+};
+
+}  // namespace decree::sim

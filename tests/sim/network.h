@@ -1,0 +1,59 @@
+#pragma once
+// The network between the nodes: loses, repeats, delays and reorders messages, and can be cut, in
+// each direction by itself.
+
+#include <functional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "paxos/base/random.h"
+#include "paxos/core/message.h"
+#include "tests/sim/event_queue.h"
+#include "tests/sim/trace.h"
+
+namespace decree::sim {
+
+struct NetworkFaults {
+  double loss = 0;
+  double duplication = 0;
+  Duration delay_min = Milliseconds(0);
+  Duration delay_max = Milliseconds(1);
+  // Some messages take very long: up to `tail_max`, evenly in the exponent.
+  double tail = 0;
+  Duration tail_max = Seconds(1);
+};
+
+class Network {
+ public:
+  using Deliver = std::function<void(const paxos::Envelope&)>;
+
+  Network(EventQueue& queue, Trace& trace, Random random, Deliver deliver)
+      : queue_(queue), trace_(trace), random_(random), deliver_(std::move(deliver)) {}
+
+  void SetFaults(const NetworkFaults& faults) { faults_ = faults; }
+
+  // The message leaves `after` from now.
+  void Send(const paxos::Envelope& envelope, Duration after);
+  // How long something takes that travels under the same conditions.
+  Duration DrawDelay();
+  // Whether it is lost.
+  bool DrawLoss() { return random_.Chance(faults_.loss); }
+
+  void Cut(paxos::NodeId from, paxos::NodeId to) { cut_.insert({from, to}); }
+  void Mend(paxos::NodeId from, paxos::NodeId to) { cut_.erase({from, to}); }
+  void Heal() { cut_.clear(); }
+
+ private:
+  void SendOne(const paxos::Envelope& envelope, Duration after);
+  void Arrive(const paxos::Envelope& envelope);
+
+  EventQueue& queue_;
+  Trace& trace_;
+  Random random_;
+  const Deliver deliver_;
+  NetworkFaults faults_;
+  std::set<std::pair<paxos::NodeId, paxos::NodeId>> cut_;
+};
+
+}  // namespace decree::sim

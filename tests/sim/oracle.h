@@ -1,0 +1,72 @@
+#pragma once
+// Sees all nodes at once and knows what must hold between them. It checks after every event, and a
+// broken rule stops the program.
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "paxos/base/state_machine.h"
+#include "paxos/core/message.h"
+#include "paxos/core/replica.h"
+#include "tests/sim/event_queue.h"
+
+namespace decree::sim {
+
+class Oracle {
+ public:
+  explicit Oracle(EventQueue& queue) : queue_(queue) {}
+
+  // A message leaves: what it says must be ours to say, and binds every later life of its sender.
+  void OnSend(const paxos::Envelope& envelope);
+  // A node has recovered from its disk, where it found these votes.
+  void OnStart(const paxos::Replica& replica, const std::vector<paxos::Vote>& votes);
+  // A node's state machine has taken these slots in; `digest` is over all that it ever did.
+  void OnApplied(paxos::NodeId node, std::span<const paxos::SlotCommands> slots, uint64_t digest);
+  // A node has handled its inputs: it was at work from now until `busy_until`, and then believes that
+  // it holds a lease until `lease_until`.
+  void OnStep(const paxos::Replica& replica, Time local_now, const paxos::Options& options,
+              Instant busy_until, Instant lease_until);
+  void OnCrash(paxos::NodeId node);
+
+  // How many slots anybody has told of.
+  size_t chosen() const { return chosen_.size(); }
+
+ private:
+  using SlotInBallot = std::pair<paxos::Ballot, paxos::Slot>;
+
+  // What one node has said to others, over all its lives.
+  struct Said {
+    paxos::Ballot promised;
+    std::map<paxos::Slot, paxos::Ballot> votes;  // of the newest slots
+  };
+  // How long a node believes that it holds a lease. While it is at work it may believe the old or
+  // the new; what it believes in both cases counts.
+  struct Belief {
+    Instant busy_until;
+    Instant before;
+    Instant after;
+
+    bool HoldsAt(Instant instant) const {
+      return instant < (instant < busy_until ? std::min(before, after) : after);
+    }
+  };
+
+  // A second value for a slot is the end. ("Paxos Made Simple", §2.1: only one value is chosen.)
+  void NoteChosen(paxos::Slot slot, uint64_t fingerprint, paxos::NodeId witness);
+  void NoteOwner(const paxos::Ballot& ballot, const paxos::Envelope& envelope);
+  void CheckLeases();
+
+  EventQueue& queue_;
+  std::map<paxos::Slot, uint64_t> chosen_;  // the value's fingerprint
+  std::map<paxos::Slot, uint64_t> digests_;
+  std::map<paxos::NodeId, Said> said_;
+  std::map<paxos::Ballot, paxos::Life> owners_;
+  std::map<SlotInBallot, paxos::EntryPtr> proposed_;
+  std::map<paxos::NodeId, Belief> leases_;
+  std::map<paxos::NodeId, paxos::Slot> chosen_index_;  // in the present life
+};
+
+}  // namespace decree::sim

@@ -1,0 +1,334 @@
+#include "tests/sim/sim_client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <glog/logging.h>
+
+namespace decree::sim {
+namespace {
+
+using check::Ending;
+using check::Expectation;
+using check::Operation;
+using check::OperationKind;
+
+constexpr Duration kAttemptMin = Milliseconds(300);
+constexpr Duration kAttemptMax = Seconds(2);
+
+check::Cell MakeCell(const v1::KeyValue& kv) {
+  return {.value = kv.value(),
+          .create_revision = kv.create_revision(),
+          .mod_revision = kv.mod_revision(),
+          .version = kv.version()};
+}
+
+bool IsRead(const v1::Command& command) {
+  return command.operation_case() == v1::Command::OPERATION_NOT_SET;
+}
+
+}  // namespace
+
+SimClient::SimClient(World& world, Nodes& nodes, SeenCells& seen, uint32_t id, Random random)
+    : world_(world), nodes_(nodes), seen_(seen), id_(id), random_(random) {}
+
+void SimClient::Begin() {
+  for (uint32_t lane = 0; lane < world_.swarm.lanes; ++lane) {
+    world_.queue.After(random_.Between(Duration(0), world_.swarm.think_max),
+                       [this] { NextOperation(); });
+  }
+}
+
+// ---- What to ask ----
+
+void SimClient::NextOperation() {
+  if (stopped_) return;
+  Operation operation;
+  v1::Command command;
+  Draw(operation, command);
+  const CallPtr call =
+      NewCall(std::move(operation), random_.Between(Milliseconds(500), Seconds(8)));
+  call->command = std::move(command);
+  call->done = [this](bool) {
+    world_.queue.After(random_.Between(Duration(0), world_.swarm.think_max),
+                       [this] { NextOperation(); });
+  };
+  Start(call);
+}
+
+SimClient::CallPtr SimClient::NewCall(Operation operation, Duration patience) {
+  const auto call = std::make_shared<Call>();
+  operation.client = id_;
+  operation.invoked = Now();
+  call->entry = world_.history.size();
+  call->give_up = world_.queue.now() + patience;
+  world_.history.push_back(std::move(operation));
+  return call;
+}
+
+std::string SimClient::DrawKey() {
+  const int64_t generation = Now() / world_.swarm.key_life.count();
+  return StrCat("h", random_.Below(world_.swarm.hot_keys), ".", generation);
+}
+
+std::string SimClient::NewValue() {
+  std::string value = StrCat("c", id_, "-", next_value_++, "-");
+  if (world_.swarm.value_bytes_max > 0) {
+    value.append(random_.Below(world_.swarm.value_bytes_max), 'x');
+  }
+  return value;
+}
+
+void SimClient::Draw(Operation& operation, v1::Command& command) {
+  operation.key = DrawKey();
+  const uint64_t dice = random_.Below(100);
+  if (dice < 35) {
+    operation.kind = OperationKind::kPut;
+    operation.value = NewValue();
+    command.mutable_put()->set_key(operation.key);
+    command.mutable_put()->set_value(operation.value);
+    command.mutable_put()->set_return_previous(random_.Chance(0.5));
+  } else if (dice < 45) {
+    operation.kind = OperationKind::kDelete;
+    command.mutable_delete_()->set_key(operation.key);
+    command.mutable_delete_()->set_return_previous(random_.Chance(0.5));
+  } else if (dice < 70) {
+    operation.kind = OperationKind::kCompareAndSwap;
+    operation.value = NewValue();
+    DrawSwap(operation.key, operation, command);
+  } else {
+    operation.kind = dice < 90 ? OperationKind::kGet : OperationKind::kStaleGet;
+  }
+}
+
+void SimClient::DrawSwap(const std::string& key, Operation& operation, v1::Command& command) {
+  v1::CompareAndSwapOperation& swap = *command.mutable_compare_and_swap();
+  swap.set_key(key);
+  swap.set_value(operation.value);
+  const auto seen = seen_.find(key);
+  Expectation& expected = operation.expected;
+  if (seen == seen_.end() || random_.Chance(0.1)) {
+    expected.kind = Expectation::Kind::kAbsent;
+    swap.set_expected_absent(true);
+    return;
+  }
+  switch (random_.Below(3)) {
+    case 0:
+      expected = {.kind = Expectation::Kind::kValue, .value = seen->second.value};
+      return swap.set_expected_value(expected.value);
+    case 1:
+      expected = {.kind = Expectation::Kind::kVersion,
+                  .value = {},
+                  .number = seen->second.version};
+      return swap.set_expected_version(expected.number);
+    default:
+      expected = {.kind = Expectation::Kind::kModRevision,
+                  .value = {},
+                  .number = seen->second.mod_revision};
+      return swap.set_expected_mod_revision(expected.number);
+  }
+}
+
+void SimClient::ReadAtLast(const std::string& key, std::function<void()> done) {
+  Operation operation;
+  operation.kind = OperationKind::kGet;
+  operation.key = key;
+  const CallPtr call = NewCall(std::move(operation), Seconds(5));
+  call->done = [this, key, done = std::move(done)](bool answered) {
+    answered ? done() : ReadAtLast(key, done);
+  };
+  Start(call);
+}
+
+void SimClient::WriteAtLast(const std::string& key, std::function<void()> done) {
+  Operation operation;
+  operation.kind = OperationKind::kPut;
+  operation.key = key;
+  operation.value = NewValue();
+  v1::Command command;
+  command.mutable_put()->set_key(key);
+  command.mutable_put()->set_value(operation.value);
+  const CallPtr call = NewCall(std::move(operation), Seconds(5));
+  call->command = std::move(command);
+  call->done = [this, key, done = std::move(done)](bool answered) {
+    answered ? done() : WriteAtLast(key, done);
+  };
+  Start(call);
+}
+
+// ---- Attempts ----
+
+void SimClient::Start(const CallPtr& call) {
+  ++active_;
+  Attempt(call);
+}
+
+SimNode& SimClient::PickNode() {
+  if (random_.Chance(0.3)) preferred_ = random_.Below(nodes_.size());
+  return *nodes_[preferred_];
+}
+
+void SimClient::Attempt(const CallPtr& call) {
+  const uint32_t attempt = ++call->attempt;
+  world_.queue.After(random_.Between(kAttemptMin, kAttemptMax),
+                     [this, call, attempt] { OnTimeout(call, attempt); });
+  const bool is_stale_read = EntryOf(*call).kind == OperationKind::kStaleGet;
+  SimNode& node = is_stale_read ? *nodes_[random_.Below(nodes_.size())] : PickNode();
+  world_.trace.Print([&](auto& out) {
+    out << 'c' << id_ << " asks n" << node.id() << ", attempt " << attempt << ": "
+        << EntryOf(*call);
+  });
+  if (world_.network->DrawLoss()) return world_.trace.Count("request lost");
+  world_.queue.After(world_.network->DrawDelay(), [this, call, attempt, &node] {
+    if (!node.IsUp()) {
+      // Sometimes the machine is there to say that nobody listens.
+      if (random_.Chance(0.5)) Retry(call, attempt);
+      return;
+    }
+    IsRead(call->command) ? SendRead(call, node) : SendWrite(call, node);
+  });
+}
+
+void SimClient::OnTimeout(const CallPtr& call, uint32_t attempt) {
+  if (call->finished || call->attempt != attempt) return;
+  call->may_be_proposed = true;
+  preferred_ = random_.Below(nodes_.size());  // Another one may answer.
+  if (!IsRead(call->command) || world_.queue.now() >= call->give_up) return GiveUp(call);
+  world_.trace.Count("request repeated");
+  Attempt(call);
+}
+
+void SimClient::Retry(const CallPtr& call, uint32_t attempt) {
+  if (call->finished || call->attempt != attempt) return;
+  if (world_.queue.now() >= call->give_up) return GiveUp(call);
+  ++call->attempt;  // The timeout of this one is void.
+  world_.queue.After(random_.Between(Milliseconds(1), Milliseconds(50)), [this, call] {
+    if (!call->finished) Attempt(call);
+  });
+}
+
+void SimClient::GiveUp(const CallPtr& call) {
+  Operation& operation = EntryOf(*call);
+  operation.ending = call->may_be_proposed ? Ending::kUnknown : Ending::kNotExecuted;
+  operation.returned = check::kNeverReturned;
+  world_.trace.Count(call->may_be_proposed ? "outcome unknown" : "not executed");
+  Finish(call, false);
+}
+
+void SimClient::Finish(const CallPtr& call, bool answered) {
+  CHECK(!call->finished);
+  call->finished = true;
+  --active_;
+  if (call->done) call->done(answered);
+}
+
+void SimClient::SendWrite(const CallPtr& call, SimNode& node) {
+  const uint32_t attempt = call->attempt;
+  const Duration patience = random_.Between(Milliseconds(20), kAttemptMax);
+  node.Do([this, call, attempt, patience, &node](paxos::Node& process) {
+    process.Propose(call->command.SerializeAsString(), node.clock().Now() + patience,
+                    [this, call, attempt, &node](paxos::Outcome outcome) {
+                      Return(node, [this, call, attempt, outcome = std::move(outcome)] {
+                        OnOutcome(call, attempt, outcome);
+                      });
+                    });
+    if (const paxos::NodeId leader = process.replica().leader(); leader != paxos::kNoNode) {
+      preferred_ = leader.value() - 1;
+    }
+  });
+}
+
+void SimClient::SendRead(const CallPtr& call, SimNode& node) {
+  const uint32_t attempt = call->attempt;
+  const std::string key = EntryOf(*call).key;
+  const auto answer = [this, call, key, &node] {
+    const KeyReading reading = node.ReadKey(key);
+    const uint64_t process = node.life();
+    Return(node, [this, call, reading, process] { OnReading(call, reading, process); });
+  };
+  const bool is_stale = EntryOf(*call).kind == OperationKind::kStaleGet;
+  node.Do([this, call, attempt, answer, is_stale, &node](paxos::Node& process) {
+    if (is_stale) return answer();
+    process.Read([this, call, attempt, answer, &node](paxos::ReadOutcome outcome) {
+      if (outcome.granted) return answer();
+      Return(node, [this, call, attempt] { Retry(call, attempt); });
+    });
+  });
+}
+
+void SimClient::Return(SimNode& node, std::function<void()> deliver) {
+  if (world_.network->DrawLoss()) return world_.trace.Count("answer lost");
+  world_.queue.After(node.clock().spent() + world_.network->DrawDelay(), std::move(deliver));
+}
+
+// ---- Answers ----
+
+void SimClient::OnOutcome(const CallPtr& call, uint32_t attempt, const paxos::Outcome& outcome) {
+  world_.trace.Print([&](auto& out) {
+    out << 'c' << id_ << " hears of attempt " << attempt << ": outcome "
+        << static_cast<int>(outcome.kind) << " for " << call->command.ShortDebugString();
+  });
+  switch (outcome.kind) {
+    case paxos::Outcome::Kind::kApplied: {
+      v1::CommandResult result;
+      CHECK(result.ParseFromString(outcome.answer));
+      return OnResult(call, result);
+    }
+    case paxos::Outcome::Kind::kTooLarge:
+      LOG(FATAL) << "a command of " << call->command.ByteSizeLong() << " bytes is too large";
+    case paxos::Outcome::Kind::kOverloaded:
+      world_.trace.Count("overloaded");
+      return Retry(call, attempt);
+    case paxos::Outcome::Kind::kSuperseded:
+      world_.trace.Count("superseded");
+      return Retry(call, attempt);
+    case paxos::Outcome::Kind::kDeadline:
+      world_.trace.Count("deadline passed");
+      return Retry(call, attempt);
+    case paxos::Outcome::Kind::kNotLeader:
+      return Retry(call, attempt);
+  }
+}
+
+void SimClient::OnResult(const CallPtr& call, const v1::CommandResult& result) {
+  if (call->finished) return;
+  CHECK_EQ(result.refusal(), v1::CommandResult::REFUSAL_NONE)
+      << result.ShortDebugString() << " for " << EntryOf(*call);
+  Operation& operation = EntryOf(*call);
+  operation.ending = Ending::kAnswered;
+  operation.returned = Now();
+  operation.revision = result.revision();
+  operation.changed = operation.kind == OperationKind::kPut || result.changed();
+  operation.version = operation.changed && operation.kind != OperationKind::kDelete
+                          ? result.version()
+                          : 0;
+  operation.tells_cell = operation.kind == OperationKind::kCompareAndSwap ||
+                         call->command.put().return_previous() ||
+                         call->command.delete_().return_previous();
+  if (operation.tells_cell && result.found()) operation.cell = MakeCell(result.previous());
+  if (operation.changed && operation.kind == OperationKind::kDelete) {
+    seen_.erase(operation.key);
+  } else if (operation.changed) {
+    seen_[operation.key] = {.value = operation.value,
+                            .mod_revision = operation.revision,
+                            .version = operation.version};
+  }
+  world_.trace.Count("write answered");
+  Finish(call, true);
+}
+
+void SimClient::OnReading(const CallPtr& call, const KeyReading& reading, uint64_t process) {
+  if (call->finished) return;
+  Operation& operation = EntryOf(*call);
+  operation.ending = Ending::kAnswered;
+  operation.returned = Now();
+  operation.revision = reading.revision;
+  operation.tells_cell = true;
+  operation.cell = reading.cell;
+  operation.served_by = process;
+  if (reading.cell.has_value()) seen_[operation.key] = *reading.cell;
+  world_.trace.Count(operation.kind == OperationKind::kGet ? "read answered" : "stale read answered");
+  Finish(call, true);
+}
+
+}  // namespace decree::sim

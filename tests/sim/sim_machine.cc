@@ -1,0 +1,58 @@
+#include "tests/sim/sim_machine.h"
+
+#include <utility>
+
+#include <glog/logging.h>
+
+#include "tests/support/simulated_file_system.h"
+
+namespace decree::sim {
+namespace {
+
+constexpr char kStoreDirectory[] = "store";
+// The smallest that LevelDB takes, so that it flushes and compacts.
+constexpr kv::StoreOptions kStoreOptions{
+    .write_buffer_bytes = 64 << 10, .block_cache_bytes = 64 << 10};
+
+}  // namespace
+
+SimMachine::SimMachine(paxos::FileSystem& files, const std::string& owner, OnApplied on_applied)
+    : env_(files), on_applied_(std::move(on_applied)) {
+  CHECK(files.CreateDirectory(kStoreDirectory).ok());
+  StatusOr<std::unique_ptr<kv::Store>> store =
+      kv::Store::Open(kStoreDirectory, env_.disk(), kStoreOptions);
+  if (store.ok()) store_ = *std::move(store);
+  env_.RunScheduled();
+  if (env_.crashed()) throw paxos::SimulatedCrash();
+  CHECK(store_ != nullptr) << store.status();
+  StatusOr<std::unique_ptr<kv::StateMachine>> machine = kv::StateMachine::Open(*store_, owner);
+  CHECK(machine.ok()) << machine.status();
+  machine_ = *std::move(machine);
+}
+
+SimMachine::~SimMachine() {
+  // LevelDB waits for what it has scheduled.
+  env_.RunScheduled();
+}
+
+void SimMachine::Apply(std::span<const paxos::SlotCommands> slots,
+                       std::vector<paxos::CommandAnswer>& answers) {
+  machine_->Apply(slots, answers);
+  env_.RunScheduled();
+  if (env_.crashed()) throw paxos::SimulatedCrash();
+  on_applied_(slots, digest());
+}
+
+KeyReading SimMachine::ReadKey(const std::string& key) const {
+  const auto view = machine_->view();
+  KeyReading reading{.revision = view->state().revision, .cell = {}};
+  if (const auto record = view->Get(key)) {
+    reading.cell = check::Cell{.value = record->value,
+                               .create_revision = record->create_revision,
+                               .mod_revision = record->modified.main,
+                               .version = record->version};
+  }
+  return reading;
+}
+
+}  // namespace decree::sim

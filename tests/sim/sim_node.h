@@ -1,0 +1,118 @@
+#pragma once
+// One node of the simulated cluster: a machine with a disk and a clock that last, and a process on
+// it, a real `paxos::Node` with a real log and a real state machine, that comes and goes.
+//
+// The process does one thing at a time. What its syncs take is time in which its inputs wait.
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "paxos/base/random.h"
+#include "paxos/node/node.h"
+#include "tests/sim/network.h"
+#include "tests/sim/node_clock.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_machine.h"
+#include "tests/sim/swarm.h"
+#include "tests/sim/timed_file_system.h"
+#include "tests/sim/trace.h"
+#include "tests/support/history.h"
+
+namespace decree::sim {
+
+// What all nodes and clients share.
+struct World {
+  EventQueue queue;
+  Trace trace;
+  Swarm swarm;
+  std::unique_ptr<Network> network;
+  Oracle oracle;
+  check::History history;
+
+  explicit World(bool prints) : trace(queue, prints), oracle(queue) {}
+};
+
+class SimNode final : private paxos::Transport {
+ public:
+  using Input = std::function<void(paxos::Node&)>;
+
+  SimNode(World& world, paxos::NodeId id, Random random);
+
+  // ---- The process ----
+
+  // Starts the process and keeps it running from then on: when it dies, it starts again later.
+  void Boot();
+  void Die(Death death);
+  // It does nothing for so long; its inputs wait.
+  void Pause(Duration duration);
+  bool IsUp() const { return process_ != nullptr; }
+  // Up, and not held up by a slow disk or a pause.
+  bool IsReady() const { return IsUp() && busy_until_ <= world_.queue.now(); }
+  const paxos::Node& node() const { return *process_->node; }
+  // Which process this is: another number for each life of each node.
+  uint64_t life() const;
+
+  // ---- Inputs; lost if the process is down ----
+
+  void Receive(const paxos::Envelope& envelope);
+  void Do(Input input);
+  // What the state machine holds now. Only while the process is up.
+  KeyReading ReadKey(const std::string& key) const { return process_->machine->ReadKey(key); }
+  uint64_t digest() const { return process_->machine->digest(); }
+
+  // ---- Faults ----
+
+  // The process dies at the `writes`-th write from now.
+  void CrashAtWrite(uint64_t writes) { disk_.CrashAfter(writes); }
+  // It dies at its next sync, which fails.
+  void FailNextSync() { sync_fails_ = true; }
+  void SetSyncTime(Duration longest) { sync_max_ = longest; }
+  void SetClockRate(int64_t ppm);
+  // No death is sudden any more.
+  void StopFaults();
+
+  const NodeClock& clock() const { return clock_; }
+  paxos::NodeId id() const { return id_; }
+
+ private:
+  struct Process {
+    std::unique_ptr<paxos::SegmentLog> log;
+    std::unique_ptr<SimMachine> machine;
+    std::unique_ptr<paxos::Node> node;
+  };
+
+  void Send(paxos::Envelope envelope) override;
+
+  void StartProcess();
+  void TakeTurn();
+  void FinishStep();
+  // Sees to it that TakeTurn is called then, or earlier.
+  void WakeAt(Instant when);
+  void WakeForDeadline();
+  void BeforeSync();
+  void NoteRole();
+
+  World& world_;
+  const paxos::NodeId id_;
+  Random random_;
+  NodeClock clock_;
+  SimDisk disk_;
+  TimedFileSystem files_;
+
+  std::unique_ptr<Process> process_;  // null while it is down
+  std::deque<Input> inbox_;
+  Instant worked_until_;  // its clock has been read for times up to here
+  Instant busy_until_;    // at work or paused
+  Instant wake_at_ = Instant::max();
+  Duration restart_max_;
+  Duration sync_max_;
+  bool sync_fails_ = false;
+  paxos::Role last_role_ = paxos::Role::kFollower;
+};
+
+}  // namespace decree::sim

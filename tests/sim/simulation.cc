@@ -1,0 +1,167 @@
+#include "tests/sim/simulation.h"
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include <glog/logging.h>
+
+#include "tests/sim/nemesis.h"
+#include "tests/sim/sim_client.h"
+#include "tests/sim/sim_node.h"
+#include "tests/support/linearizability.h"
+
+namespace decree::sim {
+namespace {
+
+// Some hundred times what a run takes.
+constexpr uint64_t kStepsMax = 20'000'000;
+
+class Simulation {
+ public:
+  explicit Simulation(const RunOptions& options)
+      : options_(options), random_(options.seed * 2 + options.nodes), world_(options.trace) {
+    world_.swarm = Swarm::Draw(random_, options.nodes, options.clocks_beyond_margin);
+    world_.network =
+        std::make_unique<Network>(world_.queue, world_.trace, random_.Fork(),
+                                  [this](const paxos::Envelope& envelope) {
+                                    nodes_[envelope.to.value() - 1]->Receive(envelope);
+                                  });
+    for (uint32_t id = 1; id <= options.nodes; ++id) {
+      nodes_.push_back(std::make_unique<SimNode>(world_, paxos::NodeId(id), random_.Fork()));
+    }
+    nemesis_ = std::make_unique<Nemesis>(world_, nodes_, random_.Fork());
+    for (uint32_t id = 1; id <= world_.swarm.clients; ++id) {
+      clients_.push_back(std::make_unique<SimClient>(world_, nodes_, seen_, id, random_.Fork()));
+    }
+    last_client_ = std::make_unique<SimClient>(world_, nodes_, seen_, world_.swarm.clients + 1,
+                                               random_.Fork());
+  }
+
+  RunResult Run() {
+    for (const auto& node : nodes_) {
+      const auto ppm_max = static_cast<uint64_t>(world_.swarm.clock_ppm_max);
+      node->SetClockRate(static_cast<int64_t>(random_.Below(2 * ppm_max + 1)) -
+                         world_.swarm.clock_ppm_max);
+      node->Boot();
+    }
+    for (const auto& client : clients_) client->Begin();
+    world_.queue.After(world_.swarm.calm_before, [this] { nemesis_->Begin(); });
+    RunUntil(Instant(world_.swarm.calm_before + options_.faulty));
+
+    nemesis_->Stop();
+    for (const auto& client : clients_) client->Stop();
+    ExpectProgress();
+    ReadEverything();
+    ExpectAgreement();
+    const check::Verdict verdict = check::CheckHistory(world_.history);
+    CHECK(verdict.ok) << verdict.problem;
+    return {.hash = world_.trace.hash(),
+            .virtual_time = world_.queue.now().time_since_epoch(),
+            .chosen = world_.oracle.chosen(),
+            .operations = world_.history.size(),
+            .counts = world_.trace.counts()};
+  }
+
+ private:
+  // A seed that comes to no end, while its time stands still, is a finding too.
+  void Step() {
+    CHECK_LT(++steps_, kStepsMax) << "too many events; " << Describe();
+    world_.queue.Step();
+  }
+
+  void RunUntil(Instant end) {
+    while (!world_.queue.empty() && world_.queue.next() <= end) Step();
+  }
+
+  // Goes on until the condition holds; whether it came to hold in time.
+  template <typename Condition>
+  bool RunUntil(Condition condition, Duration limit) {
+    const Instant end = world_.queue.now() + limit;
+    while (!condition()) {
+      if (world_.queue.empty() || world_.queue.next() > end) return false;
+      Step();
+    }
+    return true;
+  }
+
+  // Without faults a write must go through within ten election timeouts, counted from when every
+  // process is at work again.
+  void ExpectProgress() {
+    const auto all_ready = [this] {
+      for (const auto& node : nodes_) {
+        if (!node->IsReady()) return false;
+      }
+      return true;
+    };
+    CHECK(RunUntil(all_ready, Seconds(120))) << "a process does not come up; " << Describe();
+    bool written = false;
+    last_client_->WriteAtLast("last", [&] { written = true; });
+    const Duration limit = 10 * world_.swarm.options.election_timeout_max + Seconds(2);
+    CHECK(RunUntil([&] { return written; }, limit))
+        << "no write goes through after the faults have stopped; " << Describe();
+  }
+
+  // The state that all that happened has led to, key by key.
+  void ReadEverything() {
+    const auto quiet = [this] {
+      for (const auto& client : clients_) {
+        if (!client->IsQuiet()) return false;
+      }
+      return true;
+    };
+    CHECK(RunUntil(quiet, Seconds(30))) << "an operation does not end; " << Describe();
+    std::set<std::string> keys;
+    for (const check::Operation& operation : world_.history) keys.insert(operation.key);
+    size_t waiting = keys.size();
+    for (const std::string& key : keys) last_client_->ReadAtLast(key, [&] { --waiting; });
+    CHECK(RunUntil([&] { return waiting == 0; }, Seconds(30)))
+        << "a read does not end; " << Describe();
+  }
+
+  void ExpectAgreement() {
+    const auto equal = [this] {
+      const paxos::Slot applied = nodes_[0]->node().replica().applied();
+      for (const auto& node : nodes_) {
+        if (node->node().replica().applied() != applied) return false;
+        if (node->digest() != nodes_[0]->digest()) return false;
+      }
+      return true;
+    };
+    CHECK(RunUntil(equal, Seconds(60))) << "the nodes do not become equal; " << Describe();
+  }
+
+  std::string Describe() const {
+    std::ostringstream text;
+    for (const auto& node : nodes_) {
+      text << "\n  n" << node->id() << ": ";
+      if (!node->IsUp()) {
+        text << "down";
+        continue;
+      }
+      const paxos::Replica& replica = node->node().replica();
+      text << RoleName(replica.role()) << " follows=n" << replica.leader()
+           << " ballot=" << replica.ballot() << " promised=" << replica.promised()
+           << " chosen_index=" << replica.chosen_index() << " applied=" << replica.applied();
+    }
+    return text.str();
+  }
+
+  const RunOptions options_;
+  uint64_t steps_ = 0;
+  Random random_;
+  World world_;
+  Nodes nodes_;
+  std::unique_ptr<Nemesis> nemesis_;
+  SeenCells seen_;
+  std::vector<std::unique_ptr<SimClient>> clients_;
+  std::unique_ptr<SimClient> last_client_;
+};
+
+}  // namespace
+
+RunResult RunSimulation(const RunOptions& options) { return Simulation(options).Run(); }
+
+}  // namespace decree::sim

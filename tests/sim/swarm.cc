@@ -1,0 +1,127 @@
+#include "tests/sim/swarm.h"
+
+#include <algorithm>
+#include <array>
+
+#include <glog/logging.h>
+
+#include "paxos/base/status.h"
+
+namespace decree::sim {
+namespace {
+
+using paxos::NodeId;
+
+template <typename T, size_t n>
+T Pick(Random& random, const std::array<T, n>& choices) {
+  return choices[random.Below(n)];
+}
+
+Duration PickMilliseconds(Random& random, int64_t low, int64_t high) {
+  return random.Between(Milliseconds(low), Milliseconds(high));
+}
+
+paxos::Options DrawOptions(Random& random) {
+  paxos::Options options;
+  options.heartbeat = PickMilliseconds(random, 20, 150);
+  options.election_timeout_min = options.heartbeat * 2 + PickMilliseconds(random, 20, 500);
+  options.election_timeout_max = options.election_timeout_min + PickMilliseconds(random, 50, 800);
+  options.retransmit = PickMilliseconds(random, 20, 400);
+  options.gap_patience = PickMilliseconds(random, 1, 60);
+  options.batch_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{1, 300, 4096, 1 << 20});
+  options.slots_in_flight_max = Pick<size_t>(random, std::array<size_t, 5>{1, 1, 4, 16, 32});
+  options.page_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{1, 500, 8192, 1 << 20});
+  options.tail_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{0, 1000, 20'000, 100'000});
+  options.window_slots_max =
+      options.slots_in_flight_max * 2 + Pick<size_t>(random, std::array<size_t, 3>{0, 16, 65'536});
+  options.command_bytes_max = 64 << 10;
+  options.pending_bytes_max = random.Chance(0.2) ? options.command_bytes_max : 1 << 20;
+  options.pending_reads_max = random.Chance(0.2) ? 3 : 10'000;
+  return options;
+}
+
+paxos::Configuration DrawConfiguration(Random& random, uint32_t nodes,
+                                       const paxos::Options& options) {
+  paxos::Configuration founding;
+  for (uint32_t id = 1; id <= nodes; ++id) {
+    founding.members.push_back({.id = NodeId(id),
+                                .incarnation = {},
+                                .voter = true,
+                                .peer_address = StrCat("peer", id, ":1"),
+                                .client_address = StrCat("client", id, ":1")});
+  }
+  const uint32_t majority = paxos::MajorityOf(nodes);
+  founding.q1 = majority;
+  founding.q2 = majority;
+  if (nodes == 5 && random.Chance(0.4)) {
+    founding.q2 = Pick<uint32_t>(random, std::array<uint32_t, 3>{2, 2, 4});
+    founding.q1 = nodes + 1 - founding.q2;
+  }
+  founding.drift_ppm = Pick<uint32_t>(random, std::array<uint32_t, 3>{500, 10'000, 50'000});
+  if (!random.Chance(0.2)) {
+    const Duration longest = options.election_timeout_min;
+    founding.lease = random.Chance(0.5) ? longest : random.Between(longest / 2, longest);
+    if (founding.HeldLease() <= options.heartbeat) founding.lease = longest;
+  }
+  CHECK(founding.Validate().ok()) << founding.Validate();
+  return founding;
+}
+
+FaultKinds DrawFaults(Random& random) {
+  const double density = Pick<double>(random, std::array<double, 3>{0.15, 0.4, 0.7});
+  FaultKinds kinds;
+  for (bool* kind : {&kinds.power_loss, &kinds.kill, &kinds.crash_at_write, &kinds.failing_sync,
+                     &kinds.crash_of_all, &kinds.pause, &kinds.split, &kinds.cut_pair,
+                     &kinds.cut_one_way, &kinds.isolate_leader, &kinds.slow_disk, &kinds.transfer,
+                     &kinds.clock_rate}) {
+    *kind = random.Chance(density);
+  }
+  return kinds;
+}
+
+NetworkFaults DrawNetwork(Random& random) {
+  NetworkFaults network;
+  if (random.Chance(0.5)) network.loss = Pick<double>(random, std::array<double, 3>{.01, .05, .2});
+  if (random.Chance(0.5)) network.duplication = Pick<double>(random, std::array<double, 2>{.02, .2});
+  network.delay_max = PickMilliseconds(random, 1, 30);
+  if (random.Chance(0.5)) {
+    network.tail = Pick<double>(random, std::array<double, 2>{0.01, 0.1});
+    network.tail_max = Pick<Duration>(
+        random, std::array<Duration, 4>{Milliseconds(200), Seconds(1), Seconds(5), Seconds(30)});
+  }
+  return network;
+}
+
+}  // namespace
+
+Swarm Swarm::Draw(Random& random, uint32_t nodes, bool beyond_margin) {
+  Swarm swarm;
+  swarm.options = DrawOptions(random);
+  swarm.founding = DrawConfiguration(random, nodes, swarm.options);
+  CHECK(swarm.options.Validate().ok()) << swarm.options.Validate();
+  const Status fits = swarm.options.ValidateWith(swarm.founding);
+  CHECK(fits.ok()) << fits;
+  swarm.log.segment_bytes =
+      Pick<uint64_t>(random, std::array<uint64_t, 3>{4096, 64 << 10, 512 << 10});
+  swarm.network = DrawNetwork(random);
+  swarm.faults = DrawFaults(random);
+  swarm.fault_gap_max = PickMilliseconds(random, 300, 3000);
+  swarm.calm_before = random.Chance(0.3) ? Duration::zero() : Seconds(3);
+  swarm.restart_max = Pick<Duration>(
+      random, std::array<Duration, 3>{Milliseconds(30), Milliseconds(500), Seconds(4)});
+  swarm.sync_max =
+      Pick<Duration>(random, std::array<Duration, 3>{Milliseconds(1), Milliseconds(5),
+                                                     Milliseconds(30)});
+  swarm.clock_ppm_max = beyond_margin ? 500'000 : swarm.founding.drift_ppm / 2;
+
+  swarm.clients = static_cast<uint32_t>(random.Between(2, 6));
+  swarm.lanes = static_cast<uint32_t>(random.Between(1, 3));
+  swarm.think_max = Pick<Duration>(
+      random, std::array<Duration, 3>{Milliseconds(20), Milliseconds(100), Milliseconds(300)});
+  swarm.hot_keys = static_cast<uint32_t>(random.Between(1, 4));
+  swarm.key_life = PickMilliseconds(random, 500, 2000);
+  swarm.value_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{0, 0, 200, 3000});
+  return swarm;
+}
+
+}  // namespace decree::sim
