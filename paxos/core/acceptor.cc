@@ -37,33 +37,43 @@ Acceptor::Acceptor(const Options& options, const RecoveredState& recovered, Time
   }
 }
 
-void Acceptor::OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot chosen_index,
+bool Acceptor::OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot chosen_index,
                          Time now, Outbox& outbox) {
-  if (prepare.ballot.node != envelope.from || prepare.ballot.round > kRoundMax) return;
-  if (prepare.ballot < promised_) return Refuse(envelope, prepare.ballot, outbox);
+  if (prepare.ballot.node != envelope.from || prepare.ballot.round > kRoundMax) return false;
+  if (prepare.ballot < promised_) {
+    Refuse(envelope, prepare.ballot, outbox);
+    return false;
+  }
   if (prepare.ballot > promised_) {
     if (granted_.LeftAgainst(envelope.from, now) > Duration::zero()) {
       PROBE("a lease forbade a promise");
-      return Refuse(envelope, prepare.ballot, outbox);
+      Refuse(envelope, prepare.ballot, outbox);
+      return false;
     }
     promised_ = prepare.ballot;
     promise_ticket_ = outbox.Persist(PromisedRecord{promised_});
+    last_page_ = kNoSlot;
   }
+  const bool is_new = prepare.first_slot > last_page_;
+  last_page_ = std::max(last_page_, prepare.first_slot);
   // Not ours to send before the promise is durable: after a crash we would not know it, could
   // promise a lower ballot, and two leaders would each believe in a quorum. (Rule 1.)
   outbox.SendAfter(promise_ticket_, envelope.from, envelope.from_life,
                    MakePage(prepare, chosen_index));
+  return is_new;
 }
 
 Promise Acceptor::MakePage(const Prepare& prepare, Slot chosen_index) const {
   Promise page{.ballot = prepare.ballot,
                .first_slot = prepare.first_slot,
                .last_slot = Slot::Max(),
-               .floor = floor(),
+               .trim_point = kNoSlot,  // No log is trimmed yet.
                .chosen_index = chosen_index,
                .votes = {}};
   size_t bytes = 0;
-  for (Slot slot = std::max(prepare.first_slot, votes_.first()); slot < votes_.end(); ++slot) {
+  // What is known to be chosen needs no vote: the candidate fetches it.
+  CHECK_GE(chosen_index, floor());
+  for (Slot slot = std::max(prepare.first_slot, chosen_index.Next()); slot < votes_.end(); ++slot) {
     const SlotVote& vote = *votes_.Find(slot);
     if (vote.entry == nullptr) continue;
     if (!page.votes.empty() && bytes + EntryBytes(*vote.entry) > options_.page_bytes_max) {
@@ -121,14 +131,17 @@ std::optional<Ticket> Acceptor::VoteFor(const SlotEntry& proposal, Ballot ballot
     PROBE("an accept beyond the window was dropped");
     return std::nullopt;
   }
-  // At or below the floor a value is chosen, durable and applied. A vote there needs no record: we
-  // would report the floor instead of it, which says more.
-  if (proposal.slot <= floor()) return Ticket();
+  // What is known to be chosen stays as it is, and needs no record of this ballot: a Promise would name
+  // the chosen index instead of the vote, which says more. The answer is one vote, and no proof: it may
+  // be a stale leader that asks, with another value, and it gets no quorum. (Rule 4.)
+  if (proposal.slot <= chosen_index) {
+    const SlotVote* const chosen = votes_.Find(proposal.slot);
+    return chosen == nullptr ? Ticket() : chosen->ticket;
+  }
 
   SlotVote& vote = votes_.At(proposal.slot);
   if (vote.chosen) {
     if (IsSameValue(*vote.entry, *proposal.entry)) return vote.ticket;
-    // A leader that was superseded, whose successor's Prepare we never saw; it gets no quorum.
     PROBE("another value was proposed for a slot known to be chosen");
     return std::nullopt;
   }

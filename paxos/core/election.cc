@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace decree::paxos {
+namespace {
+
+// The wait grows no further: up to twice the longest timeout.
+constexpr uint32_t kFailuresMax = 3;
+
+}  // namespace
 
 Election::Election(const Options& options, Random random, Time now)
     : options_(options), random_(random) {
@@ -12,7 +18,20 @@ Election::Election(const Options& options, Random random, Time now)
 void Election::OnLeaderHeard(Time now) {
   leader_heard_ = now;
   polling_ = false;
+  failures_ = 0;
   Postpone(now);
+}
+
+void Election::OnPromiseGiven(Time now) {
+  promise_given_ = now;
+  polling_ = false;
+  Postpone(now);
+}
+
+void Election::OnGaveUp(Time now) {
+  failures_ = std::min(failures_ + 1, kFailuresMax);
+  deadline_ = now + random_.Between(options_.election_timeout_min,
+                                    options_.election_timeout_max * (1 + failures_) / 2);
 }
 
 void Election::Postpone(Time now) {
@@ -25,8 +44,11 @@ void Election::TryAgainAfter(Duration left, Time now) {
   deadline_ = std::min(deadline_, now + left + random_.Between(Duration::zero(), spread / 2));
 }
 
-bool Election::IsLeaderAlive(Time now) const {
-  return leader_heard_ != Time::min() && now - leader_heard_ < options_.election_timeout_min;
+bool Election::IsTaken(Time now) const {
+  const auto is_recent = [&](Time time) {
+    return time != Time::min() && now - time < options_.election_timeout_min;
+  };
+  return is_recent(leader_heard_) || is_recent(promise_given_);
 }
 
 Poll Election::StartPoll(Ballot ballot, Slot chosen_index) {

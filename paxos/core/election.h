@@ -22,12 +22,22 @@ class Election {
 
   // A leader showed itself: no election for a while.
   void OnLeaderHeard(Time now);
+  // A promise, or a page of one, was given for the first time: the candidate gets its chance. Else a
+  // second one would depose it in the midst of its phase 1, for ever.
+  void OnPromiseGiven(Time now);
+  // This node's candidature has got on: a page came in, or a slot that it lacked.
+  void OnProgress(Time now) { Postpone(now); }
+  // This node's candidature has failed: waits a random time, longer with each in a row.
+  void OnGaveUp(Time now);
+  // This node leads.
+  void OnLeading() { failures_ = 0; }
   // Waits a random timeout before the next attempt.
   void Postpone(Time now);
   // A lease forbids an election for so long: tries again soon after, if that is earlier.
   void TryAgainAfter(Duration left, Time now);
-  // A leader was heard within the smallest election timeout.
-  bool IsLeaderAlive(Time now) const;
+  // Somebody leads, or is about to: within the smallest election timeout a leader was heard, or a
+  // promise was given.
+  bool IsTaken(Time now) const;
   // Nobody leads any more, as far as this node is concerned.
   void ForgetLeader() { leader_heard_ = Time::min(); }
 
@@ -46,6 +56,8 @@ class Election {
   Random random_;
   Time deadline_;
   Time leader_heard_ = Time::min();
+  Time promise_given_ = Time::min();
+  uint32_t failures_ = 0;  // candidatures in a row that came to nothing
   uint64_t poll_ = 0;
   bool polling_ = false;
   Tally granted_;

@@ -27,15 +27,15 @@ void Learner::OnAnnounced(NodeId leader, Ballot ballot, Slot chosen_index, Time 
   } else if (ballot == announced_ballot_) {
     announced_ = std::max(announced_, chosen_index);
   }
-  OnKnownElsewhere(leader, chosen_index, now);
+  // The Accept that closes the gap may just be on its way.
+  OnKnownElsewhere(leader, chosen_index, now + options_.gap_patience);
 }
 
-void Learner::OnKnownElsewhere(NodeId source, Slot chosen_index, Time now) {
+void Learner::OnKnownElsewhere(NodeId source, Slot chosen_index, Time fetch_at) {
   if (chosen_index <= chosen_index_) return;
   if (chosen_index >= target_) source_ = source;
   target_ = std::max(target_, chosen_index);
-  // The Accept that closes the gap may just be on its way.
-  ScheduleFetch(now + options_.gap_patience);
+  fetch_at_ = std::min(fetch_at_, fetch_at);
 }
 
 void Learner::Learn(Slot slot, const EntryPtr& entry, Outbox& outbox) {
@@ -115,7 +115,5 @@ FetchAnswer Learner::MakeAnswer(Slot first, Slot last) const {
   }
   return answer;
 }
-
-void Learner::ScheduleFetch(Time at) { fetch_at_ = std::min(fetch_at_, at); }
 
 }  // namespace decree::paxos

@@ -25,8 +25,8 @@ class Learner {
 
   // The leader of `ballot` says that all slots up to `chosen_index` are chosen.
   void OnAnnounced(NodeId leader, Ballot ballot, Slot chosen_index, Time now);
-  // `source` knows all slots up to `chosen_index` to be chosen: worth fetching from.
-  void OnKnownElsewhere(NodeId source, Slot chosen_index, Time now);
+  // `source` knows all slots up to `chosen_index` to be chosen; what is missing then is to be fetched.
+  void OnKnownElsewhere(NodeId source, Slot chosen_index, Time fetch_at);
   // A value that is chosen for certain.
   void Learn(Slot slot, const EntryPtr& entry, Outbox& outbox);
   void OnFetchAnswer(const FetchAnswer& answer, Time now, Outbox& outbox);
@@ -54,7 +54,6 @@ class Learner {
 
  private:
   bool IsKnownChosen(Slot slot) const;
-  void ScheduleFetch(Time at);
 
   const Options options_;
   Acceptor& acceptor_;

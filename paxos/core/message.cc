@@ -32,7 +32,7 @@ struct Describe {
   }
   void operator()(const PollAnswer& m) const {
     out << (m.granted ? " granted" : " refused") << " promised=" << m.promised
-        << " floor=" << m.floor << " chosen=" << m.chosen_index
+        << " trim_point=" << m.trim_point << " chosen=" << m.chosen_index
         << " lease_left_ms=" << ToMilliseconds(m.lease_left) << " poll=" << m.poll;
   }
   void operator()(const Prepare& m) const {
@@ -40,7 +40,7 @@ struct Describe {
   }
   void operator()(const Promise& m) const {
     out << " ballot=" << m.ballot << " first=" << m.first_slot << " last=" << m.last_slot
-        << " floor=" << m.floor << " chosen=" << m.chosen_index << " votes=" << m.votes.size();
+        << " trim_point=" << m.trim_point << " chosen=" << m.chosen_index << " votes=" << m.votes.size();
   }
   void operator()(const Accept& m) const {
     out << " ballot=" << m.ballot << " chosen=" << m.chosen_index << " slots=";

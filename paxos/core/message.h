@@ -41,7 +41,7 @@ struct PollAnswer {
   uint64_t poll = 0;
   bool granted = false;
   Ballot promised;
-  Slot floor;
+  Slot trim_point;    // the responder can supply no slot up to here; kNoSlot: it has them all
   Slot chosen_index;
   Duration lease_left = Duration::zero();  // how long the responder is still bound by a grant
 };
@@ -57,10 +57,11 @@ struct Promise {
   Ballot ballot;
   Slot first_slot;  // of the Prepare that this answers
   Slot last_slot;   // the page covers first_slot to here; Slot::Max() on the last page
-  // Slots up to here are chosen and their votes are not reported: fetch them (rule 2).
-  Slot floor;
+  Slot trim_point;  // as in PollAnswer
+  // Slots up to here are chosen, and no votes for them are reported: fetch them (rule 2). A later page
+  // may name a higher one; the highest counts.
   Slot chosen_index;
-  std::vector<Vote> votes;
+  std::vector<Vote> votes;  // above `chosen_index`
 };
 
 // ---- Phase 2 ----

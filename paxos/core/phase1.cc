@@ -1,5 +1,7 @@
 #include "paxos/core/phase1.h"
 
+#include <algorithm>
+
 #include <glog/logging.h>
 
 #include "paxos/base/planted_bug.h"
@@ -13,8 +15,6 @@ void Phase1::Start(Ballot ballot, Slot first_slot) {
   ballot_ = ballot;
   first_slot_ = first_slot;
   promisers_.clear();
-  floor_ = kNoSlot;
-  floor_holder_ = kNoNode;
   votes_.clear();
 }
 
@@ -25,10 +25,7 @@ std::optional<Slot> Phase1::OnPromise(NodeId from, const Promise& promise) {
   Promiser& promiser = found->second;
   if (promiser.complete || promise.first_slot != promiser.wanted) return std::nullopt;
 
-  if (promise.floor > floor_) {
-    floor_ = promise.floor;
-    floor_holder_ = from;
-  }
+  promiser.chosen_index = std::max(promiser.chosen_index, promise.chosen_index);
   for (const Vote& vote : promise.votes) TakeVote(vote);
 
   if (promise.last_slot == Slot::Max()) {
@@ -53,10 +50,11 @@ void Phase1::TakeVote(const Vote& vote) {
   if (vote.chosen || better) best = vote;
 }
 
-bool Phase1::IsComplete(const Configuration& configuration) const {
+bool Phase1::IsComplete(const Configuration& configuration, Slot chosen_index) const {
   uint32_t complete = 0;
   for (const auto& [node, promiser] : promisers_) {
-    if (promiser.complete && configuration.IsVoter(node)) ++complete;
+    if (!configuration.IsVoter(node) || !promiser.complete) continue;
+    if (promiser.chosen_index <= chosen_index) ++complete;
   }
   return complete >= configuration.q1;
 }

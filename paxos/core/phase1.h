@@ -22,22 +22,22 @@ class Phase1 {
   // nullopt if there is none, or if the page is not the one that was expected.
   std::optional<Slot> OnPromise(NodeId from, const Promise& promise);
 
-  // Every page of a phase-1 quorum of this configuration is in.
-  bool IsComplete(const Configuration& configuration) const;
+  // Every page is in from a phase-1 quorum of this configuration, none of which knows a slot above
+  // `chosen_index` to be chosen: their votes above it are all there is. What others promised, or
+  // know, does not bind (rule 2).
+  bool IsComplete(const Configuration& configuration, Slot chosen_index) const;
   // From which slot this acceptor still owes votes; nullopt if its promise is complete.
   std::optional<Slot> WantedFrom(NodeId node) const;
   bool HasPromised(NodeId node) const { return promisers_.contains(node); }
 
   Ballot ballot() const { return ballot_; }
-  // The highest floor that was reported, and by whom: slots up to it must be fetched.
-  Slot floor() const { return floor_; }
-  NodeId floor_holder() const { return floor_holder_; }
   // The vote of the highest ballot reported for each slot; one flagged chosen wins over all.
   const std::map<Slot, Vote>& votes() const { return votes_; }
 
  private:
   struct Promiser {
-    Slot wanted;            // where its next page begins
+    Slot wanted;        // where its next page begins
+    Slot chosen_index;  // the highest that it named
     bool complete = false;
   };
 
@@ -46,8 +46,6 @@ class Phase1 {
   Ballot ballot_;
   Slot first_slot_;
   std::map<NodeId, Promiser> promisers_;
-  Slot floor_;
-  NodeId floor_holder_;
   std::map<Slot, Vote> votes_;
 };
 

@@ -34,16 +34,18 @@ void Proposer::Start(Ballot ballot, Slot chosen_index, Time now, Outbox& outbox)
   outbox.Send(self_, Life(), Prepare{.ballot = ballot, .first_slot = chosen_index.Next()});
 }
 
-void Proposer::OnPromise(const Envelope& envelope, const Promise& promise,
+bool Proposer::OnPromise(const Envelope& envelope, const Promise& promise,
                          const Configuration& configuration, Outbox& outbox) {
-  if (state_ != State::kPreparing || promise.ballot != ballot_) return;
-  if (!configuration.IsVoter(envelope.from)) return;
+  if (state_ != State::kPreparing || promise.ballot != ballot_) return false;
+  if (!configuration.IsVoter(envelope.from)) return false;
   const bool was_heard = phase1_.HasPromised(envelope.from);
+  const std::optional<Slot> wanted = phase1_.WantedFrom(envelope.from);
   const std::optional<Slot> next = phase1_.OnPromise(envelope.from, promise);
   if (envelope.from == self_ && !was_heard) SendPrepares(configuration, outbox);
   if (next.has_value()) {
     outbox.Send(envelope.from, Life(), Prepare{.ballot = ballot_, .first_slot = *next});
   }
+  return phase1_.WantedFrom(envelope.from) != wanted;
 }
 
 void Proposer::SendPrepares(const Configuration& configuration, Outbox& outbox) {
@@ -59,7 +61,7 @@ void Proposer::SendPrepares(const Configuration& configuration, Outbox& outbox) 
 
 bool Proposer::MayPropose(const Configuration& configuration, Slot chosen_index) const {
   return state_ == State::kPreparing && phase1_.HasPromised(self_) &&
-         phase1_.IsComplete(configuration) && phase1_.floor() <= chosen_index;
+         phase1_.IsComplete(configuration, chosen_index);
 }
 
 void Proposer::StartProposing(const Configuration& configuration, Slot chosen_index,
@@ -78,7 +80,7 @@ void Proposer::StartProposing(const Configuration& configuration, Slot chosen_in
 
 void Proposer::Plan(const Configuration& configuration, Slot chosen_index,
                     const Acceptor& acceptor) {
-  CHECK(phase1_.IsComplete(configuration));
+  CHECK(phase1_.IsComplete(configuration, chosen_index));
   recovery_.clear();
   barrier_ = kNoSlot;
   is_planned_ = true;
@@ -119,7 +121,7 @@ void Proposer::OnConfiguration(const Configuration& configuration, Slot chosen_i
                                const Acceptor& acceptor, Time now, Outbox& outbox) {
   if (state_ == State::kIdle) return;
   CHECK_EQ(phase2_.slots(), 0u) << "in flight behind a change of configuration";
-  if (state_ == State::kProposing && phase1_.IsComplete(configuration)) {
+  if (state_ == State::kProposing && phase1_.IsComplete(configuration, chosen_index)) {
     return Plan(configuration, chosen_index, acceptor);
   }
   PROBE("the configuration changed below a candidate or leader without enough promises");

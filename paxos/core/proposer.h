@@ -39,9 +39,10 @@ class Proposer {
   // Begins phase 1. Only this node's own acceptor is asked at first: the others hear of the ballot
   // once its promise is durable here, so that no ballot is used twice (rule 1).
   void Start(Ballot ballot, Slot chosen_index, Time now, Outbox& outbox);
-  void OnPromise(const Envelope& envelope, const Promise& promise,
+  // True if the page was new.
+  bool OnPromise(const Envelope& envelope, const Promise& promise,
                  const Configuration& configuration, Outbox& outbox);
-  // Every page of a quorum's promises is in, and nothing at or below a reported floor is missing.
+  // Every page of a quorum's promises is in, and nothing is missing that they know to be chosen.
   bool MayPropose(const Configuration& configuration, Slot chosen_index) const;
   const Phase1& phase1() const { return phase1_; }
 

@@ -145,6 +145,7 @@ void Replica::EndInput(Time now, Output& out) {
 void Replica::AdvanceChosen(Time now, Output& out) {
   learner_.Advance();
   if (noticed_ == chosen_index()) return;
+  if (role_ == Role::kCandidate) election_.OnProgress(now);
   proposer_.OnChosen(chosen_index());
   while (noticed_ < chosen_index()) {
     ++noticed_;
@@ -201,7 +202,9 @@ Time Replica::NextDeadline() const {
 
 void Replica::On(const Envelope& envelope, const Prepare& prepare, Time now, Output& out) {
   NoteRound(prepare.ballot);
-  acceptor_.OnPrepare(envelope, prepare, chosen_index(), now, outbox_);
+  if (acceptor_.OnPrepare(envelope, prepare, chosen_index(), now, outbox_)) {
+    election_.OnPromiseGiven(now);
+  }
   // Having promised a higher ballot, this node must not act on its own any more.
   if (role_ != Role::kFollower && acceptor_.promised() > proposer_.ballot()) {
     StepDown("higher_ballot", now, out);
@@ -210,11 +213,12 @@ void Replica::On(const Envelope& envelope, const Prepare& prepare, Time now, Out
 }
 
 void Replica::On(const Envelope& envelope, const Promise& promise, Time now, Output&) {
-  proposer_.OnPromise(envelope, promise, configuration_, outbox_);
+  const bool is_new = proposer_.OnPromise(envelope, promise, configuration_, outbox_);
   if (role_ != Role::kCandidate || promise.ballot != proposer_.ballot()) return;
-  // Rule 2: what lies below a floor is chosen, and nobody reports votes for it.
-  if (promise.floor > chosen_index()) {
-    PROBE("a candidate lacks slots below a reported floor");
+  if (is_new) election_.OnProgress(now);
+  // Nobody reports votes for what is known to be chosen.
+  if (promise.chosen_index > chosen_index()) {
+    PROBE("a candidate lacked slots that a promise named as chosen");
     learner_.OnKnownElsewhere(envelope.from, promise.chosen_index, now);
   }
   for (const Vote& vote : promise.votes) {

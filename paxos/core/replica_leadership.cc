@@ -13,7 +13,8 @@ namespace decree::paxos {
 // ---- Elections (rule 8) ----
 
 void Replica::StartPoll(Time now, Output& out) {
-  if (role_ == Role::kCandidate) StepDown("phase1_timed_out", now, out);
+  // Without a new page or slot for so long: gives up the ballot, and polls again later.
+  if (role_ == Role::kCandidate) return StepDown("phase1_timed_out", now, out);
   ForgetLeader(out);
   election_.Postpone(now);
   // A node that cannot write would lead badly: slow is worse than dead.
@@ -37,23 +38,23 @@ PollAnswer Replica::AnswerPoll(NodeId from, const Poll& poll, Time now) const {
   PollAnswer answer{.poll = poll.poll,
                     .granted = false,
                     .promised = acceptor_.promised(),
-                    .floor = acceptor_.floor(),
+                    .trim_point = kNoSlot,  // No log is trimmed yet.
                     .chosen_index = chosen_index(),
                     .lease_left = acceptor_.LeaseLeftAgainst(from, now)};
-  const bool has_leader = role_ == Role::kLeader || election_.IsLeaderAlive(now);
-  if (has_leader) PROBE("a poll was refused because the leader is alive");
-  if (poll.chosen_index < answer.floor) PROBE("a poll was refused because the poller is behind");
-  answer.granted = poll.ballot > answer.promised && !has_leader &&
-                   answer.lease_left == Duration::zero() && poll.chosen_index >= answer.floor;
+  const bool is_taken = role_ == Role::kLeader || election_.IsTaken(now);
+  if (is_taken) PROBE("a poll was refused because somebody leads or is about to");
+  // It would keep everybody waiting while it fetches; whoever has the most is never refused for this.
+  const bool is_behind = poll.chosen_index < acceptor_.floor();
+  if (is_behind) PROBE("a poll was refused because the poller is far behind");
+  answer.granted = poll.ballot > answer.promised && !is_taken && !is_behind &&
+                   answer.lease_left == Duration::zero();
   return answer;
 }
 
 void Replica::On(const Envelope& envelope, const PollAnswer& answer, Time now, Output& out) {
   NoteRound(answer.promised);
   if (!election_.IsPolling()) return;
-  if (answer.floor > chosen_index()) {
-    learner_.OnKnownElsewhere(envelope.from, answer.chosen_index, now);
-  }
+  learner_.OnKnownElsewhere(envelope.from, answer.chosen_index, now);
   if (answer.lease_left > Duration::zero()) election_.TryAgainAfter(answer.lease_left, now);
   if (election_.OnAnswer(envelope.from, answer, configuration_)) Stand(now, out);
 }
@@ -84,6 +85,7 @@ void Replica::TryToLead(Time now, Output& out) {
   leader_ = self_.node;
   leader_ballot_ = proposer_.ballot();
   led_since_ = now;
+  election_.OnLeading();
   lease_.Start();
   peers_.clear();
   LOG(INFO) << "n" << self_.node << " leads: ballot=" << proposer_.ballot()
@@ -212,8 +214,8 @@ void Replica::StepDown(const char* reason, Time now, Output& out) {
   transfer_until_.reset();
   RefuseLeaderReads(out);
   if (leader_ == self_.node) leader_ = kNoNode;
+  role_ == Role::kCandidate ? election_.OnGaveUp(now) : election_.Postpone(now);
   SetRole(Role::kFollower, out);
-  election_.Postpone(now);
 }
 
 void Replica::SetRole(Role role, Output& out) {

@@ -20,7 +20,7 @@ class AcceptorTest : public testing::Test {
 
   void Prepare(uint32_t from, Ballot ballot, Time now = kStart, Slot first = kFirstSlot) {
     acceptor_.OnPrepare(From(from, 9, paxos::Prepare{ballot, first}),
-                        {.ballot = ballot, .first_slot = first}, kNothingChosen, now, outbox_);
+                        {.ballot = ballot, .first_slot = first}, chosen_index_, now, outbox_);
   }
   bool Accept(uint32_t from, Ballot ballot, uint64_t slot, EntryPtr value) {
     const paxos::Accept accept{
@@ -40,13 +40,16 @@ class AcceptorTest : public testing::Test {
   }
   // What leaves once everything is durable.
   Output DrainDurable() {
-    Output records = Drain();
+    Output at_once = Drain();
     outbox_.OnDurable(outbox_.last_ticket());
-    return Drain();
+    Output out = Drain();
+    out.messages.insert(out.messages.begin(), at_once.messages.begin(), at_once.messages.end());
+    return out;
   }
 
   Options options_;
   Outbox outbox_{Self(9)};
+  Slot chosen_index_;
   Acceptor acceptor_;
 };
 
@@ -232,7 +235,9 @@ class RestartedAcceptorTest : public AcceptorTest {
                                  .entry = Value("x", B(5, 1))}},
                       .configuration = {},
                       .log_time = {}},
-                     kStart + Milliseconds(400)) {}
+                     kStart + Milliseconds(400)) {
+    chosen_index_ = Slot(3);
+  }
 };
 
 TEST_F(RestartedAcceptorTest, KeepsPromiseAndVotes) {
@@ -248,13 +253,43 @@ TEST_F(RestartedAcceptorTest, RefusesPromisesForTheLongestLease) {
   EXPECT_EQ(acceptor_.promised(), B(6, 1));
 }
 
-TEST_F(RestartedAcceptorTest, ReportsItsFloorInsteadOfVotes) {
-  Prepare(2, B(6, 2), kStart + Seconds(1), Slot(1));
-  const Output out = DrainDurable();
-  ASSERT_THAT(Sent<Promise>(out), SizeIs(1));
-  EXPECT_EQ(Sent<Promise>(out)[0].floor, Slot(3));
-  ASSERT_THAT(Sent<Promise>(out)[0].votes, SizeIs(1));
-  EXPECT_EQ(Sent<Promise>(out)[0].votes[0].slot, Slot(4));
+TEST_F(RestartedAcceptorTest, ReportsItsChosenIndexInsteadOfVotesBelowIt) {
+  for (const uint64_t chosen : {3, 4}) {
+    const paxos::Prepare prepare{.ballot = B(6, 2), .first_slot = Slot(1)};
+    acceptor_.OnPrepare(From(2, 9, prepare), prepare, Slot(chosen), kStart + Seconds(1), outbox_);
+    const Output out = DrainDurable();
+    ASSERT_THAT(Sent<Promise>(out), SizeIs(1));
+    EXPECT_EQ(Sent<Promise>(out)[0].chosen_index, Slot(chosen));
+    EXPECT_THAT(Sent<Promise>(out)[0].votes, SizeIs(chosen == 3 ? 1 : 0));
+  }
+}
+
+TEST_F(RestartedAcceptorTest, VotesAgainForWhatIsChosenWithoutARecord) {
+  // A new leader whose phase 1 quorum knew less proposes slots 2 and 4 again; 4 is chosen here by now.
+  for (const uint64_t slot : {2, 4}) {
+    const paxos::Accept accept{.ballot = B(5, 1),
+                               .chosen_index = Slot(1),
+                               .entries = {{Slot(slot), Value("again", B(5, 1))}}};
+    EXPECT_TRUE(acceptor_.OnAccept(From(1, 9, accept), accept, Slot(4), outbox_));
+  }
+  Output out;
+  outbox_.Drain(kStart, out);
+  EXPECT_THAT(out.records, IsEmpty());
+  EXPECT_THAT(Sent<Accepted>(out), SizeIs(2));
+  EXPECT_EQ(acceptor_.VoteAt(Slot(4))->entry->proposer, Value("x", B(5, 1))->proposer);
+}
+
+TEST_F(AcceptorTest, TellsANewPromiseOrPageFromARepetition) {
+  const auto is_new = [&](uint32_t node, Ballot ballot, uint64_t first_slot) {
+    const paxos::Prepare prepare{.ballot = ballot, .first_slot = Slot(first_slot)};
+    return acceptor_.OnPrepare(From(node, 9, prepare), prepare, kNothingChosen, kStart, outbox_);
+  };
+  EXPECT_TRUE(is_new(1, B(5, 1), 1));
+  EXPECT_FALSE(is_new(1, B(5, 1), 1));
+  EXPECT_TRUE(is_new(1, B(5, 1), 7)) << "the next page";
+  EXPECT_FALSE(is_new(1, B(5, 1), 1));
+  EXPECT_FALSE(is_new(2, B(4, 2), 9)) << "refused";
+  EXPECT_TRUE(is_new(2, B(6, 2), 1));
 }
 
 }  // namespace

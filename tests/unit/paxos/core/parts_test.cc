@@ -126,7 +126,7 @@ TEST(AskedReadsTest, ReadsThatComeDuringARoundWaitForTheNext) {
 TEST(ElectionTest, APollNeedsAQuorumOfDistinctVoters) {
   Election election(Options(), Random(1), kStart);
   const Poll poll = election.StartPoll(B(1, 1), kNoSlot);
-  PollAnswer yes{.poll = poll.poll, .granted = true, .promised = {}, .floor = {},
+  PollAnswer yes{.poll = poll.poll, .granted = true, .promised = {}, .trim_point = {},
                  .chosen_index = {}};
   EXPECT_FALSE(election.OnAnswer(NodeId(1), yes, Voters(3)));
   EXPECT_FALSE(election.OnAnswer(NodeId(1), yes, Voters(3)));
@@ -145,8 +145,34 @@ TEST(ElectionTest, AHeardLeaderPostponesIt) {
   election.OnLeaderHeard(later);
   EXPECT_GE(election.deadline(), later + options.election_timeout_min);
   EXPECT_LE(election.deadline(), later + options.election_timeout_max);
-  EXPECT_TRUE(election.IsLeaderAlive(later));
-  EXPECT_FALSE(election.IsLeaderAlive(later + options.election_timeout_min));
+  EXPECT_TRUE(election.IsTaken(later));
+  EXPECT_FALSE(election.IsTaken(later + options.election_timeout_min));
+}
+
+TEST(ElectionTest, APromiseGivenCountsAsALeaderForAWhile) {
+  const Options options;
+  Election election(options, Random(1), kStart);
+  EXPECT_FALSE(election.IsTaken(kStart));
+  election.OnPromiseGiven(kStart);
+  EXPECT_TRUE(election.IsTaken(kStart + options.election_timeout_min - Milliseconds(1)));
+  EXPECT_FALSE(election.IsTaken(kStart + options.election_timeout_min));
+  EXPECT_GE(election.deadline(), kStart + options.election_timeout_min) << "nor does it stand itself";
+}
+
+TEST(ElectionTest, WaitsLongerAfterEachFailure) {
+  const Options options;
+  Duration longest = Duration::zero();
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    Election election(options, Random(seed), kStart);
+    for (int failure = 0; failure < 10; ++failure) election.OnGaveUp(kStart);
+    EXPECT_GE(election.deadline() - kStart, options.election_timeout_min);
+    EXPECT_LE(election.deadline() - kStart, options.election_timeout_max * 2) << "it is bounded";
+    longest = std::max(longest, election.deadline() - kStart);
+    election.OnLeaderHeard(kStart);
+    election.OnGaveUp(kStart);
+    EXPECT_LE(election.deadline() - kStart, options.election_timeout_max);
+  }
+  EXPECT_GT(longest, options.election_timeout_max);
 }
 
 // ---- Entries ----

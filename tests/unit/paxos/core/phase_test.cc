@@ -15,7 +15,7 @@ Promise Page(Ballot ballot, uint64_t first, Slot last, std::vector<Vote> votes =
   return {.ballot = ballot,
           .first_slot = Slot(first),
           .last_slot = last,
-          .floor = {},
+          .trim_point = {},
           .chosen_index = {},
           .votes = std::move(votes)};
 }
@@ -38,34 +38,34 @@ class Phase1Test : public testing::Test {
 
 TEST_F(Phase1Test, NeedsAQuorumOfCompletePromises) {
   Take(1, Page(kBallot, 1, Slot::Max()));
-  EXPECT_FALSE(phase1_.IsComplete(three_));
+  EXPECT_FALSE(phase1_.IsComplete(three_, kNoSlot));
   Take(2, Page(kBallot, 1, Slot::Max()));
-  EXPECT_TRUE(phase1_.IsComplete(three_));
+  EXPECT_TRUE(phase1_.IsComplete(three_, kNoSlot));
 }
 
 TEST_F(Phase1Test, CountsANodeOnce) {
   Take(1, Page(kBallot, 1, Slot::Max()));
   Take(1, Page(kBallot, 1, Slot::Max()));
-  EXPECT_FALSE(phase1_.IsComplete(three_));
+  EXPECT_FALSE(phase1_.IsComplete(three_, kNoSlot));
 }
 
 TEST_F(Phase1Test, IgnoresPromisesOfAnotherBallot) {
   Take(1, Page(B(8, 1), 1, Slot::Max()));
   Take(2, Page(B(8, 1), 1, Slot::Max()));
-  EXPECT_FALSE(phase1_.IsComplete(three_));
+  EXPECT_FALSE(phase1_.IsComplete(three_, kNoSlot));
 }
 
 TEST_F(Phase1Test, APromiseIsCompleteOnlyWithItsLastPage) {
   Take(1, Page(kBallot, 1, Slot::Max()));
   EXPECT_EQ(Take(2, Page(kBallot, 1, Slot(5))), Slot(6));
-  EXPECT_FALSE(phase1_.IsComplete(three_));
+  EXPECT_FALSE(phase1_.IsComplete(three_, kNoSlot));
   EXPECT_EQ(phase1_.WantedFrom(NodeId(2)), Slot(6));
   // A page out of order, or the first one again, changes nothing.
   EXPECT_EQ(Take(2, Page(kBallot, 9, Slot::Max())), std::nullopt);
   EXPECT_EQ(Take(2, Page(kBallot, 1, Slot(5))), std::nullopt);
-  EXPECT_FALSE(phase1_.IsComplete(three_));
+  EXPECT_FALSE(phase1_.IsComplete(three_, kNoSlot));
   Take(2, Page(kBallot, 6, Slot::Max()));
-  EXPECT_TRUE(phase1_.IsComplete(three_));
+  EXPECT_TRUE(phase1_.IsComplete(three_, kNoSlot));
 }
 
 TEST_F(Phase1Test, KeepsTheVoteOfTheHighestBallot) {
@@ -81,15 +81,28 @@ TEST_F(Phase1Test, AChosenValueWinsOverAnyBallot) {
   EXPECT_TRUE(phase1_.votes().at(Slot(4)).chosen);
 }
 
-TEST_F(Phase1Test, RemembersTheHighestFloorAndWhoHasIt) {
-  Promise low = Page(kBallot, 1, Slot::Max());
-  low.floor = Slot(10);
-  Promise high = low;
-  high.floor = Slot(20);
-  Take(1, low);
-  Take(2, high);
-  EXPECT_EQ(phase1_.floor(), Slot(20));
-  EXPECT_EQ(phase1_.floor_holder(), NodeId(2));
+TEST_F(Phase1Test, WaitsForWhatItsQuorumKnowsToBeChosen) {
+  Promise ahead = Page(kBallot, 1, Slot::Max());
+  ahead.chosen_index = Slot(20);
+  Take(1, Page(kBallot, 1, Slot::Max()));
+  Take(2, ahead);
+  EXPECT_FALSE(phase1_.IsComplete(three_, Slot(19)));
+  EXPECT_TRUE(phase1_.IsComplete(three_, Slot(20)));
+  // Another quorum is as good: who knows more may have died.
+  Take(3, Page(kBallot, 1, Slot::Max()));
+  EXPECT_TRUE(phase1_.IsComplete(three_, Slot(3)));
+}
+
+TEST_F(Phase1Test, OfSeveralPagesTheHighestChosenIndexCounts) {
+  Promise first = Page(kBallot, 1, Slot(5));
+  first.chosen_index = Slot(3);
+  Promise last = Page(kBallot, 6, Slot::Max());
+  last.chosen_index = Slot(7);
+  Take(1, Page(kBallot, 1, Slot::Max()));
+  Take(2, first);
+  Take(2, last);
+  EXPECT_FALSE(phase1_.IsComplete(three_, Slot(6)));
+  EXPECT_TRUE(phase1_.IsComplete(three_, Slot(7)));
 }
 
 class Phase2Test : public testing::Test {

@@ -216,12 +216,12 @@ TEST_F(NodeTest, ACommandWhoseSlotWasTakenNeverHappened) {
       if (envelope.to != NodeId(2)) continue;
       if (const auto* poll = std::get_if<Poll>(&envelope.message)) {
         node->OnMessage(From(2, 1, PollAnswer{.poll = poll->poll, .granted = true, .promised = {},
-                                              .floor = {}, .chosen_index = {}}));
+                                              .trim_point = {}, .chosen_index = {}}));
       } else if (const auto* prepare = std::get_if<Prepare>(&envelope.message)) {
         node->OnMessage(From(2, 1, Promise{.ballot = prepare->ballot,
                                            .first_slot = prepare->first_slot,
                                            .last_slot = Slot::Max(),
-                                           .floor = {},
+                                           .trim_point = {},
                                            .chosen_index = {},
                                            .votes = {}}));
       }
