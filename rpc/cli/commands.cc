@@ -1,0 +1,208 @@
+#include "rpc/cli/commands.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <iterator>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/escaping.h"
+
+namespace decree::rpc::cli {
+namespace {
+
+using nlohmann::json;
+
+bool IsUtf8(const std::string& bytes) {
+  try {
+    static_cast<void>(json(bytes).dump());
+    return true;
+  } catch (const json::type_error&) {
+    return false;
+  }
+}
+
+// Bytes under `name` if JSON can hold them, else as base64 under name_base64.
+void SetBytes(json& object, const std::string& name, const std::string& bytes) {
+  if (IsUtf8(bytes)) {
+    object[name] = bytes;
+  } else {
+    object[name + "_base64"] = absl::Base64Escape(bytes);
+  }
+}
+
+json ToJson(const v1::ResponseHeader& header) {
+  return {{"node", header.node()},
+          {"revision", header.revision()},
+          {"store_epoch", header.store_epoch()}};
+}
+
+json ToJson(const v1::KeyValue& kv) {
+  json object{{"create_revision", kv.create_revision()},
+              {"mod_revision", kv.mod_revision()},
+              {"version", kv.version()}};
+  SetBytes(object, "key", kv.key());
+  SetBytes(object, "value", kv.value());
+  return object;
+}
+
+void Print(const json& object) { std::cout << object.dump() << '\n'; }
+
+// Exactly these bytes; on a terminal a line end follows, so that the prompt stands apart.
+void PrintValue(const std::string& value) {
+  std::cout.write(value.data(), static_cast<std::streamsize>(value.size()));
+  if (isatty(STDOUT_FILENO) != 0) std::cout << '\n';
+}
+
+const char* NameOf(v1::ReadMode read) {
+  return read == v1::READ_MODE_STALE ? "stale" : "linearizable";
+}
+
+std::string Bytes(uint64_t bytes) {
+  if (bytes < 10 << 10) return StrCat(bytes, " B");
+  if (bytes < 10 << 20) return StrCat(bytes >> 10, " KiB");
+  return StrCat(bytes >> 20, " MiB");
+}
+
+}  // namespace
+
+std::string ReadValue(const std::string& argument) {
+  if (argument != "-") return argument;
+  return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+}
+
+int Fail(const Output& output, const decree::Status& status) {
+  if (output.json) {
+    const v1::ErrorDetail detail = ErrorDetailOf(status);
+    json object{{"error", std::string(status.message())},
+                {"code", absl::StatusCodeToString(status.code())},
+                {"may_have_happened", MayHaveHappened(status)}};
+    if (detail.leader() != 0) object["leader"] = detail.leader();
+    std::cerr << object.dump() << '\n';
+  } else {
+    std::cerr << "decree: " << status.message() << '\n';
+  }
+  return kFailed;
+}
+
+int Put(Client& client, const Output& output, const std::string& key, std::string value) {
+  const StatusOr<v1::PutResponse> response = client.Put(key, std::move(value));
+  if (!response.ok()) return Fail(output, response.status());
+  if (output.json) {
+    json object = ToJson(response->header());
+    object["version"] = response->version();
+    Print(object);
+  } else {
+    std::cout << "revision " << response->header().revision() << ", version "
+              << response->version() << '\n';
+  }
+  return kDone;
+}
+
+int Get(Client& client, const Output& output, const std::string& key, v1::ReadMode read) {
+  const StatusOr<v1::GetResponse> response = client.Get(key, read);
+  if (!response.ok()) return Fail(output, response.status());
+  if (output.json) {
+    json object = ToJson(response->header());
+    object["read"] = NameOf(response->read());
+    object["found"] = response->found();
+    if (response->found()) object["kv"] = ToJson(response->kv());
+    Print(object);
+  } else if (response->found()) {
+    PrintValue(response->kv().value());
+  } else {
+    std::cerr << "decree: no such key\n";
+  }
+  return response->found() ? kDone : kNoSuchKey;
+}
+
+int Delete(Client& client, const Output& output, const std::string& key) {
+  const StatusOr<v1::DeleteResponse> response = client.Delete(key);
+  if (!response.ok()) return Fail(output, response.status());
+  if (output.json) {
+    json object = ToJson(response->header());
+    object["deleted"] = response->deleted();
+    Print(object);
+  } else if (response->deleted()) {
+    std::cout << "deleted at revision " << response->header().revision() << '\n';
+  } else {
+    std::cerr << "decree: no such key\n";
+  }
+  return response->deleted() ? kDone : kNoSuchKey;
+}
+
+int CompareAndSwap(Client& client, const Output& output, v1::CompareAndSwapRequest request) {
+  const StatusOr<v1::CompareAndSwapResponse> response = client.CompareAndSwap(std::move(request));
+  if (!response.ok()) return Fail(output, response.status());
+  if (output.json) {
+    json object = ToJson(response->header());
+    object["swapped"] = response->swapped();
+    if (response->swapped()) object["version"] = response->version();
+    if (response->has_current()) object["current"] = ToJson(response->current());
+    Print(object);
+  } else if (response->swapped()) {
+    std::cout << "swapped: revision " << response->header().revision() << ", version "
+              << response->version() << '\n';
+  } else if (response->has_current()) {
+    const v1::KeyValue& current = response->current();
+    std::cerr << "decree: refused, the key is not as expected: version " << current.version()
+              << ", mod revision " << current.mod_revision() << ", value:\n";
+    PrintValue(current.value());
+  } else {
+    std::cerr << "decree: refused, there is no such key\n";
+  }
+  return response->swapped() ? kDone : kSwapRefused;
+}
+
+int Status(Client& client, const Output& output) {
+  const std::vector<std::string>& endpoints = client.options().endpoints;
+  json rows = json::array();
+  size_t answered = 0;
+  if (!output.json) {
+    std::printf("%-22s %4s %-9s %6s %8s %10s %10s %10s %8s %10s\n", "ENDPOINT", "NODE", "ROLE",
+                "LEADER", "BALLOT", "CHOSEN", "APPLIED", "REVISION", "PEERS", "LOG");
+  }
+  for (size_t i = 0; i < endpoints.size(); ++i) {
+    const StatusOr<v1::StatusResponse> status = client.NodeStatus(i);
+    if (!status.ok()) {
+      const std::string why(status.status().message());
+      if (!output.json) std::printf("%-22s %s\n", endpoints[i].c_str(), why.c_str());
+      rows.push_back({{"endpoint", endpoints[i]}, {"error", why}});
+      continue;
+    }
+    ++answered;
+    const std::string ballot = StrCat(status->ballot_round(), ".", status->ballot_node());
+    if (!output.json) {
+      std::printf("%-22s %4u %-9s %6s %8s %10llu %10llu %10llu %5u/%-2d %10s\n",
+                  endpoints[i].c_str(), status->node(), status->role().c_str(),
+                  status->leader() == 0 ? "none" : std::to_string(status->leader()).c_str(),
+                  ballot.c_str(), static_cast<unsigned long long>(status->chosen_index()),
+                  static_cast<unsigned long long>(status->applied_index()),
+                  static_cast<unsigned long long>(status->revision()), status->peers_connected(),
+                  status->members_size() - 1, Bytes(status->log_bytes()).c_str());
+    }
+    rows.push_back({{"endpoint", endpoints[i]},
+                    {"cluster", status->cluster()},
+                    {"node", status->node()},
+                    {"version", status->version()},
+                    {"role", status->role()},
+                    {"leader", status->leader()},
+                    {"ballot", ballot},
+                    {"chosen_index", status->chosen_index()},
+                    {"applied_index", status->applied_index()},
+                    {"revision", status->revision()},
+                    {"store_epoch", status->store_epoch()},
+                    {"digest", StrCat(absl::Hex(status->digest(), absl::kZeroPad16))},
+                    {"log_bytes", status->log_bytes()},
+                    {"store_bytes", status->store_bytes()},
+                    {"peers_connected", status->peers_connected()},
+                    {"uptime_ms", status->uptime_ms()}});
+  }
+  if (output.json) Print(rows);
+  return answered > 0 ? kDone : kFailed;
+}
+
+}  // namespace decree::rpc::cli

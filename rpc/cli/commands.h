@@ -1,0 +1,30 @@
+#pragma once
+// The commands of `decree`: each asks the cluster, prints what came of it, and returns the exit code.
+
+#include <string>
+#include <vector>
+
+#include "rpc/client.h"
+
+namespace decree::rpc::cli {
+
+enum ExitCode { kDone = 0, kFailed = 1, kNoSuchKey = 3, kSwapRefused = 4 };
+
+struct Output {
+  bool json = false;
+};
+
+// A value given on the command line; "-" stands for all of standard input.
+std::string ReadValue(const std::string& argument);
+
+int Put(Client& client, const Output& output, const std::string& key, std::string value);
+int Get(Client& client, const Output& output, const std::string& key, v1::ReadMode read);
+int Delete(Client& client, const Output& output, const std::string& key);
+int CompareAndSwap(Client& client, const Output& output, v1::CompareAndSwapRequest request);
+// Asks every endpoint; a node that does not answer is a row with the reason.
+int Status(Client& client, const Output& output);
+
+// Says on standard error what failed.
+int Fail(const Output& output, const decree::Status& status);
+
+}  // namespace decree::rpc::cli

@@ -1,0 +1,101 @@
+#include "rpc/client/attempt_error.h"
+
+#include <optional>
+#include <string_view>
+
+#include "absl/strings/cord.h"
+#include "rpc/client.h"
+#include "rpc/status.h"
+
+namespace decree::rpc {
+namespace {
+
+constexpr char kDetailUrl[] = "type.googleapis.com/decree.v1.ErrorDetail";
+constexpr std::string_view kNotCarriedOut = "; the write was not carried out";
+constexpr std::string_view kMayHappen = "; the write may have been carried out, or may yet be";
+
+// gRPC names the peer as soon as the call has a connection; before, only what it was told to call.
+bool HadConnection(const grpc::ClientContext& context) {
+  const std::string peer = context.peer();
+  return peer.starts_with("ipv4:") || peer.starts_with("ipv6:") || peer.starts_with("unix:");
+}
+
+bool IsTransient(grpc::StatusCode code) {
+  return code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::DEADLINE_EXCEEDED ||
+         code == grpc::StatusCode::RESOURCE_EXHAUSTED;
+}
+
+// The server's verdict over this attempt; that over all attempts is put in its place.
+void CutSuffix(std::string& text) {
+  for (const std::string_view suffix : {kNotCarriedOut, kMayHappen}) {
+    if (text.ends_with(suffix)) text.resize(text.size() - suffix.size());
+  }
+}
+
+}  // namespace
+
+AttemptError ReadAttemptError(const grpc::Status& status, const grpc::ClientContext& context,
+                              const std::string& endpoint, Duration waited) {
+  AttemptError error;
+  error.code = static_cast<absl::StatusCode>(status.error_code());
+  error.text = status.error_message();
+  error.is_transient = IsTransient(status.error_code());
+
+  if (const std::optional<v1::ErrorDetail> detail = ReadErrorDetail(context)) {
+    error.detail = *detail;
+    error.may_have_run = detail->outcome() != v1::ErrorDetail::OUTCOME_NOT_EXECUTED;
+    return error;
+  }
+  error.was_sent = HadConnection(context);
+  error.may_have_run = error.was_sent;
+  switch (status.error_code()) {
+    case grpc::StatusCode::UNAVAILABLE:
+      error.is_broken = true;
+      error.text = StrCat(error.was_sent ? "the connection to " : "cannot connect to ", endpoint,
+                          error.was_sent ? " is lost (" : " (", status.error_message(), ")");
+      break;
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      error.is_broken = true;
+      error.text = StrCat(endpoint, error.was_sent ? " did not answer" : " could not be reached",
+                          " within ", ToMilliseconds(waited), " ms");
+      break;
+    case grpc::StatusCode::UNIMPLEMENTED:
+      error.may_have_run = false;
+      error.text =
+          StrCat(endpoint, " does not know this request; is it a decreed of this version?");
+      break;
+    default:
+      // Refused by gRPC itself, here or there: too large, perhaps. It would be refused again.
+      error.is_transient = false;
+      break;
+  }
+  return error;
+}
+
+Status MakeRequestError(const AttemptError& error, const std::string& what, bool is_write,
+                        bool may_have_run, int attempts) {
+  std::string text = error.text;
+  CutSuffix(text);
+  if (attempts > 1) text += StrCat(" (after ", attempts, " attempts)");
+  if (is_write) text += may_have_run ? kMayHappen : kNotCarriedOut;
+  Status status(error.code, StrCat(what, ": ", text));
+  v1::ErrorDetail detail = error.detail;
+  detail.set_outcome(is_write && may_have_run ? v1::ErrorDetail::OUTCOME_UNKNOWN
+                                              : v1::ErrorDetail::OUTCOME_NOT_EXECUTED);
+  status.SetPayload(kDetailUrl, absl::Cord(detail.SerializeAsString()));
+  return status;
+}
+
+v1::ErrorDetail ErrorDetailOf(const Status& error) {
+  v1::ErrorDetail detail;
+  if (const auto payload = error.GetPayload(kDetailUrl)) {
+    detail.ParseFromString(std::string(*payload));
+  }
+  return detail;
+}
+
+bool MayHaveHappened(const Status& error) {
+  return ErrorDetailOf(error).outcome() == v1::ErrorDetail::OUTCOME_UNKNOWN;
+}
+
+}  // namespace decree::rpc

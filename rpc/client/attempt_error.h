@@ -1,0 +1,42 @@
+#pragma once
+// What became of one failed attempt of a request, as far as it can be known here.
+
+#include <string>
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/status.h>
+
+#include "decree/v1/kv.pb.h"
+#include "paxos/base/status.h"
+#include "paxos/base/time.h"
+
+namespace decree::rpc {
+
+struct AttemptError {
+  absl::StatusCode code = absl::StatusCode::kUnknown;
+  std::string text;
+  // As the server sent it; empty if it was not the server that failed the request.
+  v1::ErrorDetail detail;
+  // The request may have been carried out, or may yet be.
+  bool may_have_run = true;
+  // It left this process. If not, sending it again costs nobody anything.
+  bool was_sent = true;
+  // It may succeed when it is sent again.
+  bool is_transient = false;
+  // Nothing was heard from the node itself: better ask another.
+  bool is_broken = false;
+
+  Duration retry_after() const { return Milliseconds(detail.retry_after_ms()); }
+};
+
+// After the call has ended with `status`, which is not OK. `endpoint` and `waited` are for the
+// text.
+AttemptError ReadAttemptError(const grpc::Status& status, const grpc::ClientContext& context,
+                              const std::string& endpoint, Duration waited);
+
+// The error that the caller gets. `what` is the request ("put"); for a write the text ends with
+// whether it may have been carried out, which is `may_have_run` over all attempts.
+Status MakeRequestError(const AttemptError& error, const std::string& what, bool is_write,
+                        bool may_have_run, int attempts);
+
+}  // namespace decree::rpc

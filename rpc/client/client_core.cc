@@ -1,0 +1,295 @@
+#include "rpc/client/client_core.h"
+
+#include <algorithm>
+#include <random>
+
+#include <glog/logging.h>
+#include <grpc/support/time.h>
+#include <grpcpp/create_channel.h>
+
+namespace decree::rpc {
+namespace {
+
+// The largest message that nodes and clients send to each other.
+constexpr int kMessageBytesMax = 16 << 20;
+constexpr int kReconnectMinMs = 100;
+constexpr int kReconnectMaxMs = 1000;
+constexpr int kConnectTimeoutMs = 1000;
+constexpr int kPingEveryMs = 5000;
+constexpr int kPingTimeoutMs = 5000;
+// How often one request is sent on at once because a node named another leader.
+constexpr int kRedirectsMax = 2;
+// What a request holds beside its own bytes.
+constexpr size_t kOverheadBytes = 1024;
+constexpr char kBudgetNote[] = "; the retry budget is used up";
+
+std::shared_ptr<grpc::Channel> Connect(const std::string& endpoint) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMinMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMaxMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingEveryMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);
+  // Retries are ours, and know what may have been carried out.
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  // Two clients in one process have connections of their own.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
+  arguments.SetMaxSendMessageSize(kMessageBytesMax);
+  return grpc::CreateCustomChannel(endpoint, grpc::InsecureChannelCredentials(), arguments);
+}
+
+uint64_t RandomSeed() {
+  std::random_device device;
+  return uint64_t{device()} << 32 | device();
+}
+
+AttemptError LocalError(absl::StatusCode code, std::string text) {
+  AttemptError error;
+  error.code = code;
+  error.text = std::move(text);
+  error.may_have_run = false;
+  error.was_sent = false;
+  return error;
+}
+
+AttemptError ClosingError() {
+  return LocalError(absl::StatusCode::kCancelled, "the client is shutting down");
+}
+
+}  // namespace
+
+ClientCore::ClientCore(ClientOptions options)
+    : options_(std::move(options)),
+      endpoints_(options_.endpoints, 0, options_.broken_time),
+      budget_(options_.retry_budget, PosixClock().Now()),
+      random_(RandomSeed()) {
+  for (const std::string& endpoint : options_.endpoints) {
+    const std::shared_ptr<grpc::Channel> channel = Connect(endpoint);
+    stubs_.push_back({.kv = v1::KV::NewStub(channel), .admin = v1::Admin::NewStub(channel)});
+  }
+}
+
+ClientCore::~ClientCore() {
+  CHECK(!loop_.IsOwnThread()) << "a client must not be destroyed by its own callback";
+  Work work;
+  {
+    const std::lock_guard lock(mutex_);
+    is_closing_ = true;
+    std::vector<Operation*> idle;
+    for (const auto& [id, operation] : operations_) {
+      if (operation->state == Operation::State::kInFlight) {
+        operation->context->TryCancel();
+      } else {
+        idle.push_back(operation.get());
+      }
+    }
+    for (Operation* const operation : idle) EndWith(*operation, ClosingError(), work);
+  }
+  Do(work);
+  std::unique_lock lock(mutex_);
+  all_ended_.wait(lock, [this] { return operations_.empty() && ending_ == 0; });
+}
+
+void ClientCore::StartNodeStatus(size_t endpoint, Client::Callback<v1::StatusResponse> done) {
+  CHECK_LT(endpoint, stubs_.size());
+  OperationPtr operation = MakeOperation<NodeStatusCall>(Operation::Kind::kNodeStatus,
+                                                         v1::StatusRequest(), std::move(done));
+  operation->endpoint = endpoint;
+  Submit(std::move(operation));
+}
+
+void ClientCore::Submit(OperationPtr owned) {
+  Work work;
+  {
+    const std::lock_guard lock(mutex_);
+    Operation& operation = Add(std::move(owned));
+    if (is_closing_) {
+      EndWith(operation, ClosingError(), work);
+    } else if (pending_bytes_ > options_.pending_bytes_max) {
+      EndWith(
+          operation,
+          LocalError(absl::StatusCode::kResourceExhausted, StrCat("requests of ", pending_bytes_,
+                                                                  " bytes wait for an answer; the "
+                                                                  "limit is ",
+                                                                  options_.pending_bytes_max)),
+          work);
+    } else {
+      Begin(operation, work);
+    }
+  }
+  Do(work);
+}
+
+Operation& ClientCore::Add(OperationPtr owned) {
+  Operation& operation = *owned;
+  operation.id = next_id_++;
+  operation.deadline = loop_.Now() + options_.timeout;
+  pending_bytes_ += operation.bytes + kOverheadBytes;
+  operations_.emplace(operation.id, std::move(owned));
+  return operation;
+}
+
+void ClientCore::Do(Work& work) {
+  for (Operation* const operation : work.send) {
+    operation->StartCall(stubs_[operation->endpoint], *loop_.queue());
+  }
+  if (work.end.empty()) return;
+  if (!loop_.IsOwnThread()) {
+    auto rest = std::make_shared<Work>();
+    rest->end = std::move(work.end);
+    loop_.At(loop_.Now(), [this, rest] { Do(*rest); });
+    return;
+  }
+  for (const auto& [operation, status] : work.end) operation->End(status);
+  const std::lock_guard lock(mutex_);
+  ending_ -= work.end.size();
+  if (is_closing_) all_ended_.notify_all();
+}
+
+// ---- Attempts ----
+
+Endpoints::Choice ClientCore::Choose(const Operation& operation, Time now) {
+  switch (operation.kind) {
+    case Operation::Kind::kNodeStatus:
+      return {.endpoint = operation.endpoint};
+    case Operation::Kind::kStaleRead:
+      return endpoints_.ChooseAny(now);
+    default:
+      return endpoints_.ChooseForLeader(now);
+  }
+}
+
+void ClientCore::Begin(Operation& operation, Work& work) {
+  const Time now = loop_.Now();
+  if (now >= operation.deadline) {
+    return EndWith(operation,
+                   LocalError(absl::StatusCode::kDeadlineExceeded, "the deadline has passed"),
+                   work);
+  }
+  const Endpoints::Choice choice = Choose(operation, now);
+  operation.endpoint = choice.endpoint;
+  operation.asked_leader_only = choice.no_forwarding;
+  operation.sent_at = now;
+  operation.state = Operation::State::kInFlight;
+  ++operation.attempts;
+
+  v1::RequestHeader header;
+  header.set_no_forwarding(choice.no_forwarding);
+  operation.SetHeader(header);
+
+  // With one endpoint there is nobody else to ask, and a write that was sent is not sent elsewhere.
+  const bool may_ask_another = operation.IsRead() && endpoints_.size() > 1;
+  const Duration left = operation.deadline - now;
+  const Duration patience = may_ask_another ? std::min(left, options_.attempt_timeout) : left;
+  operation.context = std::make_unique<grpc::ClientContext>();
+  operation.context->set_deadline(gpr_time_add(
+      gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(patience.count(), GPR_TIMESPAN)));
+  work.send.push_back(&operation);
+}
+
+void ClientCore::OnAttemptEnded(Operation& operation) {
+  Work work;
+  {
+    const std::lock_guard lock(mutex_);
+    if (operation.result.ok()) {
+      if (operation.asked_leader_only) {
+        endpoints_.OnLed(operation.endpoint);
+      } else {
+        endpoints_.OnAnswered(operation.endpoint);
+      }
+      budget_.OnSuccess();
+      End(operation, OkStatus(), work);
+    } else {
+      OnFailed(operation, work);
+    }
+  }
+  Do(work);
+}
+
+void ClientCore::OnFailed(Operation& operation, Work& work) {
+  const Time now = loop_.Now();
+  AttemptError error =
+      ReadAttemptError(operation.result, *operation.context, endpoints_.address(operation.endpoint),
+                       now - operation.sent_at);
+  NoteEndpoint(operation, error, now);
+  operation.may_have_run |= error.may_have_run;
+  if (is_closing_) return EndWith(operation, ClosingError(), work);
+  const bool may_be_sent_again =
+      operation.IsRead() || (operation.IsWrite() && !operation.may_have_run);
+  if (!error.is_transient || !may_be_sent_again) return EndWith(operation, error, work);
+  if (IsRedirected(operation, error)) {
+    ++operation.redirects;
+    return Begin(operation, work);
+  }
+  Pause(operation, error, work);
+}
+
+void ClientCore::NoteEndpoint(const Operation& operation, const AttemptError& error, Time now) {
+  if (error.is_broken) return endpoints_.OnBroken(operation.endpoint, now);
+  endpoints_.OnAnswered(operation.endpoint);
+  const bool is_unavailable = error.code == absl::StatusCode::kUnavailable;
+  const std::string& leader = error.detail.leader_address();
+  if (leader.empty()) {
+    if (is_unavailable) endpoints_.OnNotLeading(operation.endpoint);
+  } else if (is_unavailable && leader == endpoints_.address(operation.endpoint)) {
+    // It leads but cannot: it is shutting down, or has lost its quorum. Another may know better.
+    endpoints_.OnBroken(operation.endpoint, now);
+  } else {
+    endpoints_.OnLeaderHint(leader, now);
+  }
+}
+
+bool ClientCore::IsRedirected(const Operation& operation, const AttemptError& error) const {
+  return operation.asked_leader_only && !error.may_have_run &&
+         error.code == absl::StatusCode::kUnavailable && !error.detail.leader_address().empty() &&
+         endpoints_.leader() != operation.endpoint && operation.redirects < kRedirectsMax;
+}
+
+void ClientCore::Pause(Operation& operation, const AttemptError& error, Work& work) {
+  const Time now = loop_.Now();
+  const Duration pause =
+      error.retry_after() + Backoff(options_.backoff, ++operation.failures, random_);
+  if (now + pause >= operation.deadline) return EndWith(operation, error, work);
+  operation.state = Operation::State::kPausing;
+  pausing_.insert_or_assign(operation.id, error);
+  loop_.At(now + pause, [this, id = operation.id] { OnPauseEnded(id); });
+}
+
+void ClientCore::OnPauseEnded(uint64_t id) {
+  Work work;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = operations_.find(id);
+    if (found == operations_.end()) return;
+    Operation& operation = *found->second;
+    AttemptError error = std::move(pausing_.extract(id).mapped());
+    if (error.was_sent && !budget_.TryTake(loop_.Now())) {
+      if (!error.text.ends_with(kBudgetNote)) error.text += kBudgetNote;
+      Pause(operation, error, work);
+    } else {
+      Begin(operation, work);
+    }
+  }
+  Do(work);
+}
+
+// ---- The end ----
+
+void ClientCore::EndWith(Operation& operation, const AttemptError& error, Work& work) {
+  End(operation,
+      MakeRequestError(error, operation.name, operation.IsWrite(), operation.may_have_run,
+                       operation.attempts),
+      work);
+}
+
+void ClientCore::End(Operation& operation, Status status, Work& work) {
+  pending_bytes_ -= operation.bytes + kOverheadBytes;
+  pausing_.erase(operation.id);
+  ++ending_;
+  work.end.emplace_back(std::move(operations_.extract(operation.id).mapped()), std::move(status));
+}
+
+}  // namespace decree::rpc

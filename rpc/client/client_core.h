@@ -1,0 +1,97 @@
+#pragma once
+// What the client does with its requests: where each attempt goes, and when it is repeated. A read that
+// failed on the way is, after a pause, until time is up; a write only if it surely was not carried out.
+//
+// One lock guards the decisions. What follows from them (sending, callbacks) is gathered in `Work`
+// and done after the lock is released.
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "paxos/base/random.h"
+#include "rpc/client.h"
+#include "rpc/client/attempt_error.h"
+#include "rpc/client/client_loop.h"
+#include "rpc/client/endpoints.h"
+#include "rpc/client/operation.h"
+
+namespace decree::rpc {
+
+class ClientCore {
+ public:
+  // `options` are valid.
+  explicit ClientCore(ClientOptions options);
+  // Cancels what is under way, and waits for the callbacks.
+  ~ClientCore();
+  ClientCore(const ClientCore&) = delete;
+  ClientCore& operator=(const ClientCore&) = delete;
+
+  const ClientOptions& options() const { return options_; }
+  const ClientLoop& loop() const { return loop_; }
+
+  template <typename Method>
+  void Start(Operation::Kind kind, typename Method::Request request,
+             Client::Callback<typename Method::Response> done) {
+    Submit(MakeOperation<Method>(kind, std::move(request), std::move(done)));
+  }
+  void StartNodeStatus(size_t endpoint, Client::Callback<v1::StatusResponse> done);
+
+ private:
+  using OperationPtr = std::unique_ptr<Operation>;
+  struct Work {
+    std::vector<Operation*> send;
+    std::vector<std::pair<OperationPtr, Status>> end;
+  };
+
+  template <typename Method>
+  OperationPtr MakeOperation(Operation::Kind kind, typename Method::Request request,
+                             Client::Callback<typename Method::Response> done) {
+    return std::make_unique<UnaryOperation<Method>>(
+        kind, std::move(request), [this](Operation& operation) { OnAttemptEnded(operation); },
+        std::move(done));
+  }
+
+  void Submit(OperationPtr operation);
+  void OnAttemptEnded(Operation& operation);
+  void OnPauseEnded(uint64_t id);
+  // Without the lock.
+  void Do(Work& work);
+
+  // ---- Under the lock ----
+
+  Operation& Add(OperationPtr operation);
+  void Begin(Operation& operation, Work& work);
+  Endpoints::Choice Choose(const Operation& operation, Time now);
+  void OnFailed(Operation& operation, Work& work);
+  void NoteEndpoint(const Operation& operation, const AttemptError& error, Time now);
+  bool IsRedirected(const Operation& operation, const AttemptError& error) const;
+  void Pause(Operation& operation, const AttemptError& error, Work& work);
+  void EndWith(Operation& operation, const AttemptError& error, Work& work);
+  void End(Operation& operation, Status status, Work& work);
+
+  const ClientOptions options_;
+  std::vector<EndpointStubs> stubs_;
+
+  std::mutex mutex_;
+  std::condition_variable all_ended_;
+  Endpoints endpoints_;
+  RetryBudget budget_;
+  Random random_;
+
+  std::unordered_map<uint64_t, OperationPtr> operations_;  // By id: all that have not ended.
+  std::unordered_map<uint64_t, AttemptError> pausing_;     // Why; by id.
+  uint64_t next_id_ = 1;
+  size_t pending_bytes_ = 0;
+  size_t ending_ = 0;  // Out of `operations_`, but the callback has not returned.
+  bool is_closing_ = false;
+
+  ClientLoop loop_;  // Last: its thread uses all of the above.
+};
+
+}  // namespace decree::rpc

@@ -1,0 +1,81 @@
+#include "rpc/client/endpoints.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <glog/logging.h>
+
+namespace decree::rpc {
+namespace {
+
+// How long nodes are left to forward to a leader whose address is not among ours. Then one request
+// makes the detour again, for someone else may lead.
+constexpr Duration kForeignLeaderTime = Seconds(10);
+
+}  // namespace
+
+Endpoints::Endpoints(std::vector<std::string> addresses, size_t first, Duration broken_time)
+    : addresses_(std::move(addresses)),
+      broken_time_(broken_time),
+      broken_until_(addresses_.size(), Time::min()),
+      turn_(first) {
+  CHECK(!addresses_.empty());
+  CHECK_LT(first, addresses_.size());
+}
+
+Endpoints::Choice Endpoints::ChooseForLeader(Time now) {
+  const bool no_forwarding = size() > 1 && now >= forward_until_;
+  if (leader_.has_value()) return {.endpoint = *leader_, .no_forwarding = no_forwarding};
+  return {.endpoint = NextInTurn(now), .no_forwarding = no_forwarding};
+}
+
+Endpoints::Choice Endpoints::ChooseAny(Time now) { return {.endpoint = NextInTurn(now)}; }
+
+size_t Endpoints::NextInTurn(Time now) {
+  for (size_t step = 0; step < size(); ++step) {
+    const size_t endpoint = (turn_ + step) % size();
+    if (IsBroken(endpoint, now)) continue;
+    turn_ = (endpoint + 1) % size();
+    return endpoint;
+  }
+  // All are broken: the one that has rested longest.
+  const auto longest = std::min_element(broken_until_.begin(), broken_until_.end());
+  const auto endpoint = static_cast<size_t>(longest - broken_until_.begin());
+  turn_ = (endpoint + 1) % size();
+  return endpoint;
+}
+
+void Endpoints::OnLed(size_t endpoint) {
+  OnAnswered(endpoint);
+  leader_ = endpoint;
+}
+
+void Endpoints::OnAnswered(size_t endpoint) { broken_until_[endpoint] = Time::min(); }
+
+void Endpoints::OnBroken(size_t endpoint, Time now) {
+  broken_until_[endpoint] = now + broken_time_;
+  OnNotLeading(endpoint);
+}
+
+void Endpoints::OnNotLeading(size_t endpoint) {
+  if (leader_ == endpoint) leader_.reset();
+}
+
+bool Endpoints::OnLeaderHint(std::string_view address, Time now) {
+  leader_.reset();
+  const auto found = std::find(addresses_.begin(), addresses_.end(), address);
+  if (found == addresses_.end()) {
+    forward_until_ = now + kForeignLeaderTime;
+    return false;
+  }
+  const auto endpoint = static_cast<size_t>(found - addresses_.begin());
+  if (IsBroken(endpoint, now)) {
+    forward_until_ = broken_until_[endpoint];
+    return false;
+  }
+  forward_until_ = Time::min();
+  leader_ = endpoint;
+  return true;
+}
+
+}  // namespace decree::rpc

@@ -1,0 +1,68 @@
+#pragma once
+// Which node to ask: remembers who leads and whose connection is broken.
+//
+//   writes, linearizable reads   the leader's endpoint, if it is known and works
+//   otherwise, and stale reads   the endpoints in turn, leaving out the broken ones
+//
+// While the leader is not known a node is asked not to forward but to tell who leads: that costs
+// one round trip once, and spares one for every request from then on. If the leader cannot be
+// reached from here, nodes are left to forward.
+//
+// Passive, for one thread.
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "paxos/base/time.h"
+
+namespace decree::rpc {
+
+class Endpoints {
+ public:
+  struct Choice {
+    size_t endpoint = 0;
+    // Ask the node to name the leader instead of forwarding the request.
+    bool no_forwarding = false;
+  };
+
+  // `addresses` is not empty. `first` is the endpoint whose turn is first. An endpoint that broke
+  // is left out for `broken_time`, then tried again.
+  Endpoints(std::vector<std::string> addresses, size_t first, Duration broken_time);
+
+  size_t size() const { return addresses_.size(); }
+  const std::string& address(size_t endpoint) const { return addresses_[endpoint]; }
+  std::optional<size_t> leader() const { return leader_; }
+
+  // For what the leader must carry out.
+  Choice ChooseForLeader(Time now);
+  // For what any node may answer.
+  Choice ChooseAny(Time now);
+
+  // The node has answered a request that it was asked to carry out itself: it leads.
+  void OnLed(size_t endpoint);
+  // The node has answered, with whatever.
+  void OnAnswered(size_t endpoint);
+  // The connection is refused or lost, or the node is silent.
+  void OnBroken(size_t endpoint, Time now);
+  // The node does not lead, and does not know who does.
+  void OnNotLeading(size_t endpoint);
+  // A node says who leads. True if that is one of ours, and works: it will be asked next.
+  bool OnLeaderHint(std::string_view address, Time now);
+
+ private:
+  bool IsBroken(size_t endpoint, Time now) const { return now < broken_until_[endpoint]; }
+  size_t NextInTurn(Time now);
+
+  const std::vector<std::string> addresses_;
+  const Duration broken_time_;
+  std::vector<Time> broken_until_;
+  size_t turn_;
+  std::optional<size_t> leader_;
+  // The leader is not among ours, or is broken: until then nodes are left to forward.
+  Time forward_until_ = Time::min();
+};
+
+}  // namespace decree::rpc

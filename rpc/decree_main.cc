@@ -1,0 +1,185 @@
+// decree: the command line of a Decree cluster.
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <glog/logging.h>
+
+#include "rpc/cli/commands.h"
+#include "rpc/cli/import.h"
+#include "rpc/client.h"
+#include "rpc/version.h"
+
+namespace decree::rpc::cli {
+namespace {
+
+constexpr char kFooter[] =
+    "Exit codes: 0 done, 1 failed, 3 no such key, 4 compare-and-swap refused; above 100: wrong usage.\n"
+    "Examples:\n"
+    "  decree put colour blue\n"
+    "  decree get colour --read stale\n"
+    "  decree cas colour green --expect blue\n"
+    "  tar c . | decree put backup -";
+
+// What the command line says.
+struct Arguments {
+  std::vector<std::string> endpoints{"127.0.0.1:7001", "127.0.0.1:7002", "127.0.0.1:7003"};
+  double timeout_seconds = 5;
+  Output output;
+
+  std::string key;
+  std::string value;
+  v1::ReadMode read = v1::READ_MODE_LINEARIZABLE;
+  std::string file;
+  std::string expect_value;
+  uint64_t expect_number = 0;
+  std::function<int(Client&)> run;
+};
+
+CLI::App* AddCommand(CLI::App& app, const char* name, const char* what) {
+  CLI::App* const command = app.add_subcommand(name, what);
+  command->fallthrough();
+  return command;
+}
+
+void AddPut(CLI::App& app, Arguments& arguments) {
+  CLI::App* const put = AddCommand(app, "put", "Sets a key");
+  put->add_option("KEY", arguments.key)->required();
+  put->add_option("VALUE", arguments.value, "\"-\": from standard input")->required();
+  put->callback([&arguments] {
+    arguments.run = [&arguments](Client& client) {
+      return Put(client, arguments.output, arguments.key, ReadValue(arguments.value));
+    };
+  });
+}
+
+void AddGet(CLI::App& app, Arguments& arguments) {
+  CLI::App* const get = AddCommand(app, "get", "Prints the value of a key, byte by byte");
+  get->add_option("KEY", arguments.key)->required();
+  const std::map<std::string, v1::ReadMode> modes{{"linearizable", v1::READ_MODE_LINEARIZABLE},
+                                                  {"stale", v1::READ_MODE_STALE}};
+  get->add_option("--read", arguments.read,
+                  "linearizable: the latest write is seen; stale: any node answers at once")
+      ->transform(CLI::CheckedTransformer(modes));
+  get->callback([&arguments] {
+    arguments.run = [&arguments](Client& client) {
+      return Get(client, arguments.output, arguments.key, arguments.read);
+    };
+  });
+}
+
+void AddDelete(CLI::App& app, Arguments& arguments) {
+  CLI::App* const del = AddCommand(app, "del", "Deletes a key");
+  del->add_option("KEY", arguments.key)->required();
+  del->callback([&arguments] {
+    arguments.run = [&arguments](Client& client) {
+      return Delete(client, arguments.output, arguments.key);
+    };
+  });
+}
+
+void AddCompareAndSwap(CLI::App& app, Arguments& arguments) {
+  CLI::App* const cas =
+      AddCommand(app, "cas", "Sets a key if it is as expected; tells what it is otherwise");
+  cas->add_option("KEY", arguments.key)->required();
+  cas->add_option("NEW", arguments.value, "The new value; \"-\": from standard input")->required();
+  CLI::Option_group* const expected = cas->add_option_group("expected", "Exactly one of");
+  const CLI::Option* const value =
+      expected->add_option("--expect", arguments.expect_value, "The value that it has");
+  const CLI::Option* const version =
+      expected->add_option("--expect-version", arguments.expect_number, "Its version");
+  const CLI::Option* const revision = expected->add_option(
+      "--expect-revision", arguments.expect_number, "The revision of its last change");
+  expected->add_flag("--expect-absent")->description("There is no such key");
+  expected->require_option(1);
+  cas->callback([&arguments, value, version, revision] {
+    arguments.run = [&arguments, value, version, revision](Client& client) {
+      v1::CompareAndSwapRequest request;
+      request.set_key(arguments.key);
+      request.set_value(ReadValue(arguments.value));
+      if (value->count() > 0) {
+        request.set_expected_value(arguments.expect_value);
+      } else if (version->count() > 0) {
+        request.set_expected_version(arguments.expect_number);
+      } else if (revision->count() > 0) {
+        request.set_expected_mod_revision(arguments.expect_number);
+      } else {
+        request.set_expected_absent(true);
+      }
+      return CompareAndSwap(client, arguments.output, std::move(request));
+    };
+  });
+}
+
+int ImportFile(Client& client, const Arguments& arguments) {
+  if (arguments.file == "-") return Import(client, arguments.output, std::cin, 0);
+  std::ifstream file(arguments.file, std::ios::binary);
+  if (!file) {
+    return Fail(arguments.output,
+                absl::NotFoundError(StrCat(arguments.file, ": cannot be read")));
+  }
+  std::error_code unknown;
+  const auto bytes = std::filesystem::file_size(arguments.file, unknown);
+  return Import(client, arguments.output, file, unknown ? 0 : bytes);
+}
+
+void AddImport(CLI::App& app, Arguments& arguments) {
+  CLI::App* const import = AddCommand(app, "import", "Puts every line KEY<TAB>VALUE of a file");
+  import->add_option("FILE", arguments.file, "\"-\": standard input")->required();
+  import->callback([&arguments] {
+    arguments.run = [&arguments](Client& client) { return ImportFile(client, arguments); };
+  });
+}
+
+void AddStatus(CLI::App& app, Arguments& arguments) {
+  AddCommand(app, "status", "Shows how every node does")->callback([&arguments] {
+    arguments.run = [&arguments](Client& client) { return Status(client, arguments.output); };
+  });
+}
+
+int Main(int argc, char** argv) {
+  FLAGS_logtostderr = true;
+  FLAGS_minloglevel = google::ERROR;
+  google::InitGoogleLogging(argv[0]);
+  Arguments arguments;
+  CLI::App app("Reads and writes the keys of a Decree cluster", "decree");
+  app.footer(kFooter);
+  app.set_version_flag("--version", std::string(kVersion));
+  app.add_option("--endpoints", arguments.endpoints, "HOST:PORT of the nodes, with commas between")
+      ->envname("DECREE_ENDPOINTS")
+      ->delimiter(',')
+      ->capture_default_str();
+  app.add_option("--timeout", arguments.timeout_seconds,
+                 "Seconds that a request may take, retries included")
+      ->check(CLI::Range(0.001, 86'400.0))
+      ->capture_default_str();
+  app.add_flag("--json", arguments.output.json, "Print JSON");
+  app.require_subcommand(1);
+  AddPut(app, arguments);
+  AddGet(app, arguments);
+  AddDelete(app, arguments);
+  AddCompareAndSwap(app, arguments);
+  AddImport(app, arguments);
+  AddStatus(app, arguments);
+  CLI11_PARSE(app, argc, argv);
+
+  ClientOptions options;
+  options.endpoints = arguments.endpoints;
+  options.timeout = std::chrono::duration_cast<Duration>(
+      std::chrono::duration<double>(arguments.timeout_seconds));
+  StatusOr<std::unique_ptr<Client>> client = Client::Create(std::move(options));
+  if (!client.ok()) return Fail(arguments.output, client.status());
+  return arguments.run(**client);
+}
+
+}  // namespace
+}  // namespace decree::rpc::cli
+
+int main(int argc, char** argv) { return decree::rpc::cli::Main(argc, argv); }

@@ -1,0 +1,94 @@
+// decreed: a node of a Decree cluster.
+
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <iostream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <glog/logging.h>
+
+#include "paxos/log/posix_file_system.h"
+#include "rpc/data_directory.h"
+#include "rpc/server.h"
+#include "rpc/server_options.h"
+
+namespace decree::rpc {
+namespace {
+
+// Written to by the signal handler, which may do little else.
+int stop_events = -1;
+
+void OnStopSignal(int) {
+  const int saved = errno;
+  const uint64_t one = 1;
+  static_cast<void>(!write(stop_events, &one, sizeof(one)));
+  errno = saved;
+}
+
+void InstallSignalHandlers() {
+  PCHECK((stop_events = eventfd(0, EFD_CLOEXEC)) >= 0);
+  struct sigaction action {};
+  action.sa_handler = OnStopSignal;
+  action.sa_flags = SA_RESTART;
+  for (const int signal : {SIGTERM, SIGINT}) PCHECK(sigaction(signal, &action, nullptr) == 0);
+  // A client that has gone is no reason to end.
+  ::signal(SIGPIPE, SIG_IGN);
+}
+
+void StartLogging(const ServerOptions& options) {
+  FLAGS_logtostderr = options.log_dir.empty();
+  FLAGS_log_dir = options.log_dir;
+  FLAGS_v = options.log_verbosity;
+  FLAGS_minloglevel = options.log_level == "error"     ? google::ERROR
+                      : options.log_level == "warning" ? google::WARNING
+                                                       : google::INFO;
+  google::InitGoogleLogging("decreed");
+}
+
+int Fail(const Status& status) {
+  std::cerr << "decreed: " << status.message() << '\n';
+  return 1;
+}
+
+int Init(const CommandLine& line) {
+  paxos::PosixFileSystem files;
+  const Status formatted = FormatDataDirectory(line.server, line.init, files);
+  if (!formatted.ok()) return Fail(formatted);
+  std::cout << "Formatted " << line.server.data << " for node " << line.server.node
+            << " of cluster '" << line.server.cluster << "'.\n";
+  return 0;
+}
+
+int Serve(const ServerOptions& options) {
+  StatusOr<std::unique_ptr<Server>> server = Server::Start(options);
+  if (!server.ok()) return Fail(server.status());
+  std::thread watcher([&server] {
+    uint64_t count = 0;
+    while (read(stop_events, &count, sizeof(count)) < 0 && errno == EINTR) continue;
+    (*server)->RequestStop();
+  });
+  (*server)->Run();
+  watcher.join();
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  const CommandLine line =
+      ParseCommandLine(std::vector<std::string>(argv + 1, argv + argc), std::cout, std::cerr);
+  if (line.action == CommandLine::Action::kExit) return line.exit_code;
+  StartLogging(line.server);
+  if (line.action == CommandLine::Action::kInit) return Init(line);
+  InstallSignalHandlers();
+  return Serve(line.server);
+}
+
+}  // namespace
+}  // namespace decree::rpc
+
+int main(int argc, char** argv) { return decree::rpc::Main(argc, argv); }

@@ -1,0 +1,124 @@
+#pragma once
+// How a node deals with one request: where it goes, what becomes of it, and what the client is told.
+//
+//   write  leader:    proposed to the log; answered when applied
+//          follower:  forwarded to the leader, whose answer or error passes through
+//          no leader: waits for one until the deadline
+//   read   granted by the node (lease, quorum round or the leader's read index), then the store is read
+//
+// A failed write always says whether it may have been carried out. None is sent once more after an
+// attempt that may have worked.
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+
+#include <grpcpp/client_context.h>
+
+#include "decree/v1/kv.grpc.pb.h"
+#include "decree/v1/log.pb.h"
+#include "kv/state_machine.h"
+#include "paxos/node/node.h"
+#include "rpc/admission.h"
+#include "rpc/event_loop.h"
+#include "rpc/kv_messages.h"
+#include "rpc/node_clients.h"
+#include "rpc/pending_request.h"
+#include "rpc/status.h"
+
+namespace decree::rpc {
+
+class WriteRequest;
+
+// What requests share.
+struct KvContext {
+  KvContext(EventLoop& event_loop, paxos::Node& paxos_node, kv::StateMachine& state_machine,
+            const Admission::Limits& admission_limits)
+      : loop(event_loop),
+        node(paxos_node),
+        store(state_machine),
+        admission(admission_limits),
+        clients(paxos_node.replica()),
+        room(event_loop) {}
+
+  const paxos::Replica& replica() const { return node.replica(); }
+  // Adds who leads to a failure.
+  Failure WithLeader(Failure failure) const;
+
+  EventLoop& loop;
+  paxos::Node& node;
+  kv::StateMachine& store;
+  Admission admission;
+  NodeClients clients;
+  WaitingRoom room;
+  std::set<WriteRequest*> forwarded;  // that wait for another node's answer
+  bool is_closing = false;
+};
+
+// A write on its way. Subclasses know the method; see kv_service.cc.
+class WriteRequest : public PendingRequest {
+ public:
+  void Try() override;
+  // Gives up a forwarded call to a node that does not lead any more.
+  void CheckForward();
+
+ protected:
+  WriteRequest(KvContext& context, Duration time_left, const v1::RequestHeader& header);
+
+  // ---- What differs between the methods ----
+
+  virtual std::string EncodeCommand() const = 0;
+  // Sends the request on; `OnForwarded` follows, even if the call is cancelled.
+  virtual void StartForward(v1::KV::Stub& leader, grpc::ClientContext& call) = 0;
+  virtual grpc::Status TakeForwardStatus() = 0;
+  // These end the request.
+  virtual void Answer(v1::CommandResult& result) = 0;
+  virtual void AnswerForwarded() = 0;
+  virtual void Fail(const Failure& failure) = 0;
+
+  void OnForwarded(bool ok);
+  KvContext& context_;
+
+ private:
+  enum class State { kWaiting, kProposed, kForwarded, kEnded };
+
+  void OnDeadline() override;
+  void Propose();
+  void OnOutcome(paxos::Outcome outcome);
+  void Forward(paxos::NodeId leader, v1::KV::Stub& stub);
+  void OnForwardFailed(const grpc::Status& status);
+  void WaitForLeader();
+  void EndWith(Failure failure);
+  void End();
+  Failure TimedOut() const;
+
+  const v1::RequestHeader header_;
+  State state_ = State::kWaiting;
+  paxos::NodeId forwarded_to_;
+  std::unique_ptr<grpc::ClientContext> forward_;
+};
+
+// A linearizable read on its way.
+class ReadRequest : public PendingRequest {
+ public:
+  // `answer` reads the store; `fail` ends the request too. One of them is called, once. `may_ask`:
+  // a follower may ask the leader.
+  ReadRequest(KvContext& context, Duration time_left, bool may_ask, std::function<void()> answer,
+              std::function<void(const Failure&)> fail);
+
+  void Try() override;
+
+ private:
+  void OnDeadline() override;
+  void OnRead(paxos::ReadOutcome outcome);
+  void EndWith(Failure failure);
+
+  KvContext& context_;
+  const bool may_ask_;
+  const std::function<void()> answer_;
+  const std::function<void(const Failure&)> fail_;
+  bool has_ended_ = false;
+};
+
+}  // namespace decree::rpc

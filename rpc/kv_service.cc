@@ -1,0 +1,224 @@
+#include "rpc/kv_service.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include <glog/logging.h>
+
+namespace decree::rpc {
+namespace {
+
+using grpc::StatusCode;
+
+// Calls that each method keeps waiting at gRPC.
+constexpr int kPostedCalls = 128;
+// For callers who do not say how long they wait, and the most that counts.
+constexpr Duration kTimeLeftDefault = Seconds(5);
+constexpr Duration kTimeLeftMax = Seconds(3600);
+// What a request holds beside its own bytes.
+constexpr size_t kOverheadBytes = 2048;
+// How long a former leader may take to answer what was forwarded to it: it may just be handing over.
+constexpr Duration kForwardGrace = Milliseconds(200);
+constexpr uint32_t kOverloadRetryMs = 50;
+
+struct PutMethod {
+  using Request = v1::PutRequest;
+  using Response = v1::PutResponse;
+  static constexpr auto kRequest = &v1::KV::AsyncService::RequestPut;
+  static constexpr auto kForward = &v1::KV::Stub::PrepareAsyncPut;
+};
+
+struct DeleteMethod {
+  using Request = v1::DeleteRequest;
+  using Response = v1::DeleteResponse;
+  static constexpr auto kRequest = &v1::KV::AsyncService::RequestDelete;
+  static constexpr auto kForward = &v1::KV::Stub::PrepareAsyncDelete;
+};
+
+struct SwapMethod {
+  using Request = v1::CompareAndSwapRequest;
+  using Response = v1::CompareAndSwapResponse;
+  static constexpr auto kRequest = &v1::KV::AsyncService::RequestCompareAndSwap;
+  static constexpr auto kForward = &v1::KV::Stub::PrepareAsyncCompareAndSwap;
+};
+
+template <typename Call>
+size_t BytesOf(const Call& call) {
+  return kOverheadBytes + call.request().ByteSizeLong();
+}
+
+// A write of one method: the part of WriteRequest that depends on the messages' types.
+template <typename Method>
+class MethodWrite final : public WriteRequest {
+ public:
+  using Request = typename Method::Request;
+  using Response = typename Method::Response;
+  using Call = UnaryCall<Request, Response>;
+
+  MethodWrite(KvContext& context, Duration time_left, std::shared_ptr<Call> call)
+      : WriteRequest(context, time_left, call->request().header()),
+        bytes_(BytesOf(*call)),
+        call_(std::move(call)) {}
+
+ private:
+  std::string EncodeCommand() const override {
+    return MakeCommand(call_->request()).SerializeAsString();
+  }
+
+  void StartForward(v1::KV::Stub& leader, grpc::ClientContext& call) override {
+    Request request = call_->request();
+    request.mutable_header()->set_forwarded(true);
+    keep_ = shared_from_this();
+    reader_ = (leader.*Method::kForward)(&call, request, context_.loop.queue());
+    reader_->StartCall();
+    reader_->Finish(&forwarded_response_, &forward_status_, context_.loop.Tag(forwarded_));
+  }
+  grpc::Status TakeForwardStatus() override { return std::move(forward_status_); }
+  void OnForwardEvent(bool ok) {
+    const std::shared_ptr<PendingRequest> keep = std::move(keep_);
+    OnForwarded(ok);
+  }
+
+  void Answer(v1::CommandResult& result) override {
+    FillResponse(context_.replica().self().node, result, call_->response());
+    Leave();
+    call_->Finish();
+  }
+  void AnswerForwarded() override {
+    call_->response().Swap(&forwarded_response_);
+    Leave();
+    call_->Finish();
+  }
+  void Fail(const Failure& failure) override {
+    Leave();
+    call_->Fail(failure);
+  }
+  void Leave() { context_.admission.Leave(bytes_); }
+
+  const size_t bytes_;
+  const std::shared_ptr<Call> call_;
+
+  // Of the forwarded call. `keep_`: gRPC may still write here, even after our own deadline.
+  std::shared_ptr<PendingRequest> keep_;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<Response>> reader_;
+  Response forwarded_response_;
+  grpc::Status forward_status_;
+  MemberEvent<MethodWrite, &MethodWrite::OnForwardEvent> forwarded_{this};
+};
+
+// Lets a request in, or refuses it at the door: true if it may go on, with the time that it has.
+template <typename Call>
+bool Admit(KvContext& context, Call& call, Duration& time_left) {
+  if (const Status status = Check(call.request()); !status.ok()) {
+    call.Fail(NotExecuted(StatusCode::INVALID_ARGUMENT, std::string(status.message())));
+    return false;
+  }
+  time_left = std::min(call.TimeLeft(kTimeLeftDefault), kTimeLeftMax);
+  if (time_left <= Duration::zero()) {
+    call.Fail(NotExecuted(StatusCode::DEADLINE_EXCEEDED, "the deadline has passed on arrival"));
+    return false;
+  }
+  if (!context.admission.Enter(BytesOf(call))) {
+    Failure failure =
+        NotExecuted(StatusCode::RESOURCE_EXHAUSTED,
+                    StrCat("n", context.replica().self().node.value(), " has ",
+                           context.admission.requests(), " requests of ",
+                           context.admission.bytes(), " bytes without an answer, and takes no more"));
+    failure.detail.set_retry_after_ms(kOverloadRetryMs);
+    call.Fail(failure);
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+template <typename Method>
+auto KvService::MakeWriteMethod(v1::KV::AsyncService& service) {
+  using Result = UnaryMethod<typename Method::Request, typename Method::Response>;
+  return Result(
+      context_.loop, [&service](auto... arguments) { (service.*Method::kRequest)(arguments...); },
+      [this](auto call) { OnWrite<Method>(std::move(call)); });
+}
+
+KvService::KvService(EventLoop& loop, v1::KV::AsyncService& service, paxos::Node& node,
+                     kv::StateMachine& store, const Admission::Limits& admission)
+    : context_(loop, node, store, admission),
+      put_(MakeWriteMethod<PutMethod>(service)),
+      get_(
+          loop, [&service](auto... arguments) { service.RequestGet(arguments...); },
+          [this](auto call) { OnGet(std::move(call)); }),
+      delete_(MakeWriteMethod<DeleteMethod>(service)),
+      swap_(MakeWriteMethod<SwapMethod>(service)),
+      forward_timer_(loop.timers(), [this] {
+        for (WriteRequest* const write : context_.forwarded) write->CheckForward();
+      }) {}
+
+void KvService::Open() {
+  put_.Open(kPostedCalls);
+  get_.Open(kPostedCalls);
+  delete_.Open(kPostedCalls);
+  swap_.Open(kPostedCalls);
+}
+
+void KvService::AfterTurn() {
+  if (leadership_changes_ == context_.node.leadership_changes()) return;
+  leadership_changes_ = context_.node.leadership_changes();
+  const paxos::NodeId leader = context_.replica().leader();
+  if (leader != context_.replica().self().node) context_.clients.Connect(leader);
+  if (!context_.forwarded.empty()) forward_timer_.Set(context_.loop.Now() + kForwardGrace);
+  context_.room.TryAll();
+}
+
+void KvService::Close() {
+  context_.is_closing = true;
+  context_.room.TryAll();
+}
+
+template <typename Method>
+void KvService::OnWrite(
+    std::shared_ptr<UnaryCall<typename Method::Request, typename Method::Response>> call) {
+  Duration time_left;
+  if (!Admit(context_, *call, time_left)) return;
+  std::make_shared<MethodWrite<Method>>(context_, time_left, std::move(call))->Try();
+}
+
+void KvService::OnGet(std::shared_ptr<UnaryCall<v1::GetRequest, v1::GetResponse>> call) {
+  Duration time_left;
+  if (!Admit(context_, *call, time_left)) return;
+  const size_t bytes = BytesOf(*call);
+  if (call->request().read() == v1::READ_MODE_STALE) {
+    context_.admission.Leave(bytes);
+    return AnswerGet(*call);
+  }
+  const bool may_ask = !call->request().no_forwarding();
+  std::make_shared<ReadRequest>(
+      context_, time_left, may_ask,
+      [this, call, bytes] {
+        context_.admission.Leave(bytes);
+        AnswerGet(*call);
+      },
+      [this, call, bytes](const Failure& failure) {
+        context_.admission.Leave(bytes);
+        call->Fail(failure);
+      })
+      ->Try();
+}
+
+void KvService::AnswerGet(UnaryCall<v1::GetRequest, v1::GetResponse>& call) {
+  const std::string& key = call.request().key();
+  const std::shared_ptr<const kv::View> view = context_.store.view();
+  v1::GetResponse& response = call.response();
+  response.mutable_header()->set_node(context_.replica().self().node.value());
+  response.mutable_header()->set_revision(view->state().revision);
+  response.mutable_header()->set_store_epoch(view->state().epoch);
+  response.set_read(call.request().read());
+  if (const std::optional<kv::KeyRecord> record = view->Get(key)) {
+    response.set_found(true);
+    *response.mutable_kv() = kv::ToKeyValue(key, *record);
+  }
+  call.Finish();
+}
+
+}  // namespace decree::rpc

@@ -1,0 +1,50 @@
+#pragma once
+// The key-value service of one node: takes requests, checks them at the door, and answers them when
+// the node has carried them out. kv_requests.h says how.
+
+#include <cstddef>
+
+#include "decree/v1/kv.grpc.pb.h"
+#include "kv/state_machine.h"
+#include "paxos/node/node.h"
+#include "rpc/admission.h"
+#include "rpc/event_loop.h"
+#include "rpc/kv_messages.h"
+#include "rpc/kv_requests.h"
+#include "rpc/unary_call.h"
+
+namespace decree::rpc {
+
+class KvService {
+ public:
+  // All references outlive the service. `service` is the one registered with the server.
+  KvService(EventLoop& loop, v1::KV::AsyncService& service, paxos::Node& node,
+            kv::StateMachine& store, const Admission::Limits& admission);
+
+  // Takes requests from now on.
+  void Open();
+  // To be called after every Turn of the node: requests may have waited for what it has changed.
+  void AfterTurn();
+  // Refuses new requests and those that wait for a leader; what is on its way goes on.
+  void Close();
+  // Requests that have no answer yet.
+  size_t outstanding() const { return context_.admission.requests(); }
+
+ private:
+  template <typename Method>
+  auto MakeWriteMethod(v1::KV::AsyncService& service);
+  template <typename Method>
+  void OnWrite(std::shared_ptr<UnaryCall<typename Method::Request, typename Method::Response>> call);
+  void OnGet(std::shared_ptr<UnaryCall<v1::GetRequest, v1::GetResponse>> call);
+  void AnswerGet(UnaryCall<v1::GetRequest, v1::GetResponse>& call);
+
+  KvContext context_;
+  UnaryMethod<v1::PutRequest, v1::PutResponse> put_;
+  UnaryMethod<v1::GetRequest, v1::GetResponse> get_;
+  UnaryMethod<v1::DeleteRequest, v1::DeleteResponse> delete_;
+  UnaryMethod<v1::CompareAndSwapRequest, v1::CompareAndSwapResponse> swap_;
+  uint64_t leadership_changes_ = 0;
+  Timer forward_timer_;
+};
+
+}  // namespace decree::rpc

@@ -1,0 +1,24 @@
+#pragma once
+// Frames of a peer stream, put together from messages that were serialised once.
+//
+// A PeerBatch in protobuf's wire format is its messages one after the other, each with a tag and its
+// length. So a message for several peers is turned into bytes once, and every peer's frame refers to
+// the same bytes.
+
+#include <span>
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
+
+#include "decree/v1/peer.pb.h"
+
+namespace decree::rpc {
+
+// `message` as an element of a batch.
+grpc::Slice EncodeElement(const v1::PeerMessage& message);
+// A PeerFrame that holds these elements, in this order.
+grpc::ByteBuffer MakeBatchFrame(std::span<const grpc::Slice> elements);
+// A PeerFrame with the greeting.
+grpc::ByteBuffer MakeHelloFrame(const v1::PeerHello& hello);
+
+}  // namespace decree::rpc

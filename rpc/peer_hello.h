@@ -1,0 +1,35 @@
+#pragma once
+// The greeting that opens a stream between nodes, in both directions: who speaks, and whom he believes
+// to be speaking to. A misspelt address, another cluster's node or a member's replaced disk is found
+// out here, before a single message counts.
+
+#include <cstdint>
+#include <string>
+
+#include "decree/v1/peer.pb.h"
+#include "paxos/base/status.h"
+#include "paxos/core/membership.h"
+#include "paxos/core/types.h"
+#include "paxos/log/segment_log.h"
+
+namespace decree::rpc {
+
+inline constexpr uint32_t kPeerProtocol = 1;
+
+// Who we are to our peers.
+struct PeerIdentity {
+  std::string cluster;
+  paxos::Identity self;
+  uint64_t founding = 0;  // digest of the founding configuration
+};
+
+PeerIdentity MakePeerIdentity(const paxos::LogIdentity& log, paxos::Life life);
+
+v1::PeerHello MakeHello(const PeerIdentity& own, paxos::NodeId to, bool bulk);
+
+// Whether whoever greets is a peer of ours: kFailedPrecondition with what does not fit, in words for
+// the operators of both ends.
+Status CheckHello(const v1::PeerHello& hello, const PeerIdentity& own,
+                  const paxos::Configuration& configuration);
+
+}  // namespace decree::rpc

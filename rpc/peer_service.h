@@ -1,0 +1,52 @@
+#pragma once
+// The receiving end of the peers' streams: greets, checks who calls, and hands every message to the
+// node.
+//
+// A peer has one stream of each kind; a new one takes the place of the old. A message that no
+// correct peer sends ends its stream, and nothing else.
+
+#include <cstddef>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "decree/v1/peer.grpc.pb.h"
+#include "paxos/core/message.h"
+#include "paxos/core/replica.h"
+#include "rpc/event_loop.h"
+#include "rpc/peer_hello.h"
+
+namespace decree::rpc {
+
+class PeerService {
+ public:
+  using OnMessage = std::function<void(const paxos::Envelope&)>;
+
+  // `own` outlives the service.
+  PeerService(EventLoop& loop, const PeerIdentity& own);
+  ~PeerService();
+
+  grpc::Service* service() { return &service_; }
+  // Takes streams from now on. `replica` is asked for the configuration.
+  void Open(const paxos::Replica& replica, OnMessage on_message);
+
+ private:
+  class Stream;
+
+  // Makes `stream` the one of its peer and kind.
+  void Register(Stream& stream);
+  void Remove(Stream& stream);
+  void Post();
+
+  EventLoop& loop_;
+  const PeerIdentity& own_;
+  v1::Peer::AsyncService service_;
+  const paxos::Replica* replica_ = nullptr;
+  OnMessage on_message_;
+  std::list<std::unique_ptr<Stream>> streams_;
+  std::map<std::pair<paxos::NodeId, bool>, Stream*> current_;
+};
+
+}  // namespace decree::rpc

@@ -1,0 +1,56 @@
+#pragma once
+// A client's request that could not be answered at once: how long it may wait, and where it waits for
+// a leader.
+
+#include <memory>
+#include <vector>
+
+#include "rpc/event_loop.h"
+
+namespace decree::rpc {
+
+class WaitingRoom;
+
+// Whatever a request waits for holds a reference to it.
+class PendingRequest : public std::enable_shared_from_this<PendingRequest> {
+ public:
+  virtual ~PendingRequest() = default;
+
+  // The first attempt, or another one because something has changed. Nothing if it has ended.
+  virtual void Try() = 0;
+
+ protected:
+  // Calls OnDeadline a little before the caller, who waits for `time_left`, gives up, so that it hears
+  // why.
+  PendingRequest(EventLoop& loop, WaitingRoom& room, Duration time_left);
+
+  virtual void OnDeadline() = 0;
+
+  // Tries again when something has changed.
+  void Wait();
+  void CancelDeadline() { deadline_timer_.Cancel(); }
+
+  Time answer_by() const { return answer_by_; }
+
+ private:
+  WaitingRoom& room_;
+  const Time answer_by_;
+  Timer deadline_timer_;
+};
+
+// Where requests wait until leadership changes, or for a moment.
+class WaitingRoom {
+ public:
+  explicit WaitingRoom(EventLoop& loop);
+
+  void Enter(std::shared_ptr<PendingRequest> request);
+  // Lets all that wait try again.
+  void TryAll();
+
+ private:
+  EventLoop& loop_;
+  std::vector<std::shared_ptr<PendingRequest>> waiting_;
+  Timer retry_timer_;
+};
+
+}  // namespace decree::rpc

@@ -1,0 +1,227 @@
+#include "rpc/server.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <glog/logging.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
+
+#include "rpc/channel_arguments.h"
+#include "rpc/data_directory.h"
+#include "rpc/version.h"
+
+namespace decree::rpc {
+namespace {
+
+// Without a request for so long, the log is idle: it syncs its watermark and prepares a segment.
+constexpr Duration kIdleAfter = Milliseconds(50);
+// What stopping may take: to hand leadership over and answer what is on its way; to close the ports;
+// to see the last events come back.
+constexpr Duration kDrainMax = Milliseconds(600);
+constexpr Duration kShutdownMax = Milliseconds(200);
+constexpr Duration kCloseMax = Milliseconds(700);
+
+}  // namespace
+
+struct Server::Recovered {
+  paxos::PosixFileSystem files;
+  std::unique_ptr<paxos::SegmentLog> log;
+  std::unique_ptr<kv::Store> store;
+  std::unique_ptr<kv::StateMachine> machine;
+};
+
+// ---- Starting ----
+
+StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
+  // gRPC looks for plugins when a builder is made.
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  auto recovered = std::make_unique<Recovered>();
+  ASSIGN_OR_RETURN(recovered->log, OpenDataDirectory(options, recovered->files));
+  ASSIGN_OR_RETURN(recovered->store,
+                   kv::Store::Open(StorePath(options.data), kv::PosixDisk(), options.StoreOptions()));
+  const paxos::LogIdentity& identity = recovered->log->identity();
+  ASSIGN_OR_RETURN(recovered->machine,
+                   kv::StateMachine::Open(*recovered->store, paxos::EncodeOwner(identity)));
+  const paxos::Member* const member = identity.founding.Find(identity.node);
+  CHECK(member != nullptr) << "the directory's configuration does not name its node";
+  const PeerIdentity own = MakePeerIdentity(identity, paxos::Life(RandomNumber()));
+
+  grpc::ServerBuilder builder;
+  SetServerArguments(kMessageBytesMax, builder);
+  // Reflection alone is served by gRPC's own threads; one is enough for it.
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+  const std::pair<std::string, std::string> addresses{
+      options.listen_client.empty() ? member->client_address : options.listen_client,
+      options.listen_peer.empty() ? member->peer_address : options.listen_peer};
+  int client_port = 0;
+  int peer_port = 0;
+  builder.AddListeningPort(addresses.first, grpc::InsecureServerCredentials(), &client_port);
+  builder.AddListeningPort(addresses.second, grpc::InsecureServerCredentials(), &peer_port);
+  std::unique_ptr<Server> server(
+      new Server(options, std::move(recovered), builder.AddCompletionQueue(), own));
+  server->RegisterServices(builder);
+  server->server_ = builder.BuildAndStart();
+  if (server->server_ == nullptr || client_port == 0 || peer_port == 0) {
+    return absl::UnavailableError(
+        StrCat("cannot listen on ", addresses.first, " and ", addresses.second,
+               "; another process has one of these ports, or it is no address of this machine"));
+  }
+  RETURN_IF_ERROR(server->StartNode());
+  server->OpenServices();
+  LOG(INFO) << "n" << identity.node << " of cluster '" << identity.cluster << "' serves: clients="
+            << addresses.first << " peers=" << addresses.second
+            << " chosen_index=" << server->node_->replica().chosen_index()
+            << " version=" << kVersion;
+  return server;
+}
+
+Server::Server(const ServerOptions& options, std::unique_ptr<Recovered> recovered,
+               std::unique_ptr<grpc::ServerCompletionQueue> queue, const PeerIdentity& own)
+    : options_(options),
+      recovered_(std::move(recovered)),
+      own_(own),
+      loop_(std::move(queue), clock_),
+      started_(clock_.Now()),
+      peers_in_(loop_, own_),
+      peers_out_(loop_, own_, PeerLinkOptions()),
+      stop_wakeup_(loop_, [this] { is_stopping_ = true; }) {}
+
+Server::~Server() {
+  // After a start that failed half-way the queue must be drained too.
+  if (server_ != nullptr) Close();
+}
+
+void Server::RegisterServices(grpc::ServerBuilder& builder) {
+  builder.RegisterService(&kv_async_);
+  builder.RegisterService(&admin_async_);
+  builder.RegisterService(&health_async_);
+  builder.RegisterService(peers_in_.service());
+}
+
+Status Server::StartNode() {
+  ASSIGN_OR_RETURN(node_, paxos::Node::Start(options_.CoreOptions(), *recovered_->log,
+                                             *recovered_->machine, peers_out_, clock_,
+                                             own_.self.life, RandomNumber()));
+  return OkStatus();
+}
+
+void Server::OpenServices() {
+  kv_ = std::make_unique<KvService>(loop_, kv_async_, *node_, *recovered_->machine,
+                                    options_.AdmissionLimits());
+  admin_ = std::make_unique<AdminService>(
+      loop_, admin_async_, [this](v1::StatusResponse& status) { FillStatus(status); });
+  health_ = std::make_unique<HealthService>(loop_, health_async_);
+  peers_in_.Open(node_->replica(),
+                 [this](const paxos::Envelope& envelope) { node_->OnMessage(envelope); });
+  peers_out_.Open(node_->replica());
+  kv_->Open();
+  admin_->Open();
+  health_->Open();
+}
+
+// ---- Running ----
+
+void Server::Run() {
+  while (!is_stopping_) Step(kTimeNever);
+  LOG(INFO) << "n" << own_.self.node << " stops";
+  Drain();
+  Close();
+}
+
+void Server::Step(Time until) {
+  until = std::min({until, node_->NextDeadline(), loop_.timers().NextDeadline()});
+  const bool has_idle_work = recovered_->log->HasIdleWork();
+  if (has_idle_work) until = std::min(until, loop_.Now() + kIdleAfter);
+  const size_t events = loop_.Poll(until);
+  loop_.timers().RunDue(loop_.Now());
+  node_->Turn();
+  kv_->AfterTurn();
+  if (events == 0 && has_idle_work) recovered_->log->OnIdle();
+}
+
+void Server::StepUntil(Time end) {
+  while (loop_.Now() < end) Step(end);
+}
+
+// ---- Stopping ----
+
+void Server::Drain() {
+  const Time end = loop_.Now() + kDrainMax;
+  health_->SetNotServing();
+  const bool led = node_->TransferLeadership();
+  kv_->Close();
+  while (loop_.Now() < end) {
+    const bool is_handing_over = led && node_->replica().leader() == paxos::kNoNode;
+    const bool leads = node_->replica().role() == paxos::Role::kLeader;
+    if (kv_->outstanding() == 0 && !is_handing_over && !leads) break;
+    Step(end);
+  }
+}
+
+void Server::Close() {
+  peers_out_.Close();
+  std::atomic<bool> is_shut_down{false};
+  std::thread shutdown([&] {
+    server_->Shutdown(std::chrono::system_clock::now() + kShutdownMax);
+    is_shut_down = true;
+  });
+  const Time end = loop_.Now() + kCloseMax;
+  while (loop_.Now() < end && (!is_shut_down || loop_.pending() > 0)) {
+    loop_.Poll(loop_.Now() + Milliseconds(5));
+    loop_.timers().RunDue(loop_.Now());
+  }
+  shutdown.join();
+  // All that was acknowledged is in the log; nothing is lost by what is cut off here.
+  if (loop_.pending() > 0) {
+    LOG(WARNING) << loop_.pending() << " operations did not end in time and are cut off";
+    google::FlushLogFiles(google::INFO);
+    _exit(0);
+  }
+  server_.reset();
+}
+
+// ---- Status ----
+
+void Server::FillStatus(v1::StatusResponse& status) const {
+  const paxos::Replica& replica = node_->replica();
+  const kv::State& state = recovered_->machine->state();
+  const paxos::Configuration& configuration = replica.configuration();
+  status.set_cluster(own_.cluster);
+  status.set_node(own_.self.node.value());
+  status.set_version(kVersion);
+  status.set_role(RoleName(replica.role()));
+  status.set_leader(replica.leader().value());
+  status.set_ballot_round(replica.ballot().round);
+  status.set_ballot_node(replica.ballot().node.value());
+  status.set_chosen_index(replica.chosen_index().value());
+  status.set_applied_index(state.applied.value());
+  status.set_lease_left_ms(static_cast<uint64_t>(ToMilliseconds(replica.LeaseLeft(loop_.Now()))));
+  status.set_revision(state.revision);
+  status.set_store_epoch(state.epoch);
+  status.set_log_bytes(recovered_->log->SizeBytes());
+  status.set_store_bytes(recovered_->machine->SizeBytes());
+  status.set_digest(state.digest);
+  for (const paxos::Member& member : configuration.members) {
+    v1::MemberStatus& row = *status.add_members();
+    row.set_id(member.id.value());
+    row.set_peer_address(member.peer_address);
+    row.set_client_address(member.client_address);
+    row.set_voter(member.voter);
+  }
+  status.set_uptime_ms(static_cast<uint64_t>(ToMilliseconds(loop_.Now() - started_)));
+  status.set_q1(configuration.q1);
+  status.set_q2(configuration.q2);
+  status.set_lease_ms(static_cast<uint64_t>(ToMilliseconds(configuration.lease)));
+  status.set_peers_connected(peers_out_.connected());
+}
+
+}  // namespace decree::rpc

@@ -1,0 +1,83 @@
+#pragma once
+// The wiring of one node: data directory, event loop, peers, services. The only place that knows all.
+//
+// One thread does everything: it takes what has gathered on the completion queue, gives the node its
+// turn (messages leave, the log is written and synced, entries are applied, requests answered), and
+// waits again, until the next event or deadline. Nothing polls.
+
+#include <memory>
+
+#include <grpcpp/server.h>
+
+#include "decree/v1/admin.grpc.pb.h"
+#include "decree/v1/kv.grpc.pb.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "kv/state_machine.h"
+#include "kv/store.h"
+#include "paxos/base/posix_clock.h"
+#include "paxos/log/posix_file_system.h"
+#include "paxos/log/segment_log.h"
+#include "paxos/node/node.h"
+#include "rpc/admin_service.h"
+#include "rpc/event_loop.h"
+#include "rpc/health_service.h"
+#include "rpc/kv_service.h"
+#include "rpc/peer_hello.h"
+#include "rpc/peer_service.h"
+#include "rpc/peer_transport.h"
+#include "rpc/server_options.h"
+
+namespace decree::rpc {
+
+class Server {
+ public:
+  // Recovers the node and takes its ports. Errors say what is wrong and what to do. `options` are
+  // valid.
+  static StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options);
+  ~Server();
+
+  // Serves until RequestStop, then hands leadership over, answers what is on its way, and closes.
+  // Bounded: what has not ended by then is cut off.
+  void Run();
+  // Any thread.
+  void RequestStop() { stop_wakeup_.Ring(); }
+
+ private:
+  // What is read from the disk before the ports are taken.
+  struct Recovered;
+
+  Server(const ServerOptions& options, std::unique_ptr<Recovered> recovered,
+         std::unique_ptr<grpc::ServerCompletionQueue> queue, const PeerIdentity& own);
+
+  void RegisterServices(grpc::ServerBuilder& builder);
+  Status StartNode();
+  void OpenServices();
+  // Waits for events until then at most, and does what follows from them.
+  void Step(Time until);
+  void StepUntil(Time end);
+  void Drain();
+  void Close();
+  void FillStatus(v1::StatusResponse& status) const;
+
+  const ServerOptions options_;
+  const PosixClock clock_;
+  const std::unique_ptr<Recovered> recovered_;
+  const PeerIdentity own_;
+
+  EventLoop loop_;
+  const Time started_;
+  v1::KV::AsyncService kv_async_;
+  v1::Admin::AsyncService admin_async_;
+  grpc::health::v1::Health::AsyncService health_async_;
+  PeerService peers_in_;
+  PeerTransport peers_out_;
+  std::unique_ptr<paxos::Node> node_;
+  std::unique_ptr<KvService> kv_;
+  std::unique_ptr<AdminService> admin_;
+  std::unique_ptr<HealthService> health_;
+  std::unique_ptr<grpc::Server> server_;
+  bool is_stopping_ = false;
+  Wakeup stop_wakeup_;
+};
+
+}  // namespace decree::rpc

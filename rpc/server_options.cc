@@ -1,0 +1,329 @@
+#include "rpc/server_options.h"
+
+#include <algorithm>
+#include <charconv>
+#include <iostream>
+#include <set>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+#include "kv/command.h"
+#include "rpc/version.h"
+
+namespace decree::rpc {
+namespace {
+
+// What a command holds beside its key and values, generously.
+constexpr size_t kCommandOverheadBytes = 1024;
+// What a message holds beside its largest entry: a page of others, and the fields around them.
+constexpr size_t kMessageOverheadBytes = 2 << 20;
+constexpr uint64_t kBatchBytesLimit = 8 << 20;
+// A compare-and-swap holds two values.
+constexpr size_t kCommandBytesMax = 2 * kv::kValueBytesMax + kv::kKeyBytesMax + kCommandOverheadBytes;
+static_assert(kCommandBytesMax + kMessageOverheadBytes <= kMessageBytesMax);
+static_assert(kBatchBytesLimit + kMessageOverheadBytes <= kMessageBytesMax);
+
+constexpr char kFooter[] =
+    "Every option may also be given in the environment, such as DECREED_HEARTBEAT_MS=100, or in the\n"
+    "file of --config, such as heartbeat-ms = 100. A flag counts before the environment, and that\n"
+    "before the file.";
+
+// A whole number from `low` to `high`.
+CLI::Validator Between(int64_t low, int64_t high) {
+  const std::string range = StrCat(low, " to ", high);
+  return CLI::Validator(
+      [low, high, range](const std::string& text) -> std::string {
+        int64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (error != std::errc() || end != text.data() + text.size()) {
+          return StrCat("\"", text, "\" is not a whole number; allowed is ", range);
+        }
+        if (value < low || value > high) return StrCat(text, " is not allowed; allowed is ", range);
+        return {};
+      },
+      range);
+}
+
+CLI::Validator OneOf(std::set<std::string> allowed) {
+  std::string list;
+  for (const std::string& name : allowed) list += (list.empty() ? "" : ", ") + name;
+  return CLI::Validator(
+      [allowed = std::move(allowed), list](const std::string& text) -> std::string {
+        if (allowed.count(text) > 0) return {};
+        return StrCat("\"", text, "\" is not allowed; allowed is one of: ", list);
+      },
+      list);
+}
+
+bool ParsePort(std::string_view text, uint16_t& port) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+// Empty if `text` is HOST:PORT, else what is wrong.
+std::string AddressError(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  uint16_t port = 0;
+  if (colon == std::string::npos || colon == 0 || !ParsePort(text.substr(colon + 1), port)) {
+    return StrCat("\"", text, "\" is not an address; allowed is HOST:PORT");
+  }
+  return {};
+}
+
+CLI::Validator Address() { return CLI::Validator(AddressError, "HOST:PORT"); }
+
+std::string EnvironmentName(std::string flag) {
+  std::replace(flag.begin(), flag.end(), '-', '_');
+  std::transform(flag.begin(), flag.end(), flag.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return "DECREED_" + flag;
+}
+
+template <typename T>
+CLI::Option* Add(CLI::App& app, const std::string& name, T& value, const std::string& what) {
+  return app.add_option("--" + name, value, what)
+      ->envname(EnvironmentName(name))
+      ->capture_default_str()
+      ->take_last();
+}
+
+void AddPlaceOptions(CLI::App& app, ServerOptions& options) {
+  Add(app, "data", options.data, "The data directory, formatted by `decreed init`");
+  Add(app, "cluster", options.cluster, "The cluster that the data directory must belong to");
+  Add(app, "node", options.node, "The node that the data directory must belong to")
+      ->check(Between(1, UINT32_MAX));
+  Add(app, "listen-client", options.listen_client,
+      "Where clients are served; default: this node's client address in the configuration")
+      ->check(Address());
+  Add(app, "listen-peer", options.listen_peer,
+      "Where peers are served; default: this node's peer address in the configuration")
+      ->check(Address());
+}
+
+void AddProtocolOptions(CLI::App& app, ServerOptions& options) {
+  Add(app, "heartbeat-ms", options.heartbeat_ms, "How often a leader shows itself")
+      ->check(Between(10, 10'000));
+  Add(app, "election-timeout-min-ms", options.election_timeout_min_ms,
+      "A follower that hears nothing from a leader for a time between this...")
+      ->check(Between(50, 60'000));
+  Add(app, "election-timeout-max-ms", options.election_timeout_max_ms,
+      "...and this stands for election; at least two heartbeats and the cluster's lease")
+      ->check(Between(50, 120'000));
+}
+
+void AddLimitOptions(CLI::App& app, ServerOptions& options) {
+  Add(app, "batch-bytes-max", options.batch_bytes_max,
+      "The most bytes of commands that share a slot of the log")
+      ->check(Between(1024, kBatchBytesLimit));
+  Add(app, "slots-in-flight-max", options.slots_in_flight_max,
+      "Slots proposed and not yet chosen; 1 makes the largest batches")
+      ->check(Between(1, 1024));
+  Add(app, "pending-bytes-max", options.pending_bytes_max,
+      "The most bytes of writes that may wait at the leader")
+      ->check(Between(1 << 20, int64_t{1} << 40));
+  Add(app, "requests-max", options.requests_max, "The most requests without an answer")
+      ->check(Between(1, 1'000'000));
+}
+
+void AddStorageOptions(CLI::App& app, ServerOptions& options) {
+  Add(app, "segment-mib", options.segment_mib, "Size of one segment of the log, in MiB")
+      ->check(Between(16, 4096));
+  Add(app, "block-cache-mib", options.block_cache_mib, "LevelDB's cache of blocks, in MiB")
+      ->check(Between(1, 1 << 20));
+  Add(app, "open-files-max", options.open_files_max, "The most files that LevelDB keeps open")
+      ->check(Between(64, 1'000'000));
+}
+
+void AddLoggingOptions(CLI::App& app, ServerOptions& options) {
+  Add(app, "log-level", options.log_level, "The least severe messages to log")
+      ->check(OneOf({"info", "warning", "error"}));
+  Add(app, "log-verbosity", options.log_verbosity,
+      "0; 1: also what happens per ballot; 2: per message")
+      ->check(Between(0, 2));
+  Add(app, "log-dir", options.log_dir, "Where log files go; default: standard error");
+}
+
+CLI::App* AddInit(CLI::App& app, InitOptions& options) {
+  CLI::App* const init = app.add_subcommand(
+      "init", "Formats a data directory for one node of a new cluster; needs --data, --cluster and "
+              "--node. Members, quorums and lease must be given alike on all nodes.");
+  init->fallthrough();
+  const auto add = [init](const char* name, auto& value, const char* what) {
+    return init->add_option(name, value, what)->configurable(false)->capture_default_str();
+  };
+  add("--member", options.members,
+      "One for each node: ID=PEERHOST:PORT,CLIENTHOST:PORT")->required();
+  add("--q1", options.q1, "Size of a phase-1 quorum; default: a majority")->check(Between(1, 64));
+  add("--q2", options.q2, "Size of a phase-2 quorum; default: a majority")->check(Between(1, 64));
+  add("--lease-ms", options.lease_ms,
+      "How long a leader may serve reads alone, at most the smallest election timeout; 0: no leases")
+      ->check(Between(0, 60'000));
+  add("--drift-ppm", options.drift_ppm,
+      "How much the rates of two nodes' clocks may differ, in parts per million")
+      ->check(Between(0, 400'000));
+  return init;
+}
+
+CommandLine Refuse(std::ostream& err, const std::string& why) {
+  err << "decreed: " << why << '\n';
+  CommandLine line;
+  line.exit_code = 2;
+  return line;
+}
+
+StatusOr<paxos::Member> ParseMember(const std::string& text) {
+  const auto wrong = [&text](const std::string& why) {
+    return absl::InvalidArgumentError(
+        StrCat("--member: \"", text, "\": ", why, "; allowed is ID=PEERHOST:PORT,CLIENTHOST:PORT"));
+  };
+  const size_t equals = text.find('=');
+  const size_t comma = text.find(',', equals == std::string::npos ? 0 : equals);
+  if (equals == std::string::npos || comma == std::string::npos) {
+    return wrong("a part is missing");
+  }
+  uint32_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + equals, id);
+  if (error != std::errc() || end != text.data() + equals || id == 0) {
+    return wrong("the id is not a number from 1");
+  }
+  paxos::Member member{.id = paxos::NodeId(id),
+                       .incarnation = {},
+                       .voter = true,
+                       .peer_address = text.substr(equals + 1, comma - equals - 1),
+                       .client_address = text.substr(comma + 1)};
+  for (const std::string& address : {member.peer_address, member.client_address}) {
+    if (const std::string why = AddressError(address); !why.empty()) return wrong(why);
+  }
+  return member;
+}
+
+}  // namespace
+
+// ---- Server ----
+
+Status ServerOptions::Validate() const {
+  const auto wrong = [](const auto&... parts) {
+    return absl::InvalidArgumentError(StrCat(parts...));
+  };
+  if (election_timeout_min_ms < 2 * heartbeat_ms) {
+    return wrong("--election-timeout-min-ms: ", election_timeout_min_ms,
+                 " is not allowed with a heartbeat of ", heartbeat_ms, "; allowed is ",
+                 2 * heartbeat_ms, " or more");
+  }
+  if (election_timeout_max_ms < election_timeout_min_ms) {
+    return wrong("--election-timeout-max-ms: ", election_timeout_max_ms,
+                 " is not allowed with a minimum of ", election_timeout_min_ms, "; allowed is ",
+                 election_timeout_min_ms, " or more");
+  }
+  const uint64_t largest = std::max<uint64_t>(batch_bytes_max, kCommandBytesMax);
+  if (pending_bytes_max < largest) {
+    return wrong("--pending-bytes-max: ", pending_bytes_max, " is not allowed; allowed is ", largest,
+                 ", the largest batch, or more");
+  }
+  if (segment_mib << 20 < 2 * largest) {
+    return wrong("--segment-mib: ", segment_mib, " is too small for the largest batch; allowed is ",
+                 (2 * largest >> 20) + 1, " or more");
+  }
+  return CoreOptions().Validate();
+}
+
+paxos::Options ServerOptions::CoreOptions() const {
+  paxos::Options options;
+  options.heartbeat = Milliseconds(heartbeat_ms);
+  options.election_timeout_min = Milliseconds(election_timeout_min_ms);
+  options.election_timeout_max = Milliseconds(election_timeout_max_ms);
+  options.command_bytes_max = kCommandBytesMax;
+  options.batch_bytes_max = batch_bytes_max;
+  options.slots_in_flight_max = slots_in_flight_max;
+  options.pending_bytes_max = pending_bytes_max;
+  return options;
+}
+
+paxos::LogOptions ServerOptions::SegmentLogOptions() const {
+  paxos::LogOptions options;
+  options.segment_bytes = segment_mib << 20;
+  return options;
+}
+
+kv::StoreOptions ServerOptions::StoreOptions() const {
+  kv::StoreOptions options;
+  options.block_cache_bytes = block_cache_mib << 20;
+  options.open_files_max = open_files_max;
+  return options;
+}
+
+Admission::Limits ServerOptions::AdmissionLimits() const {
+  // What waits at the leader waits here too, and as much again is on its way in or out.
+  return {.requests_max = requests_max, .bytes_max = 2 * pending_bytes_max};
+}
+
+// ---- Init ----
+
+StatusOr<paxos::Configuration> InitOptions::FoundingConfiguration() const {
+  paxos::Configuration configuration;
+  for (const std::string& text : members) {
+    ASSIGN_OR_RETURN(paxos::Member member, ParseMember(text));
+    configuration.members.push_back(std::move(member));
+  }
+  std::sort(configuration.members.begin(), configuration.members.end(),
+            [](const paxos::Member& a, const paxos::Member& b) { return a.id < b.id; });
+  const uint32_t majority = paxos::MajorityOf(configuration.VoterCount());
+  configuration.q1 = q1 == 0 ? majority : q1;
+  configuration.q2 = q2 == 0 ? majority : q2;
+  configuration.lease = Milliseconds(lease_ms);
+  configuration.drift_ppm = drift_ppm;
+  RETURN_IF_ERROR(configuration.Validate());
+  return configuration;
+}
+
+// ---- Command line ----
+
+CommandLine ParseCommandLine(const std::vector<std::string>& arguments, std::ostream& out,
+                             std::ostream& err) {
+  CommandLine line;
+  CLI::App app("A node of Decree, a replicated key-value store", "decreed");
+  app.footer(kFooter);
+  app.set_version_flag("--version", std::string(kVersion));
+  app.set_config("--config", "", "Reads options from this file")
+      ->envname("DECREED_CONFIG")
+      ->configurable(false);
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  bool print_config = false;
+  app.add_flag("--print-config", print_config, "Prints the options as they count, and exits")
+      ->configurable(false);
+  AddPlaceOptions(app, line.server);
+  AddProtocolOptions(app, line.server);
+  AddLimitOptions(app, line.server);
+  AddStorageOptions(app, line.server);
+  AddLoggingOptions(app, line.server);
+  app.require_subcommand(1, 1);
+  app.add_subcommand("serve", "Runs the node whose data directory is --data")->fallthrough();
+  const CLI::App* const init = AddInit(app, line.init);
+
+  try {
+    // CLI11 takes them off the end.
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    app.parse(std::move(reversed));
+  } catch (const CLI::ParseError& error) {
+    line.exit_code = app.exit(error, out, err);
+    return line;
+  }
+  if (const Status status = line.server.Validate(); !status.ok()) {
+    return Refuse(err, std::string(status.message()));
+  }
+  if (print_config) {
+    out << app.config_to_str(/*default_also=*/true, /*write_description=*/true);
+    return line;
+  }
+  if (line.server.data.empty()) {
+    return Refuse(err, "--data: it is not given; it must name the data directory");
+  }
+  if (init->parsed() && (line.server.cluster.empty() || line.server.node == 0)) {
+    return Refuse(err, "init: --cluster and --node must be given");
+  }
+  line.action = init->parsed() ? CommandLine::Action::kInit : CommandLine::Action::kRun;
+  return line;
+}
+
+}  // namespace decree::rpc

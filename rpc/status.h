@@ -1,0 +1,43 @@
+#pragma once
+// Errors on their way to a client: a gRPC status, and beside it an ErrorDetail in the trailer
+// `decree-error-bin` that says whether the request may have been carried out and who leads.
+
+#include <optional>
+#include <string>
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/status.h>
+
+#include "decree/v1/kv.pb.h"
+#include "paxos/base/status.h"
+
+namespace decree::rpc {
+
+inline constexpr char kErrorDetailKey[] = "decree-error-bin";
+
+// Why a request failed, in full.
+struct Failure {
+  grpc::StatusCode code = grpc::StatusCode::UNKNOWN;
+  std::string text;
+  v1::ErrorDetail detail;
+
+  grpc::Status ToStatus() const { return grpc::Status(code, text); }
+};
+
+// Never carried out and never will be: the client may send it again freely.
+Failure NotExecuted(grpc::StatusCode code, std::string text);
+// May have been carried out, or yet be.
+Failure OutcomeUnknown(grpc::StatusCode code, std::string text);
+
+// The two kinds of status share their codes.
+grpc::Status ToGrpc(const Status& status);
+Status FromGrpc(const grpc::Status& status);
+
+// Before the call's Finish.
+void AddErrorDetail(const v1::ErrorDetail& detail, grpc::ServerContext& context);
+// After the call has ended. Nothing if the server sent none, as when the connection broke: then the
+// outcome is unknown.
+std::optional<v1::ErrorDetail> ReadErrorDetail(const grpc::ClientContext& context);
+
+}  // namespace decree::rpc

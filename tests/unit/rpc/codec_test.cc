@@ -1,0 +1,137 @@
+#include "rpc/codec.h"
+
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "paxos/base/random.h"
+#include "rpc/peer_frame.h"
+#include "tests/unit/paxos/core/core_fixture.h"
+
+namespace decree::rpc {
+namespace {
+
+using paxos::B;
+using paxos::Message;
+using paxos::Slot;
+using testing::HasSubstr;
+
+// One of each, with every field set.
+std::vector<Message> AllMessages() {
+  const paxos::EntryPtr value = paxos::Value("put-a", B(3, 2));
+  const paxos::EntryPtr noop = std::make_shared<const paxos::Entry>(
+      paxos::Entry{.kind = paxos::EntryKind::kNoOp, .proposer = B(4, 1), .log_time = {}});
+  const paxos::EntryPtr configuration = std::make_shared<const paxos::Entry>(
+      paxos::Entry{.kind = paxos::EntryKind::kConfiguration,
+                   .proposer = B(4, 1),
+                   .log_time = paxos::LogTime(77),
+                   .payload = paxos::Voters(3).Encode()});
+  return {
+      paxos::Poll{.poll = 1, .ballot = B(5, 2), .chosen_index = Slot(9)},
+      paxos::PollAnswer{.poll = 1, .granted = true, .promised = B(4, 1), .trim_point = Slot(2),
+                        .chosen_index = Slot(8), .lease_left = Milliseconds(120)},
+      paxos::Prepare{.ballot = B(5, 2), .first_slot = Slot(10)},
+      paxos::Promise{.ballot = B(5, 2), .first_slot = Slot(10), .last_slot = Slot::Max(),
+                     .trim_point = Slot(2), .chosen_index = Slot(9),
+                     .votes = {{.slot = Slot(10), .ballot = B(4, 1), .entry = value},
+                               {.slot = Slot(12), .chosen = true, .entry = noop}}},
+      paxos::Accept{.ballot = B(5, 2), .chosen_index = Slot(9),
+                    .entries = {{Slot(10), value}, {Slot(11), noop}, {Slot(12), configuration}}},
+      paxos::Accepted{.ballot = B(5, 2), .slots = {Slot(10), Slot(11)}},
+      paxos::Nack{.ballot = B(5, 2), .promised = B(6, 3)},
+      paxos::Heartbeat{.ballot = B(5, 2), .probe = 7, .chosen_index = Slot(11)},
+      paxos::HeartbeatAck{.ballot = B(5, 2), .probe = 7, .chosen_index = Slot(10)},
+      paxos::Waiver{.ballot = B(5, 2)},
+      paxos::StandNow{.ballot = B(5, 2)},
+      paxos::Fetch{.first_slot = Slot(3), .last_slot = Slot(9)},
+      paxos::FetchAnswer{.chosen_index = Slot(11), .entries = {{Slot(3), value}}},
+      paxos::ReadIndexRequest{.request = 4},
+      paxos::ReadIndexAnswer{.request = 4, .served = true, .index = Slot(11), .ballot = B(5, 2)},
+  };
+}
+
+v1::PeerMessage Wire(const Message& message) {
+  paxos::Envelope envelope = paxos::From(2, 1, message);
+  envelope.to_life = paxos::Life(9);
+  return ToProto(envelope);
+}
+
+TEST(CodecTest, EveryMessageComesBackAsItWas) {
+  ASSERT_EQ(AllMessages().size(), std::variant_size_v<Message>);
+  for (const Message& message : AllMessages()) {
+    SCOPED_TRACE(paxos::MessageName(message));
+    const std::string bytes = Wire(message).SerializeAsString();
+    v1::PeerMessage wire;
+    ASSERT_TRUE(wire.ParseFromString(bytes));
+    const StatusOr<paxos::Envelope> decoded = FromProto(wire);
+    ASSERT_TRUE(decoded.ok()) << decoded.status();
+    EXPECT_EQ(decoded->message.index(), message.index());
+    EXPECT_EQ(decoded->from_life, paxos::Life(2));
+    EXPECT_EQ(decoded->to_life, paxos::Life(9));
+    EXPECT_EQ(ToProto(*decoded).SerializeAsString(), bytes);
+  }
+}
+
+TEST(CodecTest, WhatNoCorrectPeerSendsIsRefusedWithTheField) {
+  const auto refused = [](const Message& message, auto spoil) {
+    v1::PeerMessage wire = Wire(message);
+    spoil(wire);
+    const auto decoded = FromProto(wire);
+    EXPECT_TRUE(absl::IsInvalidArgument(decoded.status())) << decoded.status();
+    return decoded.status().ToString();
+  };
+  const std::vector<Message> all = AllMessages();
+  EXPECT_THAT(refused(all[2], [](auto& w) { w.mutable_prepare()->clear_ballot(); }),
+              HasSubstr("ballot"));
+  EXPECT_THAT(refused(all[2], [](auto& w) { w.mutable_prepare()->set_first_slot(~0ull); }),
+              HasSubstr("first_slot"));
+  EXPECT_THAT(refused(all[4], [](auto& w) {
+                w.mutable_accept()->mutable_entries(1)->set_slot(10);
+              }), HasSubstr("do not ascend"));
+  EXPECT_THAT(refused(all[4], [](auto& w) {
+                w.mutable_accept()->mutable_entries(0)->mutable_entry()->set_payload("x");
+              }), HasSubstr("not a batch"));
+  EXPECT_THAT(refused(all[4], [](auto& w) {
+                w.mutable_accept()->mutable_entries(0)->mutable_entry()->set_kind(9);
+              }), HasSubstr("entry.kind"));
+  EXPECT_THAT(refused(all[3], [](auto& w) { w.mutable_promise()->set_last_slot(5); }),
+              HasSubstr("last_slot"));
+  EXPECT_THAT(refused(all[7], [](auto& w) { w.set_group(1); }), HasSubstr("group"));
+  EXPECT_THAT(refused(all[7], [](auto& w) { w.set_from_life(0); }), HasSubstr("from_life"));
+  EXPECT_THAT(refused(all[7], [](auto& w) { w.clear_message(); }), HasSubstr("message"));
+}
+
+TEST(CodecTest, AnyBytesAreRefusedOrDecoded) {
+  Random random(3);
+  for (int round = 0; round < 20'000; ++round) {
+    const std::vector<Message> all = AllMessages();
+    std::string bytes = Wire(all[random.Below(all.size())]).SerializeAsString();
+    for (uint64_t flips = random.Between(1, 3); flips > 0; --flips) {
+      bytes[random.Below(bytes.size())] = static_cast<char>(random.Next());
+    }
+    v1::PeerMessage wire;
+    if (!wire.ParseFromString(bytes)) continue;
+    static_cast<void>(FromProto(wire));
+  }
+}
+
+TEST(PeerFrameTest, ElementsSerialisedOnceMakeAnyBatch) {
+  std::vector<grpc::Slice> elements;
+  for (const Message& message : AllMessages()) elements.push_back(EncodeElement(Wire(message)));
+  grpc::ByteBuffer buffer = MakeBatchFrame(elements);
+  std::vector<grpc::Slice> slices;
+  ASSERT_TRUE(buffer.Dump(&slices).ok());
+  std::string bytes;
+  for (const grpc::Slice& slice : slices) {
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  v1::PeerFrame frame;
+  ASSERT_TRUE(frame.ParseFromString(bytes));
+  ASSERT_EQ(static_cast<size_t>(frame.batch().messages_size()), AllMessages().size());
+  EXPECT_EQ(frame.batch().messages(6).SerializeAsString(),
+            Wire(AllMessages()[6]).SerializeAsString());
+}
+
+}  // namespace
+}  // namespace decree::rpc
