@@ -35,6 +35,7 @@ struct Arguments {
   Output output;
 
   std::string key;
+  std::vector<std::string> keys;
   std::string value;
   v1::ReadMode read = v1::READ_MODE_LINEARIZABLE;
   std::string file;
@@ -61,8 +62,9 @@ void AddPut(CLI::App& app, Arguments& arguments) {
 }
 
 void AddGet(CLI::App& app, Arguments& arguments) {
-  CLI::App* const get = AddCommand(app, "get", "Prints the value of a key, byte by byte");
-  get->add_option("KEY", arguments.key)->required();
+  CLI::App* const get = AddCommand(
+      app, "get", "Prints the value of a key, byte by byte; of several, lines KEY<TAB>VALUE");
+  get->add_option("KEY", arguments.keys)->required();
   const std::map<std::string, v1::ReadMode> modes{{"linearizable", v1::READ_MODE_LINEARIZABLE},
                                                   {"stale", v1::READ_MODE_STALE}};
   get->add_option("--read", arguments.read,
@@ -70,7 +72,7 @@ void AddGet(CLI::App& app, Arguments& arguments) {
       ->transform(CLI::CheckedTransformer(modes));
   get->callback([&arguments] {
     arguments.run = [&arguments](Client& client) {
-      return Get(client, arguments.output, arguments.key, arguments.read);
+      return Get(client, arguments.output, arguments.keys, arguments.read);
     };
   });
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <glog/logging.h>
+#include <grpc/support/log.h>
 
 #include "paxos/log/posix_file_system.h"
 #include "rpc/data_directory.h"
@@ -49,6 +50,8 @@ void StartLogging(const ServerOptions& options) {
                       : options.log_level == "warning" ? google::WARNING
                                                        : google::INFO;
   google::InitGoogleLogging("decreed");
+  // gRPC's own remarks; what an operator must know of them comes back as an error.
+  gpr_set_log_function([](gpr_log_func_args* remark) { VLOG(1) << "grpc: " << remark->message; });
 }
 
 int Fail(const Status& status) {

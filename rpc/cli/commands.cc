@@ -4,8 +4,12 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <deque>
+#include <future>
 #include <iostream>
 #include <iterator>
+#include <memory>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -61,6 +65,35 @@ const char* NameOf(v1::ReadMode read) {
   return read == v1::READ_MODE_STALE ? "stale" : "linearizable";
 }
 
+std::future<StatusOr<v1::GetResponse>> StartGet(Client& client, const std::string& key,
+                                                v1::ReadMode read) {
+  auto promise = std::make_shared<std::promise<StatusOr<v1::GetResponse>>>();
+  v1::GetRequest request;
+  request.set_key(key);
+  request.set_read(read);
+  client.Get(std::move(request), [promise](StatusOr<v1::GetResponse> response) {
+    promise->set_value(std::move(response));
+  });
+  return promise->get_future();
+}
+
+void PrintGet(const Output& output, const std::string& key, const v1::GetResponse& response,
+              bool as_line) {
+  if (output.json) {
+    json object = ToJson(response.header());
+    object["read"] = NameOf(response.read());
+    object["found"] = response.found();
+    if (response.found()) object["kv"] = ToJson(response.kv());
+    Print(object);
+  } else if (!response.found()) {
+    std::cerr << "decree: no such key" << (as_line ? ": " + key : "") << '\n';
+  } else if (as_line) {
+    std::cout << key << '\t' << response.kv().value() << '\n';
+  } else {
+    PrintValue(response.kv().value());
+  }
+}
+
 std::string Bytes(uint64_t bytes) {
   if (bytes < 10 << 10) return StrCat(bytes, " B");
   if (bytes < 10 << 20) return StrCat(bytes >> 10, " KiB");
@@ -102,21 +135,23 @@ int Put(Client& client, const Output& output, const std::string& key, std::strin
   return kDone;
 }
 
-int Get(Client& client, const Output& output, const std::string& key, v1::ReadMode read) {
-  const StatusOr<v1::GetResponse> response = client.Get(key, read);
-  if (!response.ok()) return Fail(output, response.status());
-  if (output.json) {
-    json object = ToJson(response->header());
-    object["read"] = NameOf(response->read());
-    object["found"] = response->found();
-    if (response->found()) object["kv"] = ToJson(response->kv());
-    Print(object);
-  } else if (response->found()) {
-    PrintValue(response->kv().value());
-  } else {
-    std::cerr << "decree: no such key\n";
+int Get(Client& client, const Output& output, const std::vector<std::string>& keys,
+        v1::ReadMode read) {
+  constexpr size_t kInFlightMax = 256;
+  std::deque<std::future<StatusOr<v1::GetResponse>>> in_flight;
+  int code = kDone;
+  size_t started = 0;
+  for (size_t next = 0; next < keys.size(); ++next) {
+    for (; started < keys.size() && in_flight.size() < kInFlightMax; ++started) {
+      in_flight.push_back(StartGet(client, keys[started], read));
+    }
+    const StatusOr<v1::GetResponse> response = in_flight.front().get();
+    in_flight.pop_front();
+    if (!response.ok()) return Fail(output, response.status());
+    if (!response->found()) code = kNoSuchKey;
+    PrintGet(output, keys[next], *response, keys.size() > 1);
   }
-  return response->found() ? kDone : kNoSuchKey;
+  return code;
 }
 
 int Delete(Client& client, const Output& output, const std::string& key) {

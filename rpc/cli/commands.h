@@ -18,7 +18,9 @@ struct Output {
 std::string ReadValue(const std::string& argument);
 
 int Put(Client& client, const Output& output, const std::string& key, std::string value);
-int Get(Client& client, const Output& output, const std::string& key, v1::ReadMode read);
+// One key: its value, byte by byte. Several: a line KEY<TAB>VALUE for each, as `import` takes them.
+int Get(Client& client, const Output& output, const std::vector<std::string>& keys,
+        v1::ReadMode read);
 int Delete(Client& client, const Output& output, const std::string& key);
 int CompareAndSwap(Client& client, const Output& output, v1::CompareAndSwapRequest request);
 // Asks every endpoint; a node that does not answer is a row with the reason.
