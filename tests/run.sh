@@ -7,6 +7,6 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${BUILD_DIR:-$top/build}
 
 "$top/deploy/packages.sh"
-cmake -S "$top" -B "$build" -DDECREE_WERROR=ON
+cmake -S "$top" -B "$build" -DDECREE_TESTS=ON -DDECREE_WERROR=ON
 cmake --build "$build" -j2
 ctest --test-dir "$build" --output-on-failure -j2 "$@"

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# The programs as people use them: cluster.sh and every command of decree, with exit codes and bytes.
+#   command_line_test.sh REPOSITORY DIRECTORY-OF-THE-PROGRAMS
+set -euo pipefail
+
+top=$1
+export DECREE_BIN=$2
+work=$(mktemp -d)
+port=$((20000 + RANDOM % 20000))
+cluster() { "$top/deploy/cluster.sh" --data "$work/cluster" "$@"; }
+trap 'cluster wipe || true; rm -rf "$work"' EXIT
+decree() { timeout 30 "$DECREE_BIN/decree" "$@"; }
+fail() { echo "FAILED: $*"; exit 1; }
+
+# expect CODE COMMAND...: its output goes to $work/out and $work/err.
+expect() {
+  local want=$1 got=0
+  shift
+  "$@" >"$work/out" 2>"$work/err" || got=$?
+  [ "$got" -eq "$want" ] || { cat "$work/out" "$work/err"; fail "$* ended with $got, not $want"; }
+}
+says() { grep -q -- "$1" "$work/out" "$work/err" || { cat "$work/out" "$work/err"; fail "no \"$1\""; }; }
+
+expect 0 cluster up --base-port "$port"
+says "The cluster is up"
+DECREE_ENDPOINTS=$(tail -n 1 "$work/out" | sed 's/.* //')
+export DECREE_ENDPOINTS
+
+# ---- Keys ----
+expect 0 decree put colour blue && says "revision 2, version 1"
+expect 0 decree get colour && [ "$(cat "$work/out")" = blue ]
+expect 0 decree get colour --read stale
+expect 3 decree get nothing && says "no such key"
+expect 0 decree cas colour green --expect blue && says "version 2"
+expect 4 decree cas colour red --expect blue && says "version 2" && says green
+expect 4 decree cas nothing x --expect-version 1 && says "no such key"
+expect 0 decree cas colour red --expect-version 2
+expect 0 decree cas colour black --expect-revision 4
+expect 0 decree cas fresh x --expect-absent
+expect 4 decree cas fresh y --expect-absent
+expect 0 decree del colour
+expect 3 decree del colour
+
+# ---- Bytes in, the same bytes out ----
+head -c 1048576 /dev/urandom >"$work/bytes"
+expect 0 decree put bytes - <"$work/bytes"
+decree get bytes | cmp - "$work/bytes" || fail "bytes do not come back as they were"
+expect 0 decree put empty ""
+expect 0 decree get empty && [ ! -s "$work/out" ]
+head -c 1048577 /dev/zero >"$work/bytes"
+expect 1 decree put bytes - <"$work/bytes" && says "1048577 bytes; the limit is 1048576"
+expect 1 decree put "" x && says "the key is empty"
+
+# ---- JSON ----
+expect 0 decree put colour blue --json && says '"version":1'
+expect 0 decree get colour --json && says '"value":"blue"' && says '"read":"linearizable"'
+expect 3 decree get nothing --json && says '"found":false'
+expect 4 decree cas colour red --expect x --json && says '"swapped":false'
+expect 0 decree status --json && says '"role":"leader"'
+expect 1 decree put "" x --json && says '"may_have_happened":false'
+
+# ---- Import ----
+for ((i = 0; i < 2000; i++)); do printf 'key%d\tvalue %d\twith a tab\n' $i $i; done >"$work/lines"
+expect 0 decree import "$work/lines" && says "imported 2000 keys"
+cut -f1 "$work/lines" | xargs timeout 30 "$DECREE_BIN/decree" get | cmp - "$work/lines" ||
+  fail "what was imported does not come back"
+printf 'a\t1\nno tab\n' >"$work/lines"
+expect 1 decree import "$work/lines" && says "line 2" && says "1 lines were imported"
+expect 1 decree import "$work/absent" && says "cannot be read"
+expect 0 decree import - <<<$'b\t2'
+
+# ---- Wrong use ----
+expect 106 decree
+expect 106 decree bogus
+expect 106 decree put colour
+expect 105 decree get colour --read sometimes && says sometimes
+expect 1 decree get colour --endpoints nowhere && says "HOST:PORT"
+expect 1 decree get colour --endpoints 127.0.0.1:1 --timeout 0.5 && says "cannot connect to 127.0.0.1:1"
+
+# ---- cluster.sh ----
+expect 0 cluster status && says leader
+expect 1 cluster up --nodes 5 && says "holds a cluster of 3 nodes"
+expect 1 cluster kill 7 && says "there is no node 7"
+expect 0 cluster pause 1
+expect 0 cluster resume 1
+expect 0 cluster kill 2
+expect 1 cluster kill 2 && says "not running"
+expect 0 cluster start 2
+expect 0 cluster stop 3
+expect 0 decree put colour grey --timeout 15
+expect 0 cluster up
+expect 0 cluster logs 1
+expect 0 cluster down
+expect 1 decree get colour --timeout 0.5
+expect 0 cluster up
+expect 0 decree get colour --timeout 15 && [ "$(cat "$work/out")" = grey ]
+expect 0 cluster wipe
+[ ! -e "$work/cluster" ] || fail "wipe leaves something behind: $(ls "$work/cluster")"
+echo "all as expected"

@@ -1,0 +1,204 @@
+#include "tests/process/process_cluster.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <thread>
+
+#include <glog/logging.h>
+
+namespace decree::process {
+namespace {
+
+// A port that was free a moment ago.
+uint16_t FreePort() {
+  const int socket_number = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  PCHECK(socket_number >= 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  PCHECK(bind(socket_number, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+  socklen_t size = sizeof(address);
+  PCHECK(getsockname(socket_number, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  close(socket_number);
+  return ntohs(address.sin_port);
+}
+
+std::string Loopback(uint16_t port) { return StrCat("127.0.0.1:", port); }
+
+std::string Program() {
+  const char* const path = std::getenv("DECREED");
+  CHECK(path != nullptr) << "DECREED must name the program";
+  return path;
+}
+
+}  // namespace
+
+bool WaitFor(const std::function<bool()>& condition, Duration limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
+ProcessCluster::ProcessCluster(uint32_t nodes) : nodes_(nodes) {
+  std::string pattern = std::filesystem::temp_directory_path() / "decree-test-XXXXXX";
+  CHECK(mkdtemp(pattern.data()) != nullptr) << pattern;
+  directory_ = pattern;
+  for (Node& node : nodes_) node = {.client_port = FreePort(), .peer_port = FreePort()};
+  std::vector<std::string> members;
+  for (uint32_t id = 1; id <= nodes; ++id) {
+    members.push_back("--member");
+    members.push_back(StrCat(id, "=", Loopback(nodes_[id - 1].peer_port), ",", Endpoint(id)));
+  }
+  for (uint32_t id = 1; id <= nodes; ++id) {
+    std::vector<std::string> arguments{"init",      "--data", DataDirectory(id), "--cluster",
+                                       "processes", "--node", std::to_string(id)};
+    arguments.insert(arguments.end(), members.begin(), members.end());
+    nodes_[id - 1].pid = Spawn(arguments, "/dev/null");
+    CHECK_EQ(Wait(id), 0) << "decreed init of node " << id;
+  }
+  for (uint32_t id = 1; id <= nodes; ++id) Start(id);
+}
+
+ProcessCluster::~ProcessCluster() {
+  KillAll();
+  // Kept if something went wrong, for whoever looks into it.
+  if (std::uncaught_exceptions() == 0) std::filesystem::remove_all(directory_);
+}
+
+std::string ProcessCluster::Endpoint(uint32_t node) const {
+  return Loopback(nodes_[node - 1].client_port);
+}
+
+std::string ProcessCluster::DataDirectory(uint32_t node) const {
+  return StrCat(directory_, "/n", node);
+}
+
+// ---- Processes ----
+
+pid_t ProcessCluster::Spawn(const std::vector<std::string>& arguments,
+                            const std::string& log) const {
+  const std::string program = Program();
+  std::vector<char*> argv{const_cast<char*>(program.c_str())};
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  const int output = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  PCHECK(output >= 0) << log;
+  const pid_t pid = fork();
+  PCHECK(pid >= 0);
+  if (pid == 0) {
+    // Not to outlive a test that is killed.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  close(output);
+  return pid;
+}
+
+void ProcessCluster::Start(uint32_t node) {
+  CHECK(!IsRunning(node)) << node;
+  nodes_[node - 1].pid =
+      Spawn({"serve", "--data", DataDirectory(node)}, DataDirectory(node) + ".log");
+}
+
+void ProcessCluster::Signal(uint32_t node, int signal) {
+  CHECK(IsRunning(node)) << node;
+  PCHECK(kill(nodes_[node - 1].pid, signal) == 0);
+}
+
+void ProcessCluster::Kill(uint32_t node) {
+  Signal(node, SIGKILL);
+  Wait(node);
+}
+
+void ProcessCluster::KillAll() {
+  for (uint32_t node = 1; node <= size(); ++node) {
+    if (IsRunning(node)) Signal(node, SIGKILL);
+  }
+  for (uint32_t node = 1; node <= size(); ++node) {
+    if (IsRunning(node)) Wait(node);
+  }
+}
+
+int ProcessCluster::Wait(uint32_t node) {
+  int status = 0;
+  PCHECK(waitpid(nodes_[node - 1].pid, &status, 0) == nodes_[node - 1].pid);
+  nodes_[node - 1].pid = 0;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+// ---- Clients and what they see ----
+
+std::unique_ptr<rpc::Client> ProcessCluster::NewClient(Duration timeout) const {
+  rpc::ClientOptions options{.timeout = timeout};
+  for (uint32_t node = 1; node <= size(); ++node) options.endpoints.push_back(Endpoint(node));
+  auto client = rpc::Client::Create(std::move(options));
+  CHECK(client.ok()) << client.status();
+  return *std::move(client);
+}
+
+std::unique_ptr<rpc::Client> ProcessCluster::NewClientOf(uint32_t node, Duration timeout) const {
+  auto client = rpc::Client::Create({.endpoints = {Endpoint(node)}, .timeout = timeout});
+  CHECK(client.ok()) << client.status();
+  return *std::move(client);
+}
+
+uint32_t ProcessCluster::Leader() const {
+  std::map<uint32_t, uint32_t> followers;
+  std::set<uint32_t> leaders;
+  const auto client = NewClient(Milliseconds(500));
+  for (uint32_t node = 1; node <= size(); ++node) {
+    if (!IsRunning(node)) continue;
+    const auto status = client->NodeStatus(node - 1);
+    if (!status.ok()) continue;
+    ++followers[status->leader()];
+    if (status->role() == "leader") leaders.insert(node);
+  }
+  for (const uint32_t leader : leaders) {
+    if (followers[leader] > size() / 2) return leader;
+  }
+  return 0;
+}
+
+uint32_t ProcessCluster::AwaitLeader(uint32_t not_this) const {
+  uint32_t leader = 0;
+  CHECK(WaitFor([&] {
+    leader = Leader();
+    return leader != 0 && leader != not_this;
+  })) << "no leader in time; the logs are in "
+      << directory_;
+  return leader;
+}
+
+bool ProcessCluster::AwaitAgreement() const {
+  const auto client = NewClient(Seconds(1));
+  return WaitFor([&] {
+    std::set<std::pair<uint64_t, uint64_t>> states;
+    for (uint32_t node = 1; node <= size(); ++node) {
+      if (!IsRunning(node)) continue;
+      const auto status = client->NodeStatus(node - 1);
+      if (!status.ok()) return false;
+      states.emplace(status->applied_index(), status->digest());
+    }
+    return states.size() == 1;
+  });
+}
+
+}  // namespace decree::process

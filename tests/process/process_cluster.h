@@ -1,0 +1,66 @@
+#pragma once
+// A cluster of real `decreed` processes on loopback, for tests: each node a child of this process, in a
+// directory that goes with the fixture. Signals go to these children only.
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "rpc/client.h"
+
+namespace decree::process {
+
+// Waits until the condition holds; false if it does not within the limit.
+bool WaitFor(const std::function<bool()>& condition, Duration limit = Seconds(20));
+
+class ProcessCluster {
+ public:
+  // Formats the nodes and starts them all.
+  explicit ProcessCluster(uint32_t nodes);
+  // Kills what is left.
+  ~ProcessCluster();
+  ProcessCluster(const ProcessCluster&) = delete;
+  ProcessCluster& operator=(const ProcessCluster&) = delete;
+
+  uint32_t size() const { return static_cast<uint32_t>(nodes_.size()); }
+  // Nodes are numbered from 1.
+  std::string Endpoint(uint32_t node) const;
+  std::string DataDirectory(uint32_t node) const;
+
+  // Of all nodes, or of one.
+  std::unique_ptr<rpc::Client> NewClient(Duration timeout = Seconds(5)) const;
+  std::unique_ptr<rpc::Client> NewClientOf(uint32_t node, Duration timeout = Seconds(5)) const;
+
+  void Start(uint32_t node);
+  void Signal(uint32_t node, int signal);
+  // SIGKILL, and waits for the end.
+  void Kill(uint32_t node);
+  void KillAll();
+  // Waits for the process to end by itself; its exit code, or -1 if it was ended by a signal.
+  int Wait(uint32_t node);
+  bool IsRunning(uint32_t node) const { return nodes_[node - 1].pid != 0; }
+
+  // Who says that it leads, and is followed by a majority; 0 if nobody.
+  uint32_t Leader() const;
+  // Waits for one other than `not_this`. Stops the test's process if there is none in time.
+  uint32_t AwaitLeader(uint32_t not_this = 0) const;
+  // Waits until all running nodes have applied the same slots, with equal digests.
+  bool AwaitAgreement() const;
+
+ private:
+  struct Node {
+    uint16_t client_port = 0;
+    uint16_t peer_port = 0;
+    pid_t pid = 0;  // 0: not running
+  };
+
+  pid_t Spawn(const std::vector<std::string>& arguments, const std::string& log) const;
+
+  std::string directory_;
+  std::vector<Node> nodes_;
+};
+
+}  // namespace decree::process
