@@ -3,7 +3,6 @@
 #include <sys/random.h>
 
 #include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include <glog/logging.h>
@@ -87,19 +86,6 @@ StatusOr<std::unique_ptr<paxos::SegmentLog>> OpenDataDirectory(const ServerOptio
                   server.node, "; give the directory of that node");
   }
   return paxos::SegmentLog::Open(files, LogPath(data), server.SegmentLogOptions());
-}
-
-uint64_t DirectoryBytes(const std::string& path) {
-  uint64_t bytes = 0;
-  std::error_code error;
-  // Files come and go meanwhile; what has gone counts nothing.
-  for (fs::recursive_directory_iterator entry(path, error), end; !error && entry != end;
-       entry.increment(error)) {
-    std::error_code gone;
-    const uint64_t size = entry->is_regular_file(gone) ? entry->file_size(gone) : 0;
-    if (!gone) bytes += size;
-  }
-  return bytes;
 }
 
 uint64_t RandomNumber() {

@@ -25,9 +25,6 @@ Status FormatDataDirectory(const ServerOptions& server, const InitOptions& init,
 StatusOr<std::unique_ptr<paxos::SegmentLog>> OpenDataDirectory(const ServerOptions& server,
                                                                paxos::FileSystem& files);
 
-// Bytes of all files in the directory and below.
-uint64_t DirectoryBytes(const std::string& path);
-
 // From the system's generator; never 0.
 uint64_t RandomNumber();
 

@@ -148,10 +148,6 @@ void Server::Step(Time until) {
   if (events == 0 && has_idle_work) recovered_->log->OnIdle();
 }
 
-void Server::StepUntil(Time end) {
-  while (loop_.Now() < end) Step(end);
-}
-
 // ---- Stopping ----
 
 void Server::Drain() {

@@ -54,7 +54,6 @@ class Server {
   void OpenServices();
   // Waits for events until then at most, and does what follows from them.
   void Step(Time until);
-  void StepUntil(Time end);
   void Drain();
   void Close();
   void FillStatus(v1::StatusResponse& status) const;

@@ -26,10 +26,6 @@ grpc::Status ToGrpc(const Status& status) {
                       std::string(status.message()));
 }
 
-Status FromGrpc(const grpc::Status& status) {
-  return Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-}
-
 void AddErrorDetail(const v1::ErrorDetail& detail, grpc::ServerContext& context) {
   context.AddTrailingMetadata(kErrorDetailKey, detail.SerializeAsString());
 }

@@ -32,7 +32,6 @@ Failure OutcomeUnknown(grpc::StatusCode code, std::string text);
 
 // The two kinds of status share their codes.
 grpc::Status ToGrpc(const Status& status);
-Status FromGrpc(const grpc::Status& status);
 
 // Before the call's Finish.
 void AddErrorDetail(const v1::ErrorDetail& detail, grpc::ServerContext& context);

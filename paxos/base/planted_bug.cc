@@ -14,7 +14,6 @@ constexpr std::array kNames = {
     std::pair{PlantedBug::kQuorumOfOne, "quorum-of-one"},
     std::pair{PlantedBug::kReadWithoutLease, "read-without-lease"},
     std::pair{PlantedBug::kSkipNoOpInHole, "skip-no-op-in-hole"},
-    std::pair{PlantedBug::kForgetSessions, "forget-sessions"},
     std::pair{PlantedBug::kPromiseForgottenAtStart, "promise-forgotten-at-start"},
     std::pair{PlantedBug::kWrongValueInRecovery, "wrong-value-in-recovery"},
     std::pair{PlantedBug::kChosenWithoutBallot, "chosen-without-ballot"},

@@ -15,7 +15,6 @@ enum class PlantedBug {
   kQuorumOfOne,              // One vote counts as a phase-2 quorum.
   kReadWithoutLease,         // The leader serves linearizable reads without a lease.
   kSkipNoOpInHole,           // A new leader leaves the holes that phase 1 found.
-  kForgetSessions,           // A repeated request is executed again.
   kPromiseForgottenAtStart,  // The promise file is ignored at start.
   kWrongValueInRecovery,     // The lowest-ballot vote is re-proposed, not the highest.
   kChosenWithoutBallot,      // Rule 4 is not checked: any vote at a chosen slot counts.
