@@ -28,7 +28,6 @@ class File {
   // On return all that was written is durable (fdatasync). After an error nothing is known of what
   // was: the kernel may have dropped the pages. Never try again on the same file.
   virtual Status Sync() = 0;
-  virtual Status Truncate(uint64_t size) = 0;
   virtual StatusOr<uint64_t> Size() const = 0;
   // What has been synced leaves the page cache, so that the next Read tells what the device holds. A
   // page whose sync once failed counts as clean, and would be read back as if it were on the device.

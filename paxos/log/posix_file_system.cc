@@ -109,12 +109,6 @@ class PosixFile final : public File {
     return fdatasync(descriptor_.number()) == 0 ? OkStatus() : ErrorOf(path_, "fdatasync");
   }
 
-  Status Truncate(uint64_t size) override {
-    const int result =
-        Uninterrupted([&] { return ftruncate(descriptor_.number(), static_cast<off_t>(size)); });
-    return result == 0 ? OkStatus() : ErrorOf(path_, "truncate");
-  }
-
   StatusOr<uint64_t> Size() const override {
     struct stat status;
     if (fstat(descriptor_.number(), &status) != 0) return ErrorOf(path_, "stat");

@@ -60,10 +60,6 @@ class TimedFileSystem final : public paxos::FileSystem {
       is_dirty_ = false;
       return file_->Sync();
     }
-    Status Truncate(uint64_t size) override {
-      is_dirty_ = true;
-      return file_->Truncate(size);
-    }
     StatusOr<uint64_t> Size() const override { return file_->Size(); }
     Status DropCache() override { return file_->DropCache(); }
 

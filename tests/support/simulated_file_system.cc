@@ -54,16 +54,6 @@ struct SimulatedFileSystem::Inode {
     unsynced.push_back(std::move(change));
   }
 
-  void Truncate(uint64_t size) {
-    Unsynced change{.offset = std::min<uint64_t>(size, bytes.size()),
-                    .before = {},
-                    .after = {},
-                    .size_before = bytes.size(),
-                    .size_after = size};
-    if (size < bytes.size()) change.before = bytes.substr(size);
-    bytes.resize(size, '\0');
-    unsynced.push_back(std::move(change));
-  }
 };
 
 struct SimulatedFileSystem::Locks {
@@ -121,15 +111,6 @@ class SimulatedFileSystem::OpenFile final : public File {
     const bool ends = files_.IsTheLast();
     if (!ends || files_.random_.Chance(0.5)) inode_->unsynced.clear();
     if (ends) throw SimulatedCrash();
-    return OkStatus();
-  }
-
-  Status Truncate(uint64_t size) override {
-    CheckAlive();
-    RETURN_IF_ERROR(files_.TakeError(Operation::kWrite));
-    MarkDirty();
-    inode_->Truncate(size);
-    if (files_.IsTheLast()) throw SimulatedCrash();
     return OkStatus();
   }
 
@@ -286,6 +267,7 @@ StatusOr<std::unique_ptr<File>> SimulatedFileSystem::Create(const std::string& p
 }
 
 Status SimulatedFileSystem::Rename(const std::string& from, const std::string& to) {
+  RETURN_IF_ERROR(TakeError(Operation::kRename));
   const auto found = names_.find(from);
   if (found == names_.end()) return absl::NotFoundError(StrCat(from, ": no such file"));
   ChangeNames(DirectoryOf(to), {from, to}, {nullptr, found->second});
@@ -323,7 +305,7 @@ Status SimulatedFileSystem::CreateDirectory(const std::string& path) {
 }
 
 Status SimulatedFileSystem::SyncDirectory(const std::string& path) {
-  RETURN_IF_ERROR(TakeError(Operation::kSync));
+  RETURN_IF_ERROR(TakeError(Operation::kSyncDirectory));
   const bool ends = IsTheLast();
   if (!ends || random_.Chance(0.5)) {
     std::erase_if(unsynced_names_,

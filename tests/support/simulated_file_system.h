@@ -37,7 +37,7 @@ class SimulatedFileSystem final : public FileSystem {
 
   // ---- Faults ----
 
-  enum class Operation { kWrite, kSync, kRead };
+  enum class Operation { kWrite, kSync, kRead, kRename, kSyncDirectory };
   // The next operation of the kind fails with `error`. A write or read then does nothing; after a
   // failed sync the written bytes are in the page cache only, where no later sync finds them.
   void FailNext(Operation operation, Status error);

@@ -48,7 +48,8 @@ TEST_F(NoWalEnvTest, AFailingSyncEndsTheProcess) {
       "store/000004.ldb: sync: .*EIO");
   EXPECT_DEATH(
       {
-        files_.FailNext(paxos::SimulatedFileSystem::Operation::kSync, absl::InternalError("EIO"));
+        files_.FailNext(paxos::SimulatedFileSystem::Operation::kSyncDirectory,
+                        absl::InternalError("EIO"));
         static_cast<void>(env_.RenameFile("store/000004.ldb", "store/000005.ldb"));
       },
       "sync of its directory: .*EIO");

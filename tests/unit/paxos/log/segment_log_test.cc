@@ -199,6 +199,36 @@ TEST_F(LogDeathTest, AFailingWriteOrSyncEndsTheProcess) {
   }
 }
 
+TEST_F(LogDeathTest, AFailureWhileANewSegmentIsMadeEndsTheProcess) {
+  // The next group does not fit into the first segment any more.
+  Append({AcceptedAt(1, std::string(10'000, 'a'))});
+  for (const auto operation :
+       {SimulatedFileSystem::Operation::kWrite, SimulatedFileSystem::Operation::kSync,
+        SimulatedFileSystem::Operation::kRename,
+        SimulatedFileSystem::Operation::kSyncDirectory}) {
+    EXPECT_DEATH(
+        {
+          files_.FailNext(operation, absl::InternalError("log/x: input/output error"));
+          Append({AcceptedAt(2, std::string(10'000, 'b'))});
+        },
+        "the log cannot be written: log/x: input/output error");
+  }
+  Append({AcceptedAt(2, std::string(10'000, 'b'))});
+  EXPECT_TRUE(files_.Exists(SegmentPath(2))) << "the failures above struck elsewhere";
+}
+
+TEST_F(LogDeathTest, AFailingPromiseEndsTheProcess) {
+  for (const auto operation :
+       {SimulatedFileSystem::Operation::kWrite, SimulatedFileSystem::Operation::kSync}) {
+    EXPECT_DEATH(
+        {
+          files_.FailNext(operation, absl::InternalError("log/x: input/output error"));
+          Append({PromiseOf(5)});
+        },
+        "the log cannot be written: log/x: input/output error");
+  }
+}
+
 TEST_F(LogTest, AReadErrorIsReported) {
   Append({AcceptedAt(1, "a")});
   files_.FailNext(SimulatedFileSystem::Operation::kRead, absl::InternalError("bad sector"));
