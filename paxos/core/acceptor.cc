@@ -142,7 +142,8 @@ std::optional<Ticket> Acceptor::VoteFor(const SlotEntry& proposal, Ballot ballot
   SlotVote& vote = votes_.At(proposal.slot);
   if (vote.chosen) {
     if (IsSameValue(*vote.entry, *proposal.entry)) return vote.ticket;
-    PROBE("another value was proposed for a slot known to be chosen");
+    LOG(ERROR) << "n" << ballot.node << " proposes another value than the chosen one: slot="
+               << proposal.slot << " ballot=" << ballot;
     return std::nullopt;
   }
   if (vote.entry != nullptr && vote.ballot == ballot) {

@@ -14,8 +14,12 @@ constexpr size_t kOverheadBytes = 64;
 }  // namespace
 
 void CommandQueue::Push(ProposalId id, std::string command, Time deadline) {
-  bytes_ += command.size() + kOverheadBytes;
+  bytes_ += BytesOf(command);
   waiting_.push_back({.id = id, .deadline = deadline, .command = std::move(command)});
+}
+
+size_t CommandQueue::BytesOf(const std::string& command) {
+  return command.size() + kOverheadBytes;
 }
 
 std::vector<ProposalId> CommandQueue::TakeBatch(size_t bytes_max, Time now, std::string& payload,
@@ -42,7 +46,7 @@ void CommandQueue::DropAll(DroppedProposal::Reason reason, std::vector<DroppedPr
 CommandQueue::Waiting CommandQueue::Pop() {
   Waiting next = std::move(waiting_.front());
   waiting_.pop_front();
-  bytes_ -= next.command.size() + kOverheadBytes;
+  bytes_ -= BytesOf(next.command);
   return next;
 }
 

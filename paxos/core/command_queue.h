@@ -24,6 +24,8 @@ class CommandQueue {
 
   bool empty() const { return waiting_.empty(); }
   size_t bytes() const { return bytes_; }
+  // What a command adds to that.
+  static size_t BytesOf(const std::string& command);
 
  private:
   struct Waiting {

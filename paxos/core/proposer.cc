@@ -124,7 +124,6 @@ void Proposer::OnConfiguration(const Configuration& configuration, Slot chosen_i
   if (state_ == State::kProposing && phase1_.IsComplete(configuration, chosen_index)) {
     return Plan(configuration, chosen_index, acceptor);
   }
-  PROBE("the configuration changed below a candidate or leader without enough promises");
   state_ = State::kPreparing;
   is_planned_ = false;
   barrier_ = kNoSlot;

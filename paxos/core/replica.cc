@@ -77,7 +77,10 @@ void Replica::OnApplied(Slot slot, Time now, Output& out) {
 ProposeResult Replica::Propose(ProposalId id, std::string command, Time deadline) {
   if (role_ != Role::kLeader || proposer_.is_closed()) return ProposeResult::kNotLeader;
   if (command.size() > options_.command_bytes_max) return ProposeResult::kTooLarge;
-  if (pending_bytes() + command.size() > options_.pending_bytes_max) {
+  const bool is_full =
+      pending_bytes() + CommandQueue::BytesOf(command) > options_.pending_bytes_max;
+  // The largest command finds room where nothing waits.
+  if (is_full && !proposer_.queue().empty()) {
     PROBE("a proposal was refused because too much waits");
     return ProposeResult::kOverloaded;
   }
@@ -103,10 +106,7 @@ void Replica::Flush(Time now, Output& out) {
 bool Replica::ShouldIgnore(const Envelope& envelope) const {
   const Member* const member = configuration_.Find(envelope.from);
   if (envelope.to != self_.node || member == nullptr) return true;
-  if (!member->incarnation.IsZero() && member->incarnation != envelope.from_incarnation) {
-    PROBE("a message from another incarnation was dropped");
-    return true;
-  }
+  if (!member->incarnation.IsZero() && member->incarnation != envelope.from_incarnation) return true;
   if (!envelope.to_life.IsZero() && envelope.to_life != self_.life) {
     PROBE("an answer to an earlier life was dropped");
     return true;

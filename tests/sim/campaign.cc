@@ -1,46 +1,49 @@
 #include "tests/sim/campaign.h"
 
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <iomanip>
 #include <iostream>
-#include <map>
+#include <new>
 #include <sstream>
 
 #include <glog/logging.h>
 
 #include "paxos/base/planted_bug.h"
+#include "paxos/base/posix_clock.h"
 #include "paxos/base/probe.h"
-#include "tests/sim/nemesis.h"
+#include "tests/sim/report.h"
 
 namespace decree::sim {
 namespace {
 
 // One run in so many is done twice, and must do the same both times.
 constexpr size_t kRepeatEach = 50;
-// From so many seeds on, each kind of fault must have happened.
-constexpr size_t kManySeeds = 100;
+// How much of a broken run's trace is shown.
+constexpr int kLastEvents = 40;
+
+// ---- A broken rule ----
+
+struct RunningSeed {
+  std::string command;
+  bool is_traced = false;
+};
 
 // What is to be said of the run under way if it ends the program.
-std::string& RunningCommand() {
-  static std::string& command = *new std::string;
-  return command;
+RunningSeed& Running() {
+  static RunningSeed& running = *new RunningSeed;
+  return running;
 }
 
-void OnFailure() {
-  std::cerr << "\nA rule was broken. To see it again, with every message:\n  "
-            << RunningCommand() << std::endl;
-  _exit(1);
-}
-
-std::string CommandFor(const RunOptions& run) {
+std::string CommandFor(const RunOptions& run, const std::string& faults) {
   std::ostringstream command;
-  command << "decree-sim --seed " << run.seed << " --runs 1 --nodes " << run.nodes
-          << " --virtual-seconds " << run.faulty / Seconds(1);
+  command << "decree-sim --seed " << run.seed << " --runs 1 --nodes " << run.nodes << " --faults "
+          << faults << " --virtual-seconds " << run.faulty / Seconds(1);
   if (run.clocks_beyond_margin) command << " --clocks-beyond-margin";
 #ifdef DECREE_PLANTED_BUGS
   for (const PlantedBug bug : AllPlantedBugs()) {
@@ -51,69 +54,88 @@ std::string CommandFor(const RunOptions& run) {
   return command.str();
 }
 
-struct Totals {
-  uint64_t runs = 0;
-  uint64_t virtual_milliseconds = 0;
-  uint64_t chosen = 0;
-  uint64_t operations = 0;
-  uint64_t repeated = 0;
-  std::map<std::string, uint64_t> counts;
-  std::map<std::string, uint64_t> probes;
+// A run repeats itself bit for bit, so what led to the failure is had by running it once more.
+void PrintLastEvents(const std::string& command) {
+  char self[4096];
+  const ssize_t size = readlink("/proc/self/exe", self, sizeof(self));
+  if (size <= 0) return;
+  const std::string arguments = command.substr(command.find(' '));
+  std::cerr << "\nThe last events:" << std::endl;
+  const std::string again = StrCat("'", std::string(self, static_cast<size_t>(size)), "'", arguments,
+                                   " 2>/dev/null | grep '^\\[' | tail -n ", kLastEvents,
+                                   " | cut -c 1-160 >&2");
+  if (std::system(again.c_str()) != 0) std::cerr << "(cannot be had)" << std::endl;
+}
 
-  void Add(const Totals& other) {
-    runs += other.runs;
-    virtual_milliseconds += other.virtual_milliseconds;
-    chosen += other.chosen;
-    operations += other.operations;
-    repeated += other.repeated;
-    for (const auto& [kind, count] : other.counts) counts[kind] += count;
-    for (const auto& [name, count] : other.probes) probes[name] += count;
+// glog has printed the rule.
+void OnFailure() {
+  const RunningSeed& running = Running();
+  if (!running.is_traced) PrintLastEvents(running.command);
+  std::cout.flush();
+  std::cerr << "\nA rule was broken; it is named above, in the line that begins with F. To see it "
+               "again, with every event:\n  "
+            << running.command << std::endl;
+  _exit(1);
+}
+
+// ---- Progress ----
+
+// Runs done so far by all processes, and a line that tells of them.
+class Progress {
+ public:
+  explicit Progress(uint64_t total)
+      : total_(total), is_shown_(isatty(STDERR_FILENO) != 0), started_(clock_.Now()) {
+    void* const shared = mmap(nullptr, sizeof(*done_), PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    PCHECK(shared != MAP_FAILED);
+    done_ = new (shared) std::atomic<uint64_t>(0);
   }
+  ~Progress() {
+    if (is_shown_) std::cerr << "\r\x1b[K" << std::flush;
+    munmap(done_, sizeof(*done_));
+  }
+
+  Duration elapsed() const { return clock_.Now() - started_; }
+
+  void OnRunDone() {
+    const uint64_t done = done_->fetch_add(1, std::memory_order_relaxed) + 1;
+    if (!is_shown_ || clock_.Now() < draw_next_) return;
+    draw_next_ = clock_.Now() + Milliseconds(200);
+    const double seconds = std::chrono::duration<double>(elapsed()).count();
+    const double rate = static_cast<double>(done) / seconds;
+    std::cerr << "\r" << done << " of " << total_ << " runs, " << std::fixed << std::setprecision(0)
+              << rate << " a second, " << static_cast<double>(total_ - done) / rate
+              << " s to go\x1b[K" << std::flush;
+  }
+
+ private:
+  const uint64_t total_;
+  const bool is_shown_;
+  const PosixClock clock_;
+  const Time started_;
+  Time draw_next_;
+  std::atomic<uint64_t>* done_;  // shared with the other processes
 };
 
-void Write(std::ostream& out, const Totals& totals) {
-  out << "totals " << totals.runs << ' ' << totals.virtual_milliseconds << ' ' << totals.chosen
-      << ' ' << totals.operations << ' ' << totals.repeated << '\n';
-  for (const auto& [kind, count] : totals.counts) out << "count " << count << ' ' << kind << '\n';
-  for (const auto& [name, count] : totals.probes) out << "probe " << count << ' ' << name << '\n';
-}
-
-Totals Read(std::istream& in) {
-  Totals totals;
-  for (std::string what; in >> what;) {
-    if (what == "totals") {
-      in >> totals.runs >> totals.virtual_milliseconds >> totals.chosen >> totals.operations >>
-          totals.repeated;
-      continue;
-    }
-    uint64_t count = 0;
-    std::string name;
-    in >> count;
-    std::getline(in >> std::ws, name);
-    (what == "count" ? totals.counts : totals.probes)[name] = count;
-  }
-  return totals;
-}
+// ---- Runs ----
 
 // Every `stride`-th seed from `first` on.
-Totals RunSeeds(const CampaignOptions& options, size_t first, size_t stride) {
+Totals RunSeeds(const CampaignOptions& options, size_t first, size_t stride, Progress& progress) {
   google::InstallFailureFunction(&OnFailure);
   Totals totals;
   for (size_t i = first; i < options.seeds.size(); i += stride) {
+    if (options.time_limit.has_value() && progress.elapsed() >= *options.time_limit) break;
     RunOptions run = options.run;
     run.seed = options.seeds[i].seed;
     run.nodes = options.seeds[i].nodes;
-    RunningCommand() = CommandFor(run);
+    Running() = {.command = CommandFor(run, options.faults), .is_traced = run.trace};
     const RunResult result = RunSimulation(run);
-    if (i % kRepeatEach == 0) {
+    if (i % kRepeatEach == 0 && !run.trace) {
       CHECK_EQ(RunSimulation(run).hash, result.hash) << "the same seed did two different things";
       ++totals.repeated;
     }
-    ++totals.runs;
-    totals.virtual_milliseconds += static_cast<uint64_t>(ToMilliseconds(result.virtual_time));
-    totals.chosen += result.chosen;
-    totals.operations += result.operations;
-    for (const auto& [kind, count] : result.counts) totals.counts[kind] += count;
+    totals.Add(result);
+    progress.OnRunDone();
   }
   totals.probes = Probe::Counts();
   return totals;
@@ -125,7 +147,7 @@ struct Job {
   int pipe = -1;
 };
 
-Job StartJob(const CampaignOptions& options, size_t number) {
+Job StartJob(const CampaignOptions& options, size_t number, Progress& progress) {
   int ends[2];
   PCHECK(pipe(ends) == 0);
   std::cout.flush();
@@ -134,7 +156,7 @@ Job StartJob(const CampaignOptions& options, size_t number) {
   if (process == 0) {
     close(ends[0]);
     std::ostringstream text;
-    Write(text, RunSeeds(options, number, options.jobs));
+    Write(text, RunSeeds(options, number, options.jobs, progress));
     const std::string bytes = text.str();
     FILE* const out = fdopen(ends[1], "w");
     fwrite(bytes.data(), 1, bytes.size(), out);
@@ -160,63 +182,33 @@ Totals FinishJob(const Job& job) {
   return Read(in);
 }
 
-void PrintCounts(const char* title, const std::map<std::string, uint64_t>& counts) {
-  std::cout << title << '\n';
-  for (const auto& [name, count] : counts) {
-    std::cout << "  " << std::setw(10) << count << "  " << name << '\n';
-  }
-}
-
-// What must not be missing from a campaign over many seeds.
-bool HasSeenEverything(const Totals& totals) {
-  std::vector<std::string> wanted = Nemesis::KindNames();
-  for (const char* kind :
-       {"message lost", "message repeated", "message delayed", "message cut off", "request lost",
-        "answer lost", "crash in the middle of a turn", "torn write cut off", "leader elected",
-        "write answered", "read answered", "stale read answered", "outcome unknown"}) {
-    wanted.push_back(kind);
-  }
-  bool all = true;
-  for (const std::string& kind : wanted) {
-    if (totals.counts.contains(kind)) continue;
-    std::cout << "MISSING: " << kind << " never happened\n";
-    all = false;
-  }
-  return all;
+Totals RunAll(const CampaignOptions& options, Progress& progress) {
+  if (options.jobs <= 1) return RunSeeds(options, 0, 1, progress);
+  std::vector<Job> jobs;
+  for (uint32_t job = 0; job < options.jobs; ++job) jobs.push_back(StartJob(options, job, progress));
+  Totals totals;
+  for (const Job& job : jobs) totals.Add(FinishJob(job));
+  return totals;
 }
 
 }  // namespace
 
 bool RunCampaign(const CampaignOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
   Totals totals;
-  if (options.jobs <= 1) {
-    totals = RunSeeds(options, 0, 1);
+  double real_seconds = 0;
+  {
+    Progress progress(options.seeds.size());
+    totals = RunAll(options, progress);
+    real_seconds = std::chrono::duration<double>(progress.elapsed()).count();
+  }
+  const std::vector<std::string> missing = Missing(totals, totals.runs, options.faults == "all");
+  if (options.json) {
+    PrintJson(std::cout, totals, real_seconds, missing);
   } else {
-    std::vector<Job> jobs;
-    for (uint32_t job = 0; job < options.jobs; ++job) jobs.push_back(StartJob(options, job));
-    for (const Job& job : jobs) totals.Add(FinishJob(job));
+    PrintText(std::cout, totals, real_seconds);
+    for (const std::string& line : missing) std::cout << "MISSING: " << line << '\n';
   }
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-
-  std::map<std::string, uint64_t> reached;
-  std::map<std::string, uint64_t> unreached;
-  for (const auto& [name, count] : totals.probes) (count > 0 ? reached : unreached)[name] = count;
-  PrintCounts("happened:", totals.counts);
-  PrintCounts("rare situations:", reached);
-  if (!unreached.empty()) PrintCounts("rare situations not reached:", unreached);
-  const double virtual_seconds = static_cast<double>(totals.virtual_milliseconds) / 1000;
-  std::cout << std::fixed << std::setprecision(1) << "runs=" << totals.runs
-            << " (repeated with the same result: " << totals.repeated << ")"
-            << " virtual_s=" << virtual_seconds << " real_s=" << took.count()
-            << " speed=" << virtual_seconds / took.count() << " slots_chosen=" << totals.chosen
-            << " operations=" << totals.operations << " probes=" << reached.size() << '/'
-            << totals.probes.size() << " violations=0\n";
-  if (totals.chosen == 0) {
-    std::cout << "MISSING: nothing was chosen\n";
-    return false;
-  }
-  return options.seeds.size() < kManySeeds || HasSeenEverything(totals);
+  return missing.empty();
 }
 
 }  // namespace decree::sim

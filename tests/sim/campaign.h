@@ -2,9 +2,11 @@
 // Runs the simulator over many seeds and sums up what it has seen.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "paxos/base/time.h"
 #include "tests/sim/simulation.h"
 
 namespace decree::sim {
@@ -18,12 +20,17 @@ struct CampaignOptions {
   std::vector<Seed> seeds;
   // Of every run; its seed and nodes are taken from `seeds`.
   RunOptions run;
-  uint32_t jobs = 1;  // processes
+  std::string faults = "all";  // as they were given, for the command that repeats a failure
+  uint32_t jobs = 1;           // processes
+  // No run begins after so long; the summary tells how many were done.
+  std::optional<Duration> time_limit;
+  bool json = false;
 };
 
-// Prints a summary. False if the campaign proves little: if nothing was chosen, or, over many seeds,
-// some kind of fault never happened. A run in which a rule breaks ends the program with status 1,
-// after printing the command that repeats it.
+// Prints a summary, and while it runs a line on the terminal. False if the campaign proves little: if
+// nothing was chosen, or, over many seeds, some kind of fault or rare situation never came up.
+// A run in which a rule breaks ends the program with status 1, after it has printed the rule, the last
+// events, and the command that repeats it.
 bool RunCampaign(const CampaignOptions& options);
 
 }  // namespace decree::sim

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <sstream>
 #include <string>
+#include <thread>
 
 #include <CLI/CLI.hpp>
 #include <glog/logging.h>
@@ -53,7 +54,9 @@ int Main(int argc, char** argv) {
   int64_t virtual_seconds = 20;
   std::string seeds_file;
   std::string plant;
+  double time_limit_seconds = 0;
   CampaignOptions options;
+  options.jobs = std::max(1u, std::thread::hardware_concurrency());
 
   CLI::App app("Runs simulated clusters and checks every rule after every step.");
   app.add_option("--seed", first_seed, "The first seed")->capture_default_str();
@@ -65,12 +68,19 @@ int Main(int argc, char** argv) {
   app.add_option("--virtual-seconds", virtual_seconds, "How long faults and load go on")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
+  app.add_option("--faults", options.faults,
+                 "all: each seed draws its own among all kinds; none; or the names of kinds, with "
+                 "commas between, that every seed has")
+      ->capture_default_str();
+  app.add_option("--time-limit", time_limit_seconds, "Begin no run after so many seconds")
+      ->check(CLI::Range(0.001, 1e9));
   app.add_option("--jobs", options.jobs, "Processes to spread the seeds over")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
   app.add_option("--seeds-file", seeds_file, "Run the seeds of this file (lines \"NODES SEED\")");
   app.add_option("--plant", plant, "Break one rule on purpose; \"list\" names them");
-  app.add_flag("--trace", options.run.trace, "Print every message and fault");
+  app.add_flag("--trace", options.run.trace, "Print every event");
+  app.add_flag("--json", options.json, "Print the summary as JSON");
   app.add_flag("--clocks-beyond-margin", options.run.clocks_beyond_margin,
                "Let clocks drift far beyond the margin: a violation may be found");
   CLI11_PARSE(app, argc, argv);
@@ -81,6 +91,18 @@ int Main(int argc, char** argv) {
   }
   if (!plant.empty() && !Plant(plant)) return 2;
   options.run.faulty = Seconds(virtual_seconds);
+  if (options.faults != "all") {
+    const StatusOr<FaultSet> faults = ParseFaults(options.faults);
+    if (!faults.ok()) {
+      std::cerr << "--faults: " << faults.status().message() << '\n';
+      return 2;
+    }
+    options.run.faults = *faults;
+  }
+  if (time_limit_seconds > 0) {
+    options.time_limit = std::chrono::duration_cast<Duration>(
+        std::chrono::duration<double>(time_limit_seconds));
+  }
   if (!seeds_file.empty()) {
     if (!ReadSeeds(seeds_file, options.seeds)) {
       std::cerr << seeds_file << ": cannot be read\n";

@@ -3,36 +3,50 @@
 #include <algorithm>
 
 namespace decree::sim {
+namespace {
+
+std::string CountedName(Fault fault) { return "fault: " + std::string(FaultName(fault)); }
+
+}  // namespace
 
 Nemesis::Nemesis(World& world, Nodes& nodes, Random random)
     : world_(world), nodes_(nodes), random_(random) {}
 
-const std::vector<Nemesis::Kind>& Nemesis::Kinds() {
-  static const std::vector<Kind>& kinds = *new std::vector<Kind>{
-      {"fault: power loss", &FaultKinds::power_loss, &Nemesis::PowerLoss},
-      {"fault: kill", &FaultKinds::kill, &Nemesis::Kill},
-      {"fault: crash at a write", &FaultKinds::crash_at_write, &Nemesis::CrashAtWrite},
-      {"fault: failing sync", &FaultKinds::failing_sync, &Nemesis::FailingSync},
-      {"fault: crash of all", &FaultKinds::crash_of_all, &Nemesis::CrashOfAll},
-      {"fault: pause", &FaultKinds::pause, &Nemesis::Pause},
-      {"fault: split", &FaultKinds::split, &Nemesis::Split},
-      {"fault: cut between two", &FaultKinds::cut_pair, &Nemesis::CutPair},
-      {"fault: cut one way", &FaultKinds::cut_one_way, &Nemesis::CutOneWay},
-      {"fault: isolated leader", &FaultKinds::isolate_leader, &Nemesis::IsolateLeader},
-      {"fault: slow disk", &FaultKinds::slow_disk, &Nemesis::SlowDisk},
-      {"fault: transfer", &FaultKinds::transfer, &Nemesis::Transfer},
-      {"fault: clock rate", &FaultKinds::clock_rate, &Nemesis::ClockRate},
+const std::vector<Nemesis::Stroke>& Nemesis::Strokes() {
+  static const std::vector<Stroke>& strokes = *new std::vector<Stroke>{
+      {Fault::kPowerLoss, &Nemesis::PowerLoss},
+      {Fault::kKill, &Nemesis::Kill},
+      {Fault::kCrashAtWrite, &Nemesis::CrashAtWrite},
+      {Fault::kFailingDisk, &Nemesis::FailingDisk},
+      {Fault::kCrashOfAll, &Nemesis::CrashOfAll},
+      {Fault::kPause, &Nemesis::Pause},
+      {Fault::kSplit, &Nemesis::Split},
+      {Fault::kCutPair, &Nemesis::CutPair},
+      {Fault::kCutOneWay, &Nemesis::CutOneWay},
+      {Fault::kIsolateLeader, &Nemesis::IsolateLeader},
+      {Fault::kRestartGranters, &Nemesis::RestartGranters},
+      {Fault::kSlowDisk, &Nemesis::SlowDisk},
+      {Fault::kTransfer, &Nemesis::Transfer},
+      {Fault::kClockRate, &Nemesis::ClockRate},
+      {Fault::kClockJump, &Nemesis::ClockJump},
   };
-  return kinds;
+  return strokes;
 }
 
-std::vector<std::string> Nemesis::KindNames() {
-  std::vector<std::string> names;
-  for (const Kind& kind : Kinds()) names.push_back(kind.name);
+std::vector<std::string> Nemesis::CountedNames() {
+  std::vector<std::string> names{CountedName(Fault::kIsolateNewLeader)};
+  for (const Stroke& stroke : Strokes()) names.push_back(CountedName(stroke.fault));
   return names;
 }
 
+void Nemesis::Note(Fault fault) {
+  const std::string name = CountedName(fault);
+  world_.trace.Count(name);
+  world_.trace.Print([&](auto& out) { out << name; });
+}
+
 void Nemesis::Begin() {
+  stopped_ = false;
   world_.network->SetFaults(world_.swarm.network);
   Next();
 }
@@ -47,15 +61,14 @@ void Nemesis::Stop() {
 void Nemesis::Next() {
   world_.queue.After(random_.Between(Milliseconds(1), world_.swarm.fault_gap_max), [this] {
     if (stopped_) return;
-    std::vector<const Kind*> enabled;
-    for (const Kind& kind : Kinds()) {
-      if (world_.swarm.faults.*kind.enabled) enabled.push_back(&kind);
+    std::vector<const Stroke*> enabled;
+    for (const Stroke& stroke : Strokes()) {
+      if (world_.swarm.faults.Has(stroke.fault)) enabled.push_back(&stroke);
     }
     if (enabled.empty()) return;
-    const Kind& kind = *enabled[random_.Below(enabled.size())];
-    world_.trace.Count(kind.name);
-    world_.trace.Print([&](auto& out) { out << kind.name; });
-    (this->*kind.strike)();
+    const Stroke& stroke = *enabled[random_.Below(enabled.size())];
+    Note(stroke.fault);
+    (this->*stroke.strike)();
     Next();
   });
 }
@@ -83,7 +96,7 @@ void Nemesis::Kill() {
 
 void Nemesis::CrashAtWrite() { LeaderOrAny().CrashAtWrite(random_.Between(1, 30)); }
 
-void Nemesis::FailingSync() { LeaderOrAny().FailNextSync(); }
+void Nemesis::FailingDisk() { LeaderOrAny().FailDiskAfter(random_.Between(1, 10)); }
 
 void Nemesis::CrashOfAll() {
   for (const auto& node : nodes_) {
@@ -139,10 +152,41 @@ void Nemesis::CutOneWay() {
   HealLater();
 }
 
-void Nemesis::IsolateLeader() {
-  const SimNode& leader = Leader();
+void Nemesis::IsolateLeader() { IsolateLeaderNow(Leader()); }
+
+void Nemesis::IsolateLeaderNow(const SimNode& leader) {
   for (const auto& other : nodes_) CutBothWays(leader, *other);
   HealLater();
+}
+
+void Nemesis::OnNewLeader(const SimNode& leader) {
+  // It may have heard no answer yet, and holds no lease.
+  if (stopped_ || !world_.swarm.faults.Has(Fault::kIsolateNewLeader) || random_.Chance(0.5)) return;
+  world_.queue.After(random_.Between(Duration(0), world_.swarm.options.heartbeat),
+                     [this, &leader] {
+                       if (stopped_) return;
+                       Note(Fault::kIsolateNewLeader);
+                       IsolateLeaderNow(leader);
+                     });
+}
+
+// One node is kept from the leader until it wants to lead itself; then those that have granted the
+// leader its lease restart, out of its reach.
+void Nemesis::RestartGranters() {
+  const SimNode& leader = Leader();
+  const SimNode& contender = AnyNode();
+  if (&leader == &contender) return;
+  CutBothWays(leader, contender);
+  const Duration timeout = world_.swarm.options.election_timeout_max;
+  world_.queue.After(random_.Between(timeout, 2 * timeout), [this, &leader, &contender] {
+    if (stopped_) return;
+    for (const auto& node : nodes_) {
+      if (node.get() == &leader || node.get() == &contender || !node->IsUp()) continue;
+      CutBothWays(leader, *node);
+      node->DieBriefly();
+    }
+    HealLater();
+  });
 }
 
 // ---- The rest ----
@@ -161,8 +205,15 @@ void Nemesis::Transfer() {
 
 void Nemesis::ClockRate() {
   const auto ppm_max = static_cast<uint64_t>(world_.swarm.clock_ppm_max);
-  AnyNode().SetClockRate(static_cast<int64_t>(random_.Below(2 * ppm_max + 1)) -
-                         world_.swarm.clock_ppm_max);
+  // Often at the edge.
+  const uint64_t gain = random_.Chance(0.5) ? random_.Below(2 * ppm_max + 1)
+                        : random_.Chance(0.5) ? 0 : 2 * ppm_max;
+  AnyNode().SetClockRate(static_cast<int64_t>(gain) - world_.swarm.clock_ppm_max);
+}
+
+void Nemesis::ClockJump() {
+  const Duration longest = world_.swarm.clock_jump_max;
+  AnyNode().LeapClock(random_.Chance(0.5) ? longest : random_.Between(Duration(0), longest));
 }
 
 }  // namespace decree::sim

@@ -20,23 +20,25 @@ class Nemesis {
   // No fault begins any more, and all that lasted ends.
   void Stop();
 
-  // Every kind there is, as counted in the trace.
-  static std::vector<std::string> KindNames();
+  // To be told of a node that has just begun to lead.
+  void OnNewLeader(const SimNode& leader);
+
+  // As counted in the trace, of every fault there is.
+  static std::vector<std::string> CountedNames();
 
  private:
-  struct Kind {
-    std::string name;
-    bool FaultKinds::*enabled;
+  struct Stroke {
+    Fault fault;
     void (Nemesis::*strike)();
   };
-  static const std::vector<Kind>& Kinds();
+  static const std::vector<Stroke>& Strokes();
 
   void Next();
 
   void PowerLoss();
   void Kill();
   void CrashAtWrite();
-  void FailingSync();
+  void FailingDisk();
   void CrashOfAll();
   void Pause();
   void Split();
@@ -46,18 +48,22 @@ class Nemesis {
   void SlowDisk();
   void Transfer();
   void ClockRate();
+  void ClockJump();
+  void RestartGranters();
 
+  void Note(Fault fault);
   SimNode& AnyNode();
   // A node that leads, if there is one; else any.
   SimNode& Leader();
   SimNode& LeaderOrAny() { return random_.Chance(0.5) ? Leader() : AnyNode(); }
   void CutBothWays(const SimNode& a, const SimNode& b);
   void HealLater();
+  void IsolateLeaderNow(const SimNode& leader);
 
   World& world_;
   Nodes& nodes_;
   Random random_;
-  bool stopped_ = false;
+  bool stopped_ = true;
 };
 
 }  // namespace decree::sim

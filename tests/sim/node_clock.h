@@ -28,6 +28,9 @@ class NodeClock final : public Clock {
     ppm_ = ppm;
   }
 
+  // The clock leaps ahead: the machine was suspended, or its clock corrected.
+  void Leap(Duration ahead) { base_time_ += ahead; }
+
   // ---- Time that the process spends within one event: a slow sync, a pause ----
 
   void Spend(Duration duration) { busy_ += duration; }

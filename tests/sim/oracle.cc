@@ -15,6 +15,8 @@ namespace {
 constexpr size_t kVotesKept = 1000;
 // What a new leader may have in flight of what it found.
 constexpr size_t kRecoverySlotsMax = 64;
+// What a queue may count for a command beside its bytes.
+constexpr size_t kCommandOverheadBytes = 128;
 
 // Names a slot's value, however it is held. The two must agree.
 uint64_t FingerprintOf(paxos::LogTime log_time, std::string_view commands,
@@ -61,7 +63,7 @@ void Oracle::OnSend(const paxos::Envelope& envelope) {
     for (const paxos::SlotEntry& item : accept->entries) {
       const auto [known, is_new] = proposed_.try_emplace({accept->ballot, item.slot}, item.entry);
       CHECK(is_new || *known->second == *item.entry)
-          << "two values were proposed under ballot " << accept->ballot << " in slot " << item.slot
+          << "rule 1: two values were proposed under ballot " << accept->ballot << " in slot " << item.slot
           << ": " << *known->second << " and " << *item.entry;
     }
   } else if (const auto* answer = std::get_if<paxos::FetchAnswer>(&envelope.message)) {
@@ -72,20 +74,21 @@ void Oracle::OnSend(const paxos::Envelope& envelope) {
 }
 
 void Oracle::NoteOwner(const Ballot& ballot, const paxos::Envelope& envelope) {
-  CHECK_EQ(ballot.node, envelope.from) << "a ballot of another node: " << envelope;
+  CHECK_EQ(ballot.node, envelope.from) << "rule 1: a ballot of another node: " << envelope;
   const auto [owner, is_new] = owners_.try_emplace(ballot, envelope.from_life);
-  CHECK_EQ(owner->second, envelope.from_life) << "ballot " << ballot << " was used by two lives";
+  CHECK_EQ(owner->second, envelope.from_life) << "rule 1: ballot " << ballot
+                                             << " was used by two lives";
 }
 
 void Oracle::OnStart(const paxos::Replica& replica, const std::vector<paxos::Vote>& votes) {
   const NodeId node = replica.self().node;
   const Said& said = said_[node];
-  CHECK_GE(replica.promised(), said.promised) << "n" << node << " forgot a promise";
+  CHECK_GE(replica.promised(), said.promised) << "rule 1: n" << node << " forgot a promise";
   std::map<Slot, const paxos::Vote*> found;
   for (const paxos::Vote& vote : votes) found[vote.slot] = &vote;
   for (const auto& [slot, ballot] : said.votes) {
     const auto vote = found.find(slot);
-    CHECK(vote != found.end()) << "n" << node << " forgot its vote in slot " << slot;
+    CHECK(vote != found.end()) << "rule 3: n" << node << " forgot its vote in slot " << slot;
     if (vote->second->chosen || vote->second->ballot >= ballot) continue;
     // It can only have known that this value is chosen: that is not written again when another
     // leader proposes it once more. So it must be what everybody has.
@@ -97,26 +100,30 @@ void Oracle::OnStart(const paxos::Replica& replica, const std::vector<paxos::Vot
 void Oracle::NoteChosen(Slot slot, uint64_t fingerprint, NodeId witness) {
   const auto [known, is_new] = chosen_.try_emplace(slot, fingerprint);
   CHECK_EQ(known->second, fingerprint)
-      << "two values were chosen: slot=" << slot << ", n" << witness << " has another than before";
+      << "rule 4: two values were chosen: slot=" << slot << ", n" << witness << " has another than before";
 }
 
 void Oracle::OnApplied(NodeId node, std::span<const paxos::SlotCommands> slots, uint64_t digest) {
   for (const paxos::SlotCommands& slot : slots) NoteChosen(slot.slot, Fingerprint(slot), node);
   const Slot last = slots.back().slot;
   const auto [known, is_new] = digests_.try_emplace(last, digest);
-  CHECK_EQ(known->second, digest) << "n" << node << " differs from another replica at slot " << last;
+  CHECK_EQ(known->second, digest) << "state machine: n" << node << " differs from another replica at slot " << last;
 }
 
-void Oracle::OnStep(const paxos::Replica& replica, Time local_now, const paxos::Options& options,
-                    Instant busy_until, Instant lease_until) {
+void Oracle::OnStep(const paxos::Replica& replica, Time local_now, const paxos::Options& options) {
   const NodeId node = replica.self().node;
   paxos::CheckInvariants(replica, local_now);
-  CHECK_GE(replica.chosen_index(), chosen_index_[node]) << "n" << node;
+  CHECK_GE(replica.chosen_index(), chosen_index_[node]) << "rule 4: n" << node << " forgot a chosen slot";
   chosen_index_[node] = replica.chosen_index();
-  CHECK_LE(replica.pending_bytes(), options.pending_bytes_max + options.command_bytes_max);
+  CHECK_LE(replica.pending_bytes(),
+           std::max(options.pending_bytes_max, options.command_bytes_max + kCommandOverheadBytes))
+      << "rule 12: n" << node;
   CHECK_LE(replica.proposer().slots_in_flight(),
-           std::max(options.slots_in_flight_max, kRecoverySlotsMax));
+           std::max(options.slots_in_flight_max, kRecoverySlotsMax))
+      << "rule 3: n" << node;
+}
 
+void Oracle::OnLease(NodeId node, Instant busy_until, Instant lease_until) {
   Belief& belief = leases_[node];
   const Instant believed = belief.HoldsAt(queue_.now()) ? belief.after : queue_.now();
   belief = {.busy_until = busy_until, .before = believed, .after = lease_until};
@@ -129,10 +136,11 @@ void Oracle::OnStep(const paxos::Replica& replica, Time local_now, const paxos::
 void Oracle::OnCrash(NodeId node) { leases_.erase(node); }
 
 void Oracle::CheckLeases() {
+  if (!checks_leases_) return;
   std::optional<NodeId> holder;
   for (const auto& [node, belief] : leases_) {
     if (!belief.HoldsAt(queue_.now())) continue;
-    CHECK(!holder.has_value()) << "n" << *holder << " and n" << node << " both hold a lease";
+    CHECK(!holder.has_value()) << "rule 7: n" << *holder << " and n" << node << " both hold a lease";
     holder = node;
   }
 }

@@ -17,7 +17,10 @@ namespace decree::sim {
 
 class Oracle {
  public:
-  explicit Oracle(EventQueue& queue) : queue_(queue) {}
+  // `checks_leases`: that no two nodes ever hold one at once. Not to be asked of clocks that run beyond
+  // the margin.
+  Oracle(EventQueue& queue, bool checks_leases)
+      : queue_(queue), checks_leases_(checks_leases) {}
 
   // A message leaves: what it says must be ours to say, and binds every later life of its sender.
   void OnSend(const paxos::Envelope& envelope);
@@ -25,10 +28,11 @@ class Oracle {
   void OnStart(const paxos::Replica& replica, const std::vector<paxos::Vote>& votes);
   // A node's state machine has taken these slots in; `digest` is over all that it ever did.
   void OnApplied(paxos::NodeId node, std::span<const paxos::SlotCommands> slots, uint64_t digest);
-  // A node has handled its inputs: it was at work from now until `busy_until`, and then believes that
-  // it holds a lease until `lease_until`.
-  void OnStep(const paxos::Replica& replica, Time local_now, const paxos::Options& options,
-              Instant busy_until, Instant lease_until);
+  // A node has handled its inputs.
+  void OnStep(const paxos::Replica& replica, Time local_now, const paxos::Options& options);
+  // A node was at work from now until `busy_until`, and then believes that it holds a lease until
+  // `lease_until`.
+  void OnLease(paxos::NodeId node, Instant busy_until, Instant lease_until);
   void OnCrash(paxos::NodeId node);
 
   // How many slots anybody has told of.
@@ -60,6 +64,7 @@ class Oracle {
   void CheckLeases();
 
   EventQueue& queue_;
+  const bool checks_leases_;
   std::map<paxos::Slot, uint64_t> chosen_;  // the value's fingerprint
   std::map<paxos::Slot, uint64_t> digests_;
   std::map<paxos::NodeId, Said> said_;

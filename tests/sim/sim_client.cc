@@ -43,6 +43,7 @@ void SimClient::Begin() {
 
 void SimClient::NextOperation() {
   if (stopped_) return;
+  if (random_.Chance(0.005)) SendMalformed();
   Operation operation;
   v1::Command command;
   Draw(operation, command);
@@ -77,6 +78,21 @@ std::string SimClient::NewValue() {
     value.append(random_.Below(world_.swarm.value_bytes_max), 'x');
   }
   return value;
+}
+
+void SimClient::SendMalformed() {
+  std::string bytes = "\xff";
+  for (uint64_t size = random_.Below(20); size > 0; --size) {
+    bytes.push_back(static_cast<char>(random_.Below(256)));
+  }
+  PickNode().Do([bytes](paxos::Node& process) {
+    process.Propose(bytes, kTimeNever, [](const paxos::Outcome& outcome) {
+      if (outcome.kind != paxos::Outcome::Kind::kApplied) return;
+      v1::CommandResult result;
+      CHECK(result.ParseFromString(outcome.answer));
+      CHECK_EQ(result.refusal(), v1::CommandResult::REFUSAL_MALFORMED);
+    });
+  });
 }
 
 void SimClient::Draw(Operation& operation, v1::Command& command) {
@@ -266,7 +282,7 @@ void SimClient::Return(SimNode& node, std::function<void()> deliver) {
 void SimClient::OnOutcome(const CallPtr& call, uint32_t attempt, const paxos::Outcome& outcome) {
   world_.trace.Print([&](auto& out) {
     out << 'c' << id_ << " hears of attempt " << attempt << ": outcome "
-        << static_cast<int>(outcome.kind) << " for " << call->command.ShortDebugString();
+        << static_cast<int>(outcome.kind) << " for " << EntryOf(*call);
   });
   switch (outcome.kind) {
     case paxos::Outcome::Kind::kApplied: {

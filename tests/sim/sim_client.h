@@ -53,6 +53,8 @@ class SimClient {
   using CallPtr = std::shared_ptr<Call>;
 
   void NextOperation();
+  // Bytes that are no command must change nothing, at all replicas alike.
+  void SendMalformed();
   void Draw(check::Operation& operation, v1::Command& command);
   void DrawSwap(const std::string& key, check::Operation& operation, v1::Command& command);
   std::string DrawKey();

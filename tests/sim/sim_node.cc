@@ -23,7 +23,7 @@ SimNode::SimNode(World& world, paxos::NodeId id, Random random)
       random_(random),
       clock_(world.queue, DrawClockStart(random_)),
       disk_(random_.Fork()),
-      files_(disk_.files(), [this] { BeforeSync(); }),
+      files_(disk_.files(), [this](auto operation) { return OnDiskOperation(operation); }),
       restart_max_(world.swarm.restart_max),
       sync_max_(world.swarm.sync_max) {
   const paxos::LogIdentity identity{.cluster = kCluster,
@@ -78,7 +78,7 @@ void SimNode::StartProcess() {
   process_ = std::move(process);
 }
 
-void SimNode::Die(Death death) {
+void SimNode::DieFor(Death death, Duration away_max) {
   const bool power_loss = death == Death::kPowerLoss;
   world_.trace.Count(power_loss ? "power loss" : "kill");
   world_.trace.Print(
@@ -86,11 +86,11 @@ void SimNode::Die(Death death) {
   process_.reset();
   inbox_.clear();
   disk_.Crash(death);
-  sync_fails_ = false;
+  disk_fails_after_ = 0;
   world_.oracle.OnCrash(id_);
   wake_at_ = Instant::max();
   // At least a little later than whatever the dying process had under way.
-  const Duration away = clock_.spent() + random_.Between(Milliseconds(1), restart_max_);
+  const Duration away = clock_.spent() + random_.Between(Milliseconds(1), away_max);
   busy_until_ = world_.queue.now() + away;
   worked_until_ = busy_until_;
   world_.queue.After(away, [this] {
@@ -102,15 +102,36 @@ void SimNode::Pause(Duration duration) {
   busy_until_ = std::max(busy_until_, world_.queue.now()) + duration;
 }
 
+void SimNode::AtRest(std::function<void()> action) {
+  if (worked_until_ <= world_.queue.now()) return action();
+  world_.queue.At(worked_until_, [this, action = std::move(action)] { AtRest(action); });
+}
+
 void SimNode::SetClockRate(int64_t ppm) {
-  // A process at work has read its clock at times that are still to come.
-  if (worked_until_ <= world_.queue.now()) return clock_.SetRate(ppm);
-  world_.queue.At(worked_until_, [this, ppm] { SetClockRate(ppm); });
+  AtRest([this, ppm] {
+    clock_.SetRate(ppm);
+    OnClockChanged();
+  });
+}
+
+void SimNode::LeapClock(Duration ahead) {
+  AtRest([this, ahead] {
+    if (world_.queue.now() < leaps_after_) return;
+    leaps_after_ = world_.queue.now() + 2 * world_.swarm.founding.lease;
+    clock_.Leap(ahead);
+    OnClockChanged();
+  });
+}
+
+void SimNode::OnClockChanged() {
+  if (!IsUp()) return;
+  NoteLease(clock_.Now());
+  WakeForDeadline();
 }
 
 void SimNode::StopFaults() {
   disk_.StopFaults();
-  sync_fails_ = false;
+  disk_fails_after_ = 0;
   sync_max_ = Milliseconds(1);
   restart_max_ = Milliseconds(100);
   // A pause is cut short; what the process has done took the time that it took.
@@ -171,20 +192,28 @@ void SimNode::FinishStep() {
   busy_until_ = std::max(busy_until_, worked_until_);
   const paxos::Replica& replica = process_->node->replica();
   const Time local_now = clock_.Now();
-  const Duration lease = replica.LeaseLeft(local_now);
-  const Instant lease_until = lease > Duration::zero() ? clock_.WhenShows(local_now + lease) : Instant();
-  world_.oracle.OnStep(replica, local_now, world_.swarm.options, busy_until_, lease_until);
+  world_.oracle.OnStep(replica, local_now, world_.swarm.options);
+  NoteLease(local_now);
   world_.trace.Mix(id_.value(), replica.chosen_index().value() ^ replica.promised().round << 32);
   NoteRole();
   clock_.BeginEvent();
   WakeForDeadline();
 }
 
+void SimNode::NoteLease(Time local_now) {
+  const Duration left = process_->node->replica().LeaseLeft(local_now);
+  world_.oracle.OnLease(id_, busy_until_,
+                        left > Duration::zero() ? clock_.WhenShows(local_now + left) : Instant());
+}
+
 void SimNode::NoteRole() {
   const paxos::Role role = process_->node->replica().role();
   if (role == last_role_) return;
   last_role_ = role;
-  if (role == paxos::Role::kLeader) world_.trace.Count("leader elected");
+  if (role == paxos::Role::kLeader) {
+    world_.trace.Count("leader elected");
+    world_.on_new_leader(*this);
+  }
   world_.trace.Print([&](auto& out) {
     out << 'n' << id_ << " is a " << RoleName(role) << " now, ballot "
         << process_->node->replica().ballot();
@@ -196,13 +225,14 @@ void SimNode::Send(paxos::Envelope envelope) {
   world_.network->Send(envelope, clock_.spent());
 }
 
-void SimNode::BeforeSync() {
-  clock_.Spend(random_.Between(Duration(0), sync_max_));
-  if (!sync_fails_) return;
-  sync_fails_ = false;
-  world_.trace.Count("failing sync");
-  // What the log does when a sync fails: it ends the process.
-  throw paxos::SimulatedCrash();
+bool SimNode::OnDiskOperation(TimedFileSystem::Operation operation) {
+  if (operation == TimedFileSystem::Operation::kSync) {
+    clock_.Spend(random_.Between(Duration(0), sync_max_));
+  }
+  if (disk_fails_after_ == 0 || --disk_fails_after_ > 0) return true;
+  world_.trace.Count("failing disk");
+  if (operation == TimedFileSystem::Operation::kSync) disk_.FailNextSync();
+  return false;
 }
 
 }  // namespace decree::sim

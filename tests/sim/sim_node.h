@@ -25,6 +25,8 @@
 
 namespace decree::sim {
 
+class SimNode;
+
 // What all nodes and clients share.
 struct World {
   EventQueue queue;
@@ -33,8 +35,10 @@ struct World {
   std::unique_ptr<Network> network;
   Oracle oracle;
   check::History history;
+  // Called when a node has begun to lead.
+  std::function<void(const SimNode& leader)> on_new_leader = [](const SimNode&) {};
 
-  explicit World(bool prints) : trace(queue, prints), oracle(queue) {}
+  World(bool prints, bool checks_leases) : trace(queue, prints), oracle(queue, checks_leases) {}
 };
 
 class SimNode final : private paxos::Transport {
@@ -47,7 +51,9 @@ class SimNode final : private paxos::Transport {
 
   // Starts the process and keeps it running from then on: when it dies, it starts again later.
   void Boot();
-  void Die(Death death);
+  void Die(Death death) { DieFor(death, restart_max_); }
+  // It starts again at once.
+  void DieBriefly() { DieFor(Death::kKilled, Milliseconds(2)); }
   // It does nothing for so long; its inputs wait.
   void Pause(Duration duration);
   bool IsUp() const { return process_ != nullptr; }
@@ -69,10 +75,13 @@ class SimNode final : private paxos::Transport {
 
   // The process dies at the `writes`-th write from now.
   void CrashAtWrite(uint64_t writes) { disk_.CrashAfter(writes); }
-  // It dies at its next sync, which fails.
-  void FailNextSync() { sync_fails_ = true; }
+  // The process dies at the `operations`-th write or sync from now, which fails: the disk answers EIO,
+  // and what was to be synced may never get there.
+  void FailDiskAfter(uint64_t operations) { disk_fails_after_ = operations; }
   void SetSyncTime(Duration longest) { sync_max_ = longest; }
   void SetClockRate(int64_t ppm);
+  // Not more than once in every lease: leaps would add up.
+  void LeapClock(Duration ahead);
   // No death is sudden any more.
   void StopFaults();
 
@@ -94,7 +103,12 @@ class SimNode final : private paxos::Transport {
   // Sees to it that TakeTurn is called then, or earlier.
   void WakeAt(Instant when);
   void WakeForDeadline();
-  void BeforeSync();
+  bool OnDiskOperation(TimedFileSystem::Operation operation);
+  void DieFor(Death death, Duration away_max);
+  // Does it as soon as the process's clock has not been read for a time that is still to come.
+  void AtRest(std::function<void()> action);
+  void OnClockChanged();
+  void NoteLease(Time local_now);
   void NoteRole();
 
   World& world_;
@@ -111,7 +125,8 @@ class SimNode final : private paxos::Transport {
   Instant wake_at_ = Instant::max();
   Duration restart_max_;
   Duration sync_max_;
-  bool sync_fails_ = false;
+  uint64_t disk_fails_after_ = 0;  // 0: never
+  Instant leaps_after_;
   paxos::Role last_role_ = paxos::Role::kFollower;
 };
 

@@ -22,8 +22,9 @@ constexpr uint64_t kStepsMax = 20'000'000;
 class Simulation {
  public:
   explicit Simulation(const RunOptions& options)
-      : options_(options), random_(options.seed * 2 + options.nodes), world_(options.trace) {
-    world_.swarm = Swarm::Draw(random_, options.nodes, options.clocks_beyond_margin);
+      : options_(options), random_(options.seed * 2 + options.nodes), world_(options.trace, !options.clocks_beyond_margin) {
+    world_.swarm = 
+        Swarm::Draw(random_, options.nodes, options.faults, options.clocks_beyond_margin);
     world_.network =
         std::make_unique<Network>(world_.queue, world_.trace, random_.Fork(),
                                   [this](const paxos::Envelope& envelope) {
@@ -33,6 +34,7 @@ class Simulation {
       nodes_.push_back(std::make_unique<SimNode>(world_, paxos::NodeId(id), random_.Fork()));
     }
     nemesis_ = std::make_unique<Nemesis>(world_, nodes_, random_.Fork());
+    world_.on_new_leader = [this](const SimNode& leader) { nemesis_->OnNewLeader(leader); };
     for (uint32_t id = 1; id <= world_.swarm.clients; ++id) {
       clients_.push_back(std::make_unique<SimClient>(world_, nodes_, seen_, id, random_.Fork()));
     }
@@ -57,7 +59,7 @@ class Simulation {
     ReadEverything();
     ExpectAgreement();
     const check::Verdict verdict = check::CheckHistory(world_.history);
-    CHECK(verdict.ok) << verdict.problem;
+    CHECK(verdict.ok) << "history: " << verdict.problem;
     return {.hash = world_.trace.hash(),
             .virtual_time = world_.queue.now().time_since_epoch(),
             .chosen = world_.oracle.chosen(),

@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "paxos/base/time.h"
+#include "tests/sim/fault.h"
 
 namespace decree::sim {
 
@@ -15,8 +17,9 @@ struct RunOptions {
   uint64_t seed = 1;
   uint32_t nodes = 3;
   Duration faulty = Seconds(20);  // how long faults and load go on
+  std::optional<FaultSet> faults;  // exactly these; each seed draws its own if it is not set
   bool trace = false;
-  bool clocks_beyond_margin = false;
+  bool clocks_beyond_margin = false;  // leases then prove nothing; only the history is judged
 };
 
 struct RunResult {

@@ -34,7 +34,7 @@ paxos::Options DrawOptions(Random& random) {
   options.tail_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{0, 1000, 20'000, 100'000});
   options.window_slots_max =
       options.slots_in_flight_max * 2 + Pick<size_t>(random, std::array<size_t, 3>{0, 16, 65'536});
-  options.command_bytes_max = 64 << 10;
+  options.command_bytes_max = 8 << 10;
   options.pending_bytes_max = random.Chance(0.2) ? options.command_bytes_max : 1 << 20;
   options.pending_reads_max = random.Chance(0.2) ? 3 : 10'000;
   return options;
@@ -50,13 +50,13 @@ paxos::Configuration DrawConfiguration(Random& random, uint32_t nodes,
                                 .peer_address = StrCat("peer", id, ":1"),
                                 .client_address = StrCat("client", id, ":1")});
   }
-  const uint32_t majority = paxos::MajorityOf(nodes);
-  founding.q1 = majority;
-  founding.q2 = majority;
+  founding.q2 = paxos::MajorityOf(nodes);
   if (nodes == 5 && random.Chance(0.4)) {
     founding.q2 = Pick<uint32_t>(random, std::array<uint32_t, 3>{2, 2, 4});
-    founding.q1 = nodes + 1 - founding.q2;
+  } else if (nodes == 3 && random.Chance(0.1)) {
+    founding.q2 = 3;
   }
+  founding.q1 = nodes + 1 - founding.q2;
   founding.drift_ppm = Pick<uint32_t>(random, std::array<uint32_t, 3>{500, 10'000, 50'000});
   if (!random.Chance(0.2)) {
     const Duration longest = options.election_timeout_min;
@@ -67,24 +67,23 @@ paxos::Configuration DrawConfiguration(Random& random, uint32_t nodes,
   return founding;
 }
 
-FaultKinds DrawFaults(Random& random) {
+FaultSet DrawFaults(Random& random) {
   const double density = Pick<double>(random, std::array<double, 3>{0.15, 0.4, 0.7});
-  FaultKinds kinds;
-  for (bool* kind : {&kinds.power_loss, &kinds.kill, &kinds.crash_at_write, &kinds.failing_sync,
-                     &kinds.crash_of_all, &kinds.pause, &kinds.split, &kinds.cut_pair,
-                     &kinds.cut_one_way, &kinds.isolate_leader, &kinds.slow_disk, &kinds.transfer,
-                     &kinds.clock_rate}) {
-    *kind = random.Chance(density);
+  FaultSet faults;
+  for (const Fault fault : AllFaults()) {
+    if (random.Chance(density)) faults.Add(fault);
   }
-  return kinds;
+  return faults;
 }
 
-NetworkFaults DrawNetwork(Random& random) {
+NetworkFaults DrawNetwork(Random& random, const FaultSet& faults) {
   NetworkFaults network;
-  if (random.Chance(0.5)) network.loss = Pick<double>(random, std::array<double, 3>{.01, .05, .2});
-  if (random.Chance(0.5)) network.duplication = Pick<double>(random, std::array<double, 2>{.02, .2});
+  if (faults.Has(Fault::kLoss)) network.loss = Pick<double>(random, std::array<double, 3>{.01, .05, .2});
+  if (faults.Has(Fault::kDuplication)) {
+    network.duplication = Pick<double>(random, std::array<double, 2>{.02, .2});
+  }
   network.delay_max = PickMilliseconds(random, 1, 30);
-  if (random.Chance(0.5)) {
+  if (faults.Has(Fault::kLongDelay)) {
     network.tail = Pick<double>(random, std::array<double, 2>{0.01, 0.1});
     network.tail_max = Pick<Duration>(
         random, std::array<Duration, 4>{Milliseconds(200), Seconds(1), Seconds(5), Seconds(30)});
@@ -92,9 +91,29 @@ NetworkFaults DrawNetwork(Random& random) {
   return network;
 }
 
+// Two clocks may drift apart by twice what each may gain or lose; a leap adds to that.
+void DrawClocks(Random& random, bool beyond_margin, Swarm& swarm) {
+  if (beyond_margin) {
+    swarm.clock_ppm_max = 500'000;
+    swarm.clock_jump_max = Seconds(10);
+    swarm.founding.lease = swarm.options.election_timeout_min;
+    // What it takes for a leader to rely on a lease that has ended elsewhere.
+    for (const Fault fault : {Fault::kClockRate, Fault::kClockJump, Fault::kIsolateLeader,
+                              Fault::kIsolateNewLeader}) {
+      swarm.faults.Add(fault);
+    }
+    return;
+  }
+  const Duration margin = swarm.founding.lease - swarm.founding.HeldLease();
+  const bool leaps = swarm.faults.Has(Fault::kClockJump) && random.Chance(0.7);
+  swarm.clock_ppm_max = swarm.founding.drift_ppm / (leaps ? 4 : 2);
+  if (leaps) swarm.clock_jump_max = margin / 2;
+}
+
 }  // namespace
 
-Swarm Swarm::Draw(Random& random, uint32_t nodes, bool beyond_margin) {
+Swarm Swarm::Draw(Random& random, uint32_t nodes, const std::optional<FaultSet>& faults,
+                  bool beyond_margin) {
   Swarm swarm;
   swarm.options = DrawOptions(random);
   swarm.founding = DrawConfiguration(random, nodes, swarm.options);
@@ -103,8 +122,8 @@ Swarm Swarm::Draw(Random& random, uint32_t nodes, bool beyond_margin) {
   CHECK(fits.ok()) << fits;
   swarm.log.segment_bytes =
       Pick<uint64_t>(random, std::array<uint64_t, 3>{4096, 64 << 10, 512 << 10});
-  swarm.network = DrawNetwork(random);
-  swarm.faults = DrawFaults(random);
+  swarm.faults = faults.has_value() ? *faults : DrawFaults(random);
+  swarm.network = DrawNetwork(random, swarm.faults);
   swarm.fault_gap_max = PickMilliseconds(random, 300, 3000);
   swarm.calm_before = random.Chance(0.3) ? Duration::zero() : Seconds(3);
   swarm.restart_max = Pick<Duration>(
@@ -112,7 +131,7 @@ Swarm Swarm::Draw(Random& random, uint32_t nodes, bool beyond_margin) {
   swarm.sync_max =
       Pick<Duration>(random, std::array<Duration, 3>{Milliseconds(1), Milliseconds(5),
                                                      Milliseconds(30)});
-  swarm.clock_ppm_max = beyond_margin ? 500'000 : swarm.founding.drift_ppm / 2;
+  DrawClocks(random, beyond_margin, swarm);
 
   swarm.clients = static_cast<uint32_t>(random.Between(2, 6));
   swarm.lanes = static_cast<uint32_t>(random.Between(1, 3));

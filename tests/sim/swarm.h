@@ -4,43 +4,29 @@
 // find more than runs that have a little of everything.)
 
 #include <cstdint>
+#include <optional>
 
 #include "paxos/base/random.h"
 #include "paxos/core/membership.h"
 #include "paxos/core/options.h"
 #include "paxos/log/segment_log.h"
+#include "tests/sim/fault.h"
 #include "tests/sim/network.h"
 
 namespace decree::sim {
-
-// Which kinds of fault a run has.
-struct FaultKinds {
-  bool power_loss = false;
-  bool kill = false;
-  bool crash_at_write = false;
-  bool failing_sync = false;
-  bool crash_of_all = false;
-  bool pause = false;
-  bool split = false;
-  bool cut_pair = false;
-  bool cut_one_way = false;
-  bool isolate_leader = false;
-  bool slow_disk = false;
-  bool transfer = false;
-  bool clock_rate = false;
-};
 
 struct Swarm {
   paxos::Configuration founding;
   paxos::Options options;
   paxos::LogOptions log;
   NetworkFaults network;
-  FaultKinds faults;
+  FaultSet faults;
   Duration fault_gap_max;     // between two faults
   Duration calm_before;       // without faults, at the beginning
   Duration restart_max;       // how long a crashed node stays away, at most
   Duration sync_max;          // how long a sync takes
   int64_t clock_ppm_max = 0;  // how far a clock may gain or lose
+  Duration clock_jump_max;    // how far a clock may leap ahead, once in every lease
 
   // Clients.
   uint32_t clients = 0;
@@ -50,8 +36,10 @@ struct Swarm {
   Duration key_life;  // hot keys are replaced by others so often
   size_t value_bytes_max = 0;
 
-  // The clocks stay within the configured margin unless `beyond_margin`: then a violation may happen.
-  static Swarm Draw(Random& random, uint32_t nodes, bool beyond_margin);
+  // `faults`: exactly these, not some that are drawn. The clocks stay within the configured margin
+  // unless `beyond_margin`: then a violation may happen.
+  static Swarm Draw(Random& random, uint32_t nodes, const std::optional<FaultSet>& faults,
+                    bool beyond_margin);
 };
 
 }  // namespace decree::sim

@@ -1,6 +1,6 @@
 #pragma once
-// Gives a file system's syncs a say before they are carried out: they take time, and may be the
-// moment at which everything ends.
+// Asks before a write or sync is carried out: it takes time, and it may fail, which ends the process
+// there and then.
 
 #include <functional>
 #include <memory>
@@ -8,16 +8,22 @@
 #include <utility>
 #include <vector>
 
+#include <glog/logging.h>
+
 #include "paxos/log/file_system.h"
+#include "tests/support/simulated_file_system.h"
 
 namespace decree::sim {
 
 class TimedFileSystem final : public paxos::FileSystem {
  public:
-  // `before_sync` is called before every sync of a directory, or of a file that was written to.
+  enum class Operation { kWrite, kSync, kSyncDirectory };
+  // Called before every write, every sync of a directory, and every sync of a file that was written
+  // to. False: it fails.
+  using Ask = std::function<bool(Operation)>;
+
   // `files` must outlive this.
-  TimedFileSystem(paxos::FileSystem& files, std::function<void()> before_sync)
-      : files_(files), before_sync_(std::move(before_sync)) {}
+  TimedFileSystem(paxos::FileSystem& files, Ask ask) : files_(files), ask_(std::move(ask)) {}
 
   StatusOr<std::unique_ptr<paxos::File>> Open(const std::string& path) override {
     return Wrap(files_.Open(path));
@@ -31,7 +37,7 @@ class TimedFileSystem final : public paxos::FileSystem {
   Status Remove(const std::string& path) override { return files_.Remove(path); }
   Status CreateDirectory(const std::string& path) override { return files_.CreateDirectory(path); }
   Status SyncDirectory(const std::string& path) override {
-    before_sync_();
+    if (!ask_(Operation::kSyncDirectory)) throw paxos::SimulatedCrash();
     return files_.SyncDirectory(path);
   }
   StatusOr<std::vector<std::string>> List(const std::string& directory) override {
@@ -45,19 +51,23 @@ class TimedFileSystem final : public paxos::FileSystem {
  private:
   class TimedFile final : public paxos::File {
    public:
-    TimedFile(std::unique_ptr<paxos::File> file, const std::function<void()>& before_sync)
-        : file_(std::move(file)), before_sync_(before_sync) {}
+    TimedFile(std::unique_ptr<paxos::File> file, const Ask& ask)
+        : file_(std::move(file)), ask_(ask) {}
 
     StatusOr<std::string> Read(uint64_t offset, size_t size) const override {
       return file_->Read(offset, size);
     }
     Status Write(uint64_t offset, std::string_view bytes) override {
       is_dirty_ = true;
+      if (!ask_(Operation::kWrite)) throw paxos::SimulatedCrash();
       return file_->Write(offset, bytes);
     }
     Status Sync() override {
-      if (is_dirty_) before_sync_();
-      is_dirty_ = false;
+      if (std::exchange(is_dirty_, false) && !ask_(Operation::kSync)) {
+        // What is left of the process afterwards is its pages, which count as clean.
+        CHECK(!file_->Sync().ok());
+        throw paxos::SimulatedCrash();
+      }
       return file_->Sync();
     }
     StatusOr<uint64_t> Size() const override { return file_->Size(); }
@@ -65,18 +75,18 @@ class TimedFileSystem final : public paxos::FileSystem {
 
    private:
     const std::unique_ptr<paxos::File> file_;
-    const std::function<void()>& before_sync_;
+    const Ask& ask_;
     bool is_dirty_ = false;
   };
 
   StatusOr<std::unique_ptr<paxos::File>> Wrap(StatusOr<std::unique_ptr<paxos::File>> file) {
     if (!file.ok()) return file;
     return std::unique_ptr<paxos::File>(
-        std::make_unique<TimedFile>(*std::move(file), before_sync_));
+        std::make_unique<TimedFile>(*std::move(file), ask_));
   }
 
   paxos::FileSystem& files_;
-  const std::function<void()> before_sync_;
+  const Ask ask_;
 };
 
 }  // namespace decree::sim

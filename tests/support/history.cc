@@ -19,13 +19,19 @@ const char* KindName(OperationKind kind) {
   return "?";
 }
 
+// Long values are told by how they begin: they are numbered there.
+std::string Short(const std::string& value) {
+  constexpr size_t kShown = 24;
+  return value.size() <= kShown ? value : value.substr(0, kShown) + "...";
+}
+
 void DescribeExpectation(std::ostream& out, const Expectation& expected) {
   switch (expected.kind) {
     case Expectation::Kind::kAbsent:
       out << " if-absent";
       return;
     case Expectation::Kind::kValue:
-      out << " if-value=" << expected.value;
+      out << " if-value=" << Short(expected.value);
       return;
     case Expectation::Kind::kVersion:
       out << " if-version=" << expected.number;
@@ -46,7 +52,7 @@ void DescribeAnswer(std::ostream& out, const Operation& operation) {
     return;
   }
   const Cell& cell = *operation.cell;
-  out << " cell=" << cell.value << " create=" << cell.create_revision
+  out << " cell=" << Short(cell.value) << " create=" << cell.create_revision
       << " mod=" << cell.mod_revision << " v=" << cell.version;
 }
 
@@ -60,7 +66,7 @@ std::ostream& operator<<(std::ostream& out, const Operation& operation) {
     out << operation.returned / 1000 << "us";
   }
   out << "] " << KindName(operation.kind) << ' ' << operation.key;
-  if (!operation.value.empty()) out << " value=" << operation.value;
+  if (!operation.value.empty()) out << " value=" << Short(operation.value);
   if (operation.kind == OperationKind::kCompareAndSwap) {
     DescribeExpectation(out, operation.expected);
   }

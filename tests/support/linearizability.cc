@@ -124,6 +124,9 @@ struct VisitedHash {
 // an operation that is put in order is taken out of it. When the first event is a return, that
 // operation should have been put in order before: the search steps back.
 //
+// An operation that fits and changes nothing, such as a read, comes next without a choice: whatever order
+// follows works as well behind it.
+//
 // Open operations are what makes the search long, so of those that cannot be told apart (puts of
 // values that nobody saw, deletes) only the one that began first may come next, and one that would
 // change nothing is left out.
@@ -141,15 +144,26 @@ class KeySearch {
 
   // Takes its steps from `steps_left`.
   Result Run(uint64_t& steps_left) {
-    size_t event = events_[kHead].next;
+    size_t event = FirstChoice();
     while (unreturned_ > 0) {
       if (steps_left-- == 0) return Result::kGaveUp;
       if (events_[event].is_invocation) {
-        event = TryOrder(event) ? events_[kHead].next : events_[event].next;
-        continue;
+        if (TryOrder(event)) {
+          event = FirstChoice();
+          continue;
+        }
+        if (!IsFree(event)) {
+          event = events_[event].next;
+          continue;
+        }
       }
-      if (path_.empty()) return Result::kNone;
-      event = StepBack();
+      // Nothing else can come next here.
+      bool was_free = false;
+      do {
+        if (path_.empty()) return Result::kNone;
+        was_free = path_.back().was_free;
+        event = StepBack();
+      } while (was_free);
     }
     return Result::kFound;
   }
@@ -168,6 +182,7 @@ class KeySearch {
   struct PathStep {
     size_t event;
     KeyState before;
+    bool was_free;
   };
 
   void FindTwins(const Sightings& sightings) {
@@ -231,6 +246,20 @@ class KeySearch {
     events_.push_back({.previous = events_.size() - 1});  // a return that ends the list
   }
 
+  // Whether the operation fits here and changes nothing.
+  bool IsFree(size_t event) const {
+    const Operation& operation = *operations_[events_[event].operation];
+    return operation.IsAnswered() && model_.Step(operation, state_) == state_;
+  }
+
+  size_t FirstChoice() const {
+    for (size_t event = events_[kHead].next; events_[event].is_invocation;
+         event = events_[event].next) {
+      if (IsFree(event)) return event;
+    }
+    return events_[kHead].next;
+  }
+
   bool TryOrder(size_t event) {
     const size_t number = events_[event].operation;
     const std::optional<KeyState> next = StateAfter(number);
@@ -240,7 +269,7 @@ class KeySearch {
       ordered_.Flip(number);
       return false;
     }
-    path_.push_back({.event = event, .before = state_});
+    path_.push_back({.event = event, .before = state_, .was_free = IsFree(event)});
     state_ = *next;
     Unlink(event);
     Unlink(events_[event].mate);

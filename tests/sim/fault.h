@@ -1,0 +1,59 @@
+#pragma once
+// The kinds of fault that a simulated world can have, by name.
+
+#include <array>
+#include <bitset>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "paxos/base/status.h"
+
+namespace decree::sim {
+
+enum class Fault {
+  // Of the network, all the time.
+  kLoss,
+  kDuplication,
+  kLongDelay,
+  // Single strokes, each now and then.
+  kPowerLoss,
+  kKill,
+  kCrashAtWrite,
+  kFailingDisk,
+  kCrashOfAll,
+  kPause,
+  kSplit,
+  kCutPair,
+  kCutOneWay,
+  kIsolateLeader,
+  kIsolateNewLeader,
+  kRestartGranters,
+  kSlowDisk,
+  kTransfer,
+  kClockRate,
+  kClockJump,
+};
+
+inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kClockJump) + 1;
+
+// As options and reports name it, such as "power-loss".
+std::string_view FaultName(Fault fault);
+
+class FaultSet {
+ public:
+  bool Has(Fault fault) const { return faults_[static_cast<size_t>(fault)]; }
+  void Add(Fault fault) { faults_.set(static_cast<size_t>(fault)); }
+
+ private:
+  std::bitset<kFaultCount> faults_;
+};
+
+// All of them, in the order above.
+std::array<Fault, kFaultCount> AllFaults();
+
+// "none", or names with commas between. kInvalidArgument that lists the names there are.
+StatusOr<FaultSet> ParseFaults(std::string_view text);
+
+}  // namespace decree::sim
