@@ -188,7 +188,9 @@ void KvService::OnGet(std::shared_ptr<UnaryCall<v1::GetRequest, v1::GetResponse>
   Duration time_left;
   if (!Admit(context_, *call, time_left)) return;
   const size_t bytes = BytesOf(*call);
-  if (call->request().read() == v1::READ_MODE_STALE) {
+  const bool is_stale = call->request().read() == v1::READ_MODE_STALE;
+  if (is_stale) ++stale_reads_;
+  if (is_stale || context_.node.ReadUnderLease()) {
     context_.admission.Leave(bytes);
     return AnswerGet(*call);
   }

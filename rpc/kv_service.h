@@ -29,6 +29,7 @@ class KvService {
   void Close();
   // Requests that have no answer yet.
   size_t outstanding() const { return context_.admission.requests(); }
+  uint64_t stale_reads() const { return stale_reads_; }
 
  private:
   template <typename Method>
@@ -44,6 +45,7 @@ class KvService {
   UnaryMethod<v1::DeleteRequest, v1::DeleteResponse> delete_;
   UnaryMethod<v1::CompareAndSwapRequest, v1::CompareAndSwapResponse> swap_;
   uint64_t leadership_changes_ = 0;
+  uint64_t stale_reads_ = 0;
   Timer forward_timer_;
 };
 

@@ -218,6 +218,17 @@ void Server::FillStatus(v1::StatusResponse& status) const {
   status.set_q2(configuration.q2);
   status.set_lease_ms(static_cast<uint64_t>(ToMilliseconds(configuration.lease)));
   status.set_peers_connected(peers_out_.connected());
+  FillReadStatus(status);
+}
+
+void Server::FillReadStatus(v1::StatusResponse& status) const {
+  const bool is_off = status.lease_ms() == 0 || options_.lease == "off";
+  status.set_lease_state(is_off ? "off" : status.lease_left_ms() > 0 ? "held" : "none");
+  const paxos::ReadCounts reads = node_->read_counts();
+  status.set_reads_under_lease(reads.under_lease);
+  status.set_reads_by_round(reads.by_round);
+  status.set_reads_at_leaders_index(reads.at_leaders_index);
+  status.set_reads_stale(kv_->stale_reads());
 }
 
 }  // namespace decree::rpc

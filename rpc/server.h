@@ -57,6 +57,7 @@ class Server {
   void Drain();
   void Close();
   void FillStatus(v1::StatusResponse& status) const;
+  void FillReadStatus(v1::StatusResponse& status) const;
 
   const ServerOptions options_;
   const PosixClock clock_;

@@ -110,6 +110,11 @@ void AddProtocolOptions(CLI::App& app, ServerOptions& options) {
   Add(app, "election-timeout-max-ms", options.election_timeout_max_ms,
       "...and this stands for election; at least two heartbeats and the cluster's lease")
       ->check(Between(50, 120'000));
+  Add(app, "lease", options.lease,
+      "on: as leader, serves reads without a message while it holds its lease; off: each takes a round "
+      "of messages. For machines whose clocks may stand still, such as guests that are frozen. Leases "
+      "are granted to other leaders all the same")
+      ->check(OneOf({"on", "off"}));
 }
 
 void AddLimitOptions(CLI::App& app, ServerOptions& options) {
@@ -233,6 +238,7 @@ paxos::Options ServerOptions::CoreOptions() const {
   options.heartbeat = Milliseconds(heartbeat_ms);
   options.election_timeout_min = Milliseconds(election_timeout_min_ms);
   options.election_timeout_max = Milliseconds(election_timeout_max_ms);
+  options.uses_lease = lease == "on";
   options.command_bytes_max = kCommandBytesMax;
   options.batch_bytes_max = batch_bytes_max;
   options.slots_in_flight_max = slots_in_flight_max;

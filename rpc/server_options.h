@@ -35,6 +35,7 @@ struct ServerOptions {
   int64_t heartbeat_ms = 100;
   int64_t election_timeout_min_ms = 500;
   int64_t election_timeout_max_ms = 1000;
+  std::string lease = "on";  // "off": reads at this leader take a quorum round; it still grants leases
 
   uint64_t batch_bytes_max = 1 << 20;
   uint64_t slots_in_flight_max = 1;
@@ -62,7 +63,7 @@ struct InitOptions {
   std::vector<std::string> members;  // ID=PEERHOST:PORT,CLIENTHOST:PORT
   uint32_t q1 = 0;                   // 0: a majority
   uint32_t q2 = 0;
-  int64_t lease_ms = 0;
+  int64_t lease_ms = 500;
   uint32_t drift_ppm = 10'000;
 
   StatusOr<paxos::Configuration> FoundingConfiguration() const;

@@ -16,6 +16,9 @@ struct Options {
   // that hears no quorum for the lower one steps down.
   Duration election_timeout_min = Milliseconds(500);
   Duration election_timeout_max = Milliseconds(1000);
+  // Whether this node, when it leads, serves reads under its lease. If not they take a quorum round; it
+  // grants leases to others all the same.
+  bool uses_lease = true;
   // How long an unanswered Accept, Prepare or Fetch waits before it is sent again.
   Duration retransmit = Milliseconds(200);
   // How long a gap may stay before it is fetched: its Accept may just be on the way.

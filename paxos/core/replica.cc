@@ -178,9 +178,13 @@ void Replica::DropTail() {
   }
 }
 
+Time Replica::LeaseUntil() const {
+  if (!options_.uses_lease || !MayServeReads()) return Time::min();
+  return lease_.HeldUntil(configuration_);
+}
+
 Duration Replica::LeaseLeft(Time now) const {
-  if (role_ != Role::kLeader || !MayServeReads()) return Duration::zero();
-  const Time until = lease_.HeldUntil(configuration_);
+  const Time until = LeaseUntil();
   return until > now ? until - now : Duration::zero();
 }
 

@@ -35,6 +35,13 @@ enum class ProposeResult {
   kTooLarge,    // Above command_bytes_max; nothing was kept.
 };
 
+// How linearizable reads of this node's own clients were served.
+struct ReadCounts {
+  uint64_t under_lease = 0;      // by the leader, without a message
+  uint64_t by_round = 0;         // by the leader, after a round of messages
+  uint64_t at_leaders_index = 0;  // by a follower, which has asked the leader
+};
+
 class Replica {
  public:
   // `options` and `recovered` have been validated. `random` drives the election timeouts only.
@@ -75,8 +82,11 @@ class Replica {
   Slot applied() const { return applied_; }
   const Configuration& configuration() const { return configuration_; }
   const Identity& self() const { return self_; }
-  // How much longer this node may answer linearizable reads without a message; zero if not at all.
+  // Until when this node may answer linearizable reads without a message; Time::min() if not at all.
+  Time LeaseUntil() const;
+  // How much longer that is; zero if not at all.
   Duration LeaseLeft(Time now) const;
+  const ReadCounts& read_counts() const { return read_counts_; }
   // The earliest time at which OnTick has something to do.
   Time NextDeadline() const;
   // Bytes of commands that wait for a slot.
@@ -186,6 +196,7 @@ class Replica {
   std::vector<Reader> early_reads_;  // that came before MayServeReads
   UnconfirmedReads unconfirmed_;
   AskedReads asked_;
+  ReadCounts read_counts_;
 };
 
 }  // namespace decree::paxos

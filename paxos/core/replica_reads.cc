@@ -33,6 +33,7 @@ void Replica::ReadAtLeader(const Reader& reader, Time now, Output& out) {
     PROBE("a read waited for a new leader's recovery");
     early_reads_.push_back(reader);
   } else if (LeaseLeft(now) > Duration::zero() || IsPlanted(PlantedBug::kReadWithoutLease)) {
+    if (std::holds_alternative<ReadId>(reader)) ++read_counts_.under_lease;
     Serve(reader, chosen_index(), out);
   } else {
     PROBE("a read took a quorum round");
@@ -49,6 +50,7 @@ void Replica::ServeReads(Time now, Output& out) {
   if (unconfirmed_.size() == 0) return;
   const uint64_t confirmed = lease_.ConfirmedProbe(configuration_);
   for (const UnconfirmedReads::Confirmed& read : unconfirmed_.Take(confirmed)) {
+    if (std::holds_alternative<ReadId>(read.reader)) ++read_counts_.by_round;
     Serve(read.reader, read.index, out);
   }
 }
@@ -72,6 +74,7 @@ void Replica::On(const Envelope& envelope, const ReadIndexAnswer& answer, Time n
   }
   for (const ReadId id : reads) {
     if (answer.served) {
+      ++read_counts_.at_leaders_index;
       out.reads.push_back({.id = id, .slot = answer.index});
     } else {
       Refuse(id, RefusedRead::Reason::kLeaderChanged, out);

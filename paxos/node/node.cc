@@ -138,7 +138,14 @@ void Node::Propose(std::string command, Time deadline, OnOutcome done) {
   }
 }
 
+bool Node::ReadUnderLease() {
+  if (!published_.Look().Covers(clock_.Now(), state_machine_.applied())) return false;
+  ++reads_under_lease_;
+  return true;
+}
+
 void Node::Read(OnRead done) {
+  if (ReadUnderLease()) return done({.granted = true});
   const ReadId id(next_request_++);
   reading_.emplace(id.value(), std::move(done));
   replica_.Read(id, clock_.Now(), out_);
@@ -155,12 +162,15 @@ void Node::Turn() {
     Output out = std::exchange(out_, {});
     Carry(out);
   }
+  Publish();
   NoteLeadership();
 }
 
 // ---- One round ----
 
 void Node::Carry(Output& out) {
+  // Before anything leaves: a waiver may be among the messages.
+  Publish();
   // First the messages: they travel while the log is written.
   for (Envelope& envelope : out.messages) transport_.Send(std::move(envelope));
   Place(out.placements);
@@ -192,6 +202,7 @@ void Node::Apply(const std::vector<ChosenEntry>& entries) {
   const Slot last = entries.back().slot;
   CHECK_EQ(state_machine_.applied(), last);
   replica_.OnApplied(last, clock_.Now(), out_);
+  Publish();
   Answer(entries, answers);
   while (!granted_.empty() && granted_.begin()->first <= last) {
     const std::vector<OnRead> ready = std::move(granted_.begin()->second);
@@ -257,6 +268,24 @@ void Node::AnswerFromLog(const LogRead& read) {
   std::vector<SlotEntry> entries;
   for (const Vote& vote : *votes) entries.push_back({.slot = vote.slot, .entry = vote.entry});
   if (!entries.empty()) transport_.Send(replica_.AnswerFromLog(read, std::move(entries)));
+}
+
+void Node::Publish() {
+  const Time until = replica_.LeaseUntil();
+  const LeaseView view = until == Time::min()
+                             ? LeaseView()
+                             : LeaseView{.ballot = replica_.ballot(),
+                                         .until = until,
+                                         .index = replica_.chosen_index()};
+  if (view == last_published_) return;
+  last_published_ = view;
+  published_.Publish(view);
+}
+
+ReadCounts Node::read_counts() const {
+  ReadCounts counts = replica_.read_counts();
+  counts.under_lease += reads_under_lease_;
+  return counts;
 }
 
 void Node::NoteLeadership() {

@@ -19,6 +19,7 @@
 #include "paxos/base/time.h"
 #include "paxos/core/replica.h"
 #include "paxos/log/segment_log.h"
+#include "paxos/node/published_state.h"
 #include "paxos/node/transport.h"
 
 namespace decree::paxos {
@@ -63,6 +64,8 @@ class Node {
   // `done` is called once, in this call or a later Turn, as soon as the state machine is fresh
   // enough for a linearizable read.
   void Read(OnRead done);
+  // Whether the state machine may be read at once, under the lease.
+  bool ReadUnderLease();
   // See Replica::TransferLeadership.
   bool TransferLeadership();
 
@@ -72,6 +75,9 @@ class Node {
 
   Time NextDeadline() const { return replica_.NextDeadline(); }
   const Replica& replica() const { return replica_; }
+  // For other threads.
+  const PublishedState& published() const { return published_; }
+  ReadCounts read_counts() const;
   // Changes whenever the role, the leader or the ballot does.
   uint64_t leadership_changes() const { return leadership_changes_; }
 
@@ -94,6 +100,7 @@ class Node {
   void Settle(Output& out);  // Tells the waiting requests what has become of them.
   void AnswerFromLog(const LogRead& read);
   void NoteLeadership();
+  void Publish();
 
   const Options options_;
   SegmentLog& log_;
@@ -108,6 +115,10 @@ class Node {
   std::map<Slot, std::vector<Placed>> placed_;
   std::unordered_map<uint64_t, OnRead> reading_;  // by ReadId, until granted or refused
   std::map<Slot, std::vector<OnRead>> granted_;   // until applied
+
+  PublishedState published_;
+  LeaseView last_published_;
+  uint64_t reads_under_lease_ = 0;  // that never reached the replica
 
   uint64_t leadership_changes_ = 0;
   std::pair<NodeId, Ballot> last_leadership_;

@@ -197,8 +197,8 @@ int Status(Client& client, const Output& output) {
   json rows = json::array();
   size_t answered = 0;
   if (!output.json) {
-    std::printf("%-22s %4s %-9s %6s %8s %10s %10s %10s %8s %10s\n", "ENDPOINT", "NODE", "ROLE",
-                "LEADER", "BALLOT", "CHOSEN", "APPLIED", "REVISION", "PEERS", "LOG");
+    std::printf("%-22s %4s %-9s %6s %8s %-5s %10s %10s %10s %8s %10s\n", "ENDPOINT", "NODE", "ROLE",
+                "LEADER", "BALLOT", "LEASE", "CHOSEN", "APPLIED", "REVISION", "PEERS", "LOG");
   }
   for (size_t i = 0; i < endpoints.size(); ++i) {
     const StatusOr<v1::StatusResponse> status = client.NodeStatus(i);
@@ -211,10 +211,11 @@ int Status(Client& client, const Output& output) {
     ++answered;
     const std::string ballot = StrCat(status->ballot_round(), ".", status->ballot_node());
     if (!output.json) {
-      std::printf("%-22s %4u %-9s %6s %8s %10llu %10llu %10llu %5u/%-2d %10s\n",
+      std::printf("%-22s %4u %-9s %6s %8s %-5s %10llu %10llu %10llu %5u/%-2d %10s\n",
                   endpoints[i].c_str(), status->node(), status->role().c_str(),
                   status->leader() == 0 ? "none" : std::to_string(status->leader()).c_str(),
-                  ballot.c_str(), static_cast<unsigned long long>(status->chosen_index()),
+                  ballot.c_str(), status->lease_state().c_str(),
+                  static_cast<unsigned long long>(status->chosen_index()),
                   static_cast<unsigned long long>(status->applied_index()),
                   static_cast<unsigned long long>(status->revision()), status->peers_connected(),
                   status->members_size() - 1, Bytes(status->log_bytes()).c_str());
@@ -234,6 +235,13 @@ int Status(Client& client, const Output& output) {
                     {"log_bytes", status->log_bytes()},
                     {"store_bytes", status->store_bytes()},
                     {"peers_connected", status->peers_connected()},
+                    {"lease", status->lease_state()},
+                    {"lease_left_ms", status->lease_left_ms()},
+                    {"reads",
+                     {{"under_lease", status->reads_under_lease()},
+                      {"by_round", status->reads_by_round()},
+                      {"at_leaders_index", status->reads_at_leaders_index()},
+                      {"stale", status->reads_stale()}}},
                     {"uptime_ms", status->uptime_ms()}});
   }
   if (output.json) Print(rows);

@@ -54,7 +54,8 @@ bool WaitFor(const std::function<bool()>& condition, Duration limit) {
   return true;
 }
 
-ProcessCluster::ProcessCluster(uint32_t nodes) : nodes_(nodes) {
+ProcessCluster::ProcessCluster(uint32_t nodes, Arguments extra)
+    : arguments_(std::move(extra)), nodes_(nodes) {
   std::string pattern = std::filesystem::temp_directory_path() / "decree-test-XXXXXX";
   CHECK(mkdtemp(pattern.data()) != nullptr) << pattern;
   directory_ = pattern;
@@ -68,6 +69,7 @@ ProcessCluster::ProcessCluster(uint32_t nodes) : nodes_(nodes) {
     std::vector<std::string> arguments{"init",      "--data", DataDirectory(id), "--cluster",
                                        "processes", "--node", std::to_string(id)};
     arguments.insert(arguments.end(), members.begin(), members.end());
+    arguments.insert(arguments.end(), arguments_.init.begin(), arguments_.init.end());
     nodes_[id - 1].pid = Spawn(arguments, "/dev/null");
     CHECK_EQ(Wait(id), 0) << "decreed init of node " << id;
   }
@@ -114,8 +116,9 @@ pid_t ProcessCluster::Spawn(const std::vector<std::string>& arguments,
 
 void ProcessCluster::Start(uint32_t node) {
   CHECK(!IsRunning(node)) << node;
-  nodes_[node - 1].pid =
-      Spawn({"serve", "--data", DataDirectory(node)}, DataDirectory(node) + ".log");
+  std::vector<std::string> arguments{"serve", "--data", DataDirectory(node)};
+  arguments.insert(arguments.end(), arguments_.serve.begin(), arguments_.serve.end());
+  nodes_[node - 1].pid = Spawn(arguments, DataDirectory(node) + ".log");
 }
 
 void ProcessCluster::Signal(uint32_t node, int signal) {
@@ -185,6 +188,13 @@ uint32_t ProcessCluster::AwaitLeader(uint32_t not_this) const {
   })) << "no leader in time; the logs are in "
       << directory_;
   return leader;
+}
+
+v1::StatusResponse ProcessCluster::StatusOf(uint32_t node) const {
+  const auto client = NewClientOf(node);
+  StatusOr<v1::StatusResponse> status = client->NodeStatus(0);
+  CHECK(status.ok()) << "node " << node << ": " << status.status();
+  return *std::move(status);
 }
 
 bool ProcessCluster::AwaitAgreement() const {

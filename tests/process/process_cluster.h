@@ -18,8 +18,15 @@ bool WaitFor(const std::function<bool()>& condition, Duration limit = Seconds(20
 
 class ProcessCluster {
  public:
+  // Beside what the fixture gives to `decreed init` and `decreed serve`.
+  struct Arguments {
+    std::vector<std::string> init;
+    std::vector<std::string> serve;
+  };
+
   // Formats the nodes and starts them all.
-  explicit ProcessCluster(uint32_t nodes);
+  explicit ProcessCluster(uint32_t nodes) : ProcessCluster(nodes, Arguments()) {}
+  ProcessCluster(uint32_t nodes, Arguments arguments);
   // Kills what is left.
   ~ProcessCluster();
   ProcessCluster(const ProcessCluster&) = delete;
@@ -47,6 +54,8 @@ class ProcessCluster {
   uint32_t Leader() const;
   // Waits for one other than `not_this`. Stops the test's process if there is none in time.
   uint32_t AwaitLeader(uint32_t not_this = 0) const;
+  // What a running node says of itself; stops the test's process if it does not answer.
+  v1::StatusResponse StatusOf(uint32_t node) const;
   // Waits until all running nodes have applied the same slots, with equal digests.
   bool AwaitAgreement() const;
 
@@ -59,6 +68,7 @@ class ProcessCluster {
 
   pid_t Spawn(const std::vector<std::string>& arguments, const std::string& log) const;
 
+  const Arguments arguments_;
   std::string directory_;
   std::vector<Node> nodes_;
 };

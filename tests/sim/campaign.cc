@@ -1,6 +1,8 @@
 #include "tests/sim/campaign.h"
 
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -141,9 +143,8 @@ Totals RunSeeds(const CampaignOptions& options, size_t first, size_t stride, Pro
   return totals;
 }
 
-// A process of its own for a part of the seeds; what it sends through the pipe at its end.
+// A process of its own for a part of the seeds; what it puts into the pipe at its end, and fits there.
 struct Job {
-  pid_t process = 0;
   int pipe = -1;
 };
 
@@ -154,6 +155,7 @@ Job StartJob(const CampaignOptions& options, size_t number, Progress& progress) 
   const pid_t process = fork();
   PCHECK(process >= 0);
   if (process == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     close(ends[0]);
     std::ostringstream text;
     Write(text, RunSeeds(options, number, options.jobs, progress));
@@ -164,20 +166,16 @@ Job StartJob(const CampaignOptions& options, size_t number, Progress& progress) 
     _exit(0);
   }
   close(ends[1]);
-  return {.process = process, .pipe = ends[0]};
+  return {.pipe = ends[0]};
 }
 
-Totals FinishJob(const Job& job) {
+Totals ReadTotals(int pipe) {
   std::string text;
   char buffer[4096];
-  for (ssize_t size = 0; (size = read(job.pipe, buffer, sizeof(buffer))) > 0;) {
+  for (ssize_t size = 0; (size = read(pipe, buffer, sizeof(buffer))) > 0;) {
     text.append(buffer, static_cast<size_t>(size));
   }
-  close(job.pipe);
-  int status = 0;
-  PCHECK(waitpid(job.process, &status, 0) == job.process);
-  // It has said why.
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) exit(1);
+  close(pipe);
   std::istringstream in(text);
   return Read(in);
 }
@@ -186,8 +184,14 @@ Totals RunAll(const CampaignOptions& options, Progress& progress) {
   if (options.jobs <= 1) return RunSeeds(options, 0, 1, progress);
   std::vector<Job> jobs;
   for (uint32_t job = 0; job < options.jobs; ++job) jobs.push_back(StartJob(options, job, progress));
+  for (size_t left = jobs.size(); left > 0; --left) {
+    int status = 0;
+    PCHECK(wait(&status) > 0);
+    // It has said why; the others end with this process.
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) _exit(1);
+  }
   Totals totals;
-  for (const Job& job : jobs) totals.Add(FinishJob(job));
+  for (const Job& job : jobs) totals.Add(ReadTotals(job.pipe));
   return totals;
 }
 

@@ -26,6 +26,7 @@ paxos::Options DrawOptions(Random& random) {
   options.heartbeat = PickMilliseconds(random, 20, 150);
   options.election_timeout_min = options.heartbeat * 2 + PickMilliseconds(random, 20, 500);
   options.election_timeout_max = options.election_timeout_min + PickMilliseconds(random, 50, 800);
+  options.uses_lease = !random.Chance(0.1);
   options.retransmit = PickMilliseconds(random, 20, 400);
   options.gap_patience = PickMilliseconds(random, 1, 60);
   options.batch_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{1, 300, 4096, 1 << 20});
@@ -97,6 +98,7 @@ void DrawClocks(Random& random, bool beyond_margin, Swarm& swarm) {
     swarm.clock_ppm_max = 500'000;
     swarm.clock_jump_max = Seconds(10);
     swarm.founding.lease = swarm.options.election_timeout_min;
+    swarm.options.uses_lease = true;
     // What it takes for a leader to rely on a lease that has ended elsewhere.
     for (const Fault fault : {Fault::kClockRate, Fault::kClockJump, Fault::kIsolateLeader,
                               Fault::kIsolateNewLeader}) {

@@ -37,6 +37,8 @@ TEST_F(ServerOptionsTest, ServesWithDefaults) {
   EXPECT_EQ(line.server.CoreOptions().heartbeat, Milliseconds(100));
   EXPECT_EQ(line.server.CoreOptions().election_timeout_min, Milliseconds(500));
   EXPECT_EQ(line.server.CoreOptions().election_timeout_max, Milliseconds(1000));
+  EXPECT_TRUE(line.server.CoreOptions().uses_lease);
+  EXPECT_FALSE(Parse({"serve", "--data", "/d", "--lease", "off"}).server.CoreOptions().uses_lease);
 }
 
 TEST_F(ServerOptionsTest, AWrongValueIsRefusedWithNameValueAndWhatIsAllowed) {
@@ -45,6 +47,7 @@ TEST_F(ServerOptionsTest, AWrongValueIsRefusedWithNameValueAndWhatIsAllowed) {
   ExpectRefused({"serve", "--data", "/d", "--listen-client", "here"}, {"\"here\"", "HOST:PORT"});
   ExpectRefused({"serve", "--data", "/d", "--heartbeat-ms", "400"},
                 {"--election-timeout-min-ms", "500", "800 or more"});
+  ExpectRefused({"serve", "--data", "/d", "--lease", "maybe"}, {"--lease", "maybe", "on", "off"});
   ExpectRefused({"serve"}, {"--data"});
   ExpectRefused({"serve", "--data", "/d", "--colour", "blue"}, {"--colour"});
   ExpectRefused({}, {"subcommand"});
@@ -57,6 +60,8 @@ TEST_F(ServerOptionsTest, InitNamesTheMembers) {
   const auto configuration = line.init.FoundingConfiguration();
   ASSERT_TRUE(configuration.ok()) << configuration.status();
   EXPECT_EQ(configuration->members.size(), 3u);
+  EXPECT_EQ(configuration->lease, Milliseconds(500));
+  EXPECT_TRUE(line.server.CoreOptions().ValidateWith(*configuration).ok());
   EXPECT_EQ(configuration->Find(paxos::NodeId(2))->peer_address, "b:1");
   EXPECT_EQ(configuration->Find(paxos::NodeId(2))->client_address, "b:2");
   EXPECT_EQ(configuration->q1, 2u);

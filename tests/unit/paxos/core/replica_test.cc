@@ -227,6 +227,64 @@ TEST(ReplicaTest, LeaderServesReadsUnderItsLeaseWithoutMessages) {
   EXPECT_THAT(cluster.trace(), IsEmpty());
 }
 
+TEST(ReplicaTest, ALeaderWithItsLeaseOffTakesARoundAndGrantsLeasesToOthers) {
+  Options options;
+  options.uses_lease = false;
+  ReplicaCluster cluster(3, {}, options);
+  const uint32_t leader = cluster.ElectAny();
+  cluster.Pass(Milliseconds(200));
+  EXPECT_EQ(cluster.replica(leader).LeaseLeft(cluster.now()), Duration::zero());
+  const uint32_t other = leader % 3 + 1;
+  const NodeId third((other % 3) + 1);
+  EXPECT_GT(cluster.replica(other).acceptor().LeaseLeftAgainst(third, cluster.now()),
+            Duration::zero());
+  cluster.Read(leader, 1);
+  EXPECT_THAT(cluster.Granted(leader), IsEmpty());
+  cluster.Deliver();
+  EXPECT_THAT(cluster.Granted(leader), SizeIs(1));
+  EXPECT_EQ(cluster.replica(leader).read_counts().by_round, 1u);
+}
+
+TEST(ReplicaTest, ARestartedAcceptorSitsOutTheLeaseItMayHaveGranted) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  const uint32_t granter = leader % 3 + 1;
+  const uint32_t contender = granter % 3 + 1;
+  cluster.Pass(Milliseconds(200));
+  const Duration lease = cluster.replica(leader).configuration().lease;
+  cluster.passes = Without(leader);
+  cluster.Crash(granter);
+  cluster.Restart(granter);
+  const Envelope prepare = From(contender, granter, Prepare{.ballot = B(1000, contender),
+                                                            .first_slot = kFirstSlot});
+  EXPECT_THAT(cluster.Inject(granter, prepare).records, IsEmpty());
+  EXPECT_LT(cluster.replica(granter).promised(), B(1000, contender));
+  cluster.Pass(lease + Milliseconds(5));
+  cluster.Inject(granter, prepare);
+  EXPECT_EQ(cluster.replica(granter).promised(), B(1000, contender));
+}
+
+TEST(ReplicaTest, AfterAWaiverTheOldBallotHoldsNoLeaseAndANewLeaderNeedNotWait) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  cluster.Pass(Milliseconds(200));
+  const Ballot old_ballot = cluster.replica(leader).ballot();
+  Output out;
+  ASSERT_TRUE(cluster.replica(leader).TransferLeadership(cluster.now(), out));
+  EXPECT_EQ(cluster.replica(leader).LeaseUntil(), Time::min());
+  for (const Envelope& envelope : out.messages) cluster.Inject(envelope.to.value(), envelope);
+  for (uint32_t node = 1; node <= 3; ++node) {
+    for (uint32_t other = 1; other <= 3; ++other) {
+      EXPECT_EQ(cluster.replica(node).acceptor().LeaseLeftAgainst(NodeId(other), cluster.now()),
+                Duration::zero());
+    }
+  }
+  // Acknowledgements of the old ballot that come late raise nothing.
+  cluster.Inject(leader, From(leader % 3 + 1, leader,
+                              HeartbeatAck{.ballot = old_ballot, .probe = 1, .chosen_index = {}}));
+  EXPECT_EQ(cluster.replica(leader).LeaseUntil(), Time::min());
+}
+
 TEST(ReplicaTest, WithoutALeaseAReadTakesAQuorumRoundBegunAfterIt) {
   Configuration configuration = Voters(3);
   configuration.lease = Duration::zero();

@@ -1,6 +1,7 @@
 #include "paxos/node/node.h"
 
 #include <deque>
+#include <functional>
 #include <map>
 
 #include <gmock/gmock.h>
@@ -104,7 +105,11 @@ class FakeClock final : public Clock {
 
 class FakeTransport final : public Transport {
  public:
-  void Send(Envelope envelope) override { sent.push_back(std::move(envelope)); }
+  void Send(Envelope envelope) override {
+    on_send(envelope);
+    sent.push_back(std::move(envelope));
+  }
+  std::function<void(const Envelope&)> on_send = [](const Envelope&) {};
   std::vector<Envelope> sent;
 };
 
@@ -121,6 +126,21 @@ class NodeTest : public testing::Test {
     for (const Time end = clock_.now + duration; clock_.now < end;) {
       clock_.now += Milliseconds(10);
       node.Turn();
+    }
+  }
+  // Says yes to whatever a candidate or leader sends.
+  void AnswerAs(uint32_t voter, const Envelope& sent, Node& node) {
+    const auto say = [&](Message message) {
+      node.OnMessage(From(voter, sent.from.value(), std::move(message)));
+    };
+    if (const auto* poll = std::get_if<Poll>(&sent.message)) {
+      say(PollAnswer{.poll = poll->poll, .granted = true, .promised = {}});
+    } else if (const auto* prepare = std::get_if<Prepare>(&sent.message)) {
+      say(Promise{.ballot = prepare->ballot,
+                  .first_slot = prepare->first_slot,
+                  .last_slot = Slot::Max()});
+    } else if (const auto* heartbeat = std::get_if<Heartbeat>(&sent.message)) {
+      say(HeartbeatAck{.ballot = heartbeat->ballot, .probe = heartbeat->probe});
     }
   }
   OnOutcome Into(std::vector<Outcome>& outcomes) {
@@ -257,6 +277,74 @@ TEST_F(NodeTest, ReadsWaitUntilTheStateMachineIsFreshEnough) {
   });
   node->Turn();
   EXPECT_THAT(seen, ElementsAre("a"));
+}
+
+TEST_F(NodeTest, ReadsUnderTheLeaseNeedNoTurn) {
+  FakeLog log(1, Voters(1));
+  EchoMachine machine;
+  const auto node = Start(log, machine);
+  EXPECT_FALSE(node->ReadUnderLease());
+  Pass(*node, Seconds(2));
+  EXPECT_TRUE(node->ReadUnderLease());
+  EXPECT_EQ(node->read_counts().under_lease, 1u);
+  const LeaseView view = node->published().Look();
+  EXPECT_EQ(view.ballot, node->replica().ballot());
+  EXPECT_EQ(view.index, node->replica().chosen_index());
+  // The lease is checked against the time at which the read arrives, whatever the node has done since.
+  clock_.now = view.until;
+  EXPECT_FALSE(node->ReadUnderLease());
+}
+
+TEST_F(NodeTest, TheReadIndexIsPublishedBeforeTheAnswerThatDependsOnIt) {
+  FakeLog log(1, Voters(1));
+  EchoMachine machine;
+  const auto node = Start(log, machine);
+  Pass(*node, Seconds(2));
+  const Slot before = node->published().Look().index;
+  Slot at_answer;
+  node->Propose("a", kTimeNever, [&](Outcome) { at_answer = node->published().Look().index; });
+  node->Turn();
+  EXPECT_EQ(at_answer, before.Next());
+}
+
+TEST_F(NodeTest, TheLeaseIsWithdrawnBeforeTheWaiverLeaves) {
+  // The second node only answers.
+  FakeLog log(1, Voters(2));
+  EchoMachine machine;
+  const auto node = Start(log, machine);
+  for (int step = 0; step < 400 && !node->ReadUnderLease(); ++step) {
+    Pass(*node, Milliseconds(10));
+    for (const Envelope& sent : std::exchange(transport_.sent, {})) AnswerAs(2, sent, *node);
+  }
+  ASSERT_TRUE(node->ReadUnderLease());
+  bool waived = false;
+  transport_.on_send = [&](const Envelope& envelope) {
+    if (!std::holds_alternative<Waiver>(envelope.message)) return;
+    waived = true;
+    EXPECT_EQ(node->published().Look(), LeaseView());
+  };
+  ASSERT_TRUE(node->TransferLeadership());
+  node->Turn();
+  EXPECT_TRUE(waived);
+  EXPECT_FALSE(node->ReadUnderLease());
+}
+
+TEST_F(NodeTest, WithItsLeaseOffALeaderTakesAQuorumRound) {
+  FakeLog log(1, Voters(1));
+  EchoMachine machine;
+  Options options;
+  options.uses_lease = false;
+  auto node = Node::Start(options, log, machine, transport_, clock_, Life(1), 1);
+  ASSERT_TRUE(node.ok());
+  Pass(**node, Seconds(2));
+  EXPECT_FALSE((*node)->ReadUnderLease());
+  bool granted = false;
+  (*node)->Read([&](ReadOutcome outcome) { granted = outcome.granted; });
+  EXPECT_FALSE(granted);
+  (*node)->Turn();
+  EXPECT_TRUE(granted);
+  EXPECT_EQ((*node)->read_counts().by_round, 1u);
+  EXPECT_EQ((*node)->read_counts().under_lease, 0u);
 }
 
 TEST_F(NodeTest, RefusesAReadWithoutALeader) {
