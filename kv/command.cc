@@ -1,6 +1,13 @@
 #include "kv/command.h"
 
+#include "paxos/base/checksum.h"
+
 namespace decree::kv {
+namespace {
+
+constexpr uint64_t kHashSeed = 0x72657175657374;  // "request"
+
+}  // namespace
 
 Status CheckKey(std::string_view key) {
   if (key.empty()) return absl::InvalidArgumentError("the key is empty; it has 1 to 4096 bytes");
@@ -45,10 +52,44 @@ Status CheckCommand(const v1::Command& command) {
           return OkStatus();
       }
     }
+    case v1::Command::kOpenSession:
+    case v1::Command::kCloseSession:
+    case v1::Command::kSettle:
+      return OkStatus();
     case v1::Command::OPERATION_NOT_SET:
-      return absl::InvalidArgumentError("the command has no operation that is known here");
+      break;
   }
   return absl::InvalidArgumentError("the command has no operation that is known here");
+}
+
+bool IsWellFormed(const v1::Command& command) {
+  const bool in_session = command.session() != 0;
+  switch (command.operation_case()) {
+    case v1::Command::OPERATION_NOT_SET:
+      return false;
+    case v1::Command::kOpenSession:
+      return !in_session;
+    case v1::Command::kCloseSession:
+      return in_session;
+    case v1::Command::kSettle:
+      return in_session && command.number() != 0;
+    default:
+      return !in_session || command.number() != 0;
+  }
+}
+
+uint64_t RequestHash(v1::Command& command) {
+  const uint64_t session = command.session();
+  const uint64_t number = command.number();
+  const uint64_t floor = command.first_unanswered();
+  command.clear_session();
+  command.clear_number();
+  command.clear_first_unanswered();
+  const uint64_t hash = Checksum(command.SerializeAsString(), kHashSeed);
+  command.set_session(session);
+  command.set_number(number);
+  command.set_first_unanswered(floor);
+  return hash == 0 ? 1 : hash;
 }
 
 }  // namespace decree::kv

@@ -3,6 +3,7 @@
 // applied, so that all replicas agree.
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -21,6 +22,10 @@ Status CheckValue(std::string_view value);
 
 // Nothing if these are not the bytes of a command that this program knows.
 std::optional<v1::Command> ParseCommand(std::string_view bytes);
+// Whether it has an operation, and a session where that needs one.
+bool IsWellFormed(const v1::Command& command);
+// Of what is asked, whatever session and number it is asked under; never 0. Changes nothing.
+uint64_t RequestHash(v1::Command& command);
 // Checks keys, values and expectations. kInvalidArgument.
 Status CheckCommand(const v1::Command& command);
 

@@ -7,7 +7,13 @@
 namespace decree::kv {
 namespace {
 
-enum class Kind : char { kHead = 'h', kHistory = 'v', kMeta = 'm' };
+enum class Kind : char {
+  kAnswer = 'a',
+  kHead = 'h',
+  kHistory = 'v',
+  kMeta = 'm',
+  kSession = 's',
+};
 
 constexpr size_t kPrefixBytes = sizeof(uint32_t) + 1;
 constexpr size_t kRevisionBytes = sizeof(uint64_t) + sizeof(uint32_t);
@@ -35,6 +41,13 @@ std::string Prefix(Kind kind, size_t bytes_behind) {
   out.reserve(kPrefixBytes + bytes_behind);
   PutOrdered(out, paxos::kGroup.value());
   out.push_back(static_cast<char>(kind));
+  return out;
+}
+
+// Just behind all keys of this kind.
+std::string EndOf(Kind kind) {
+  std::string out = Prefix(kind, 0);
+  ++out.back();
   return out;
 }
 
@@ -72,6 +85,38 @@ Revision RevisionOf(std::string_view history_key) {
   const std::string_view bytes = history_key.substr(history_key.size() - kRevisionBytes);
   return {.main = ~GetOrdered<uint64_t>(bytes),
           .sub = ~GetOrdered<uint32_t>(bytes.substr(sizeof(uint64_t)))};
+}
+
+std::string SessionKey(uint64_t session) {
+  std::string out = Prefix(Kind::kSession, sizeof(session));
+  PutOrdered(out, session);
+  return out;
+}
+
+std::string SessionsEnd() { return EndOf(Kind::kSession); }
+
+uint64_t SessionOf(std::string_view session_key) {
+  CHECK_EQ(session_key.size(), kPrefixBytes + sizeof(uint64_t));
+  return GetOrdered<uint64_t>(session_key.substr(kPrefixBytes));
+}
+
+std::string AnswerKey(uint64_t session, uint64_t number) {
+  std::string out = Prefix(Kind::kAnswer, sizeof(session) + sizeof(number));
+  PutOrdered(out, session);
+  PutOrdered(out, number);
+  return out;
+}
+
+std::string AnswersEnd() { return EndOf(Kind::kAnswer); }
+
+uint64_t SessionOfAnswer(std::string_view answer_key) {
+  CHECK_EQ(answer_key.size(), kPrefixBytes + 2 * sizeof(uint64_t));
+  return GetOrdered<uint64_t>(answer_key.substr(kPrefixBytes));
+}
+
+uint64_t NumberOf(std::string_view answer_key) {
+  CHECK_EQ(answer_key.size(), kPrefixBytes + 2 * sizeof(uint64_t));
+  return GetOrdered<uint64_t>(answer_key.substr(kPrefixBytes + sizeof(uint64_t)));
 }
 
 std::string MetaKey(Meta which) {

@@ -28,8 +28,27 @@ std::string HistoryEnd(std::string_view key);
 // The revision of a key made by HistoryKey.
 Revision RevisionOf(std::string_view history_key);
 
+// What is known of a session, and behind the last of them.
+std::string SessionKey(uint64_t session);
+std::string SessionsEnd();
+// The session of a key made by SessionKey.
+uint64_t SessionOf(std::string_view session_key);
+
+// The answer to a request of a session, and behind the last of them.
+std::string AnswerKey(uint64_t session, uint64_t number);
+std::string AnswersEnd();
+// The number of a key made by AnswerKey.
+uint64_t NumberOf(std::string_view answer_key);
+// The session of a key made by AnswerKey.
+uint64_t SessionOfAnswer(std::string_view answer_key);
+
 // The things that there is one of.
-enum class Meta : char { kConfiguration = 'c', kOwner = 'o', kState = 's' };
+enum class Meta : char {
+  kConfiguration = 'c',
+  kOwner = 'o',
+  kSessionLimits = 'l',
+  kState = 's',
+};
 std::string MetaKey(Meta which);
 
 }  // namespace decree::kv

@@ -28,11 +28,26 @@ class DiscardingFile final : public leveldb::WritableFile {
   leveldb::Status Sync() override { return leveldb::Status::OK(); }
 };
 
-// Ends the process if a sync fails.
+std::string DirectoryOf(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+// Ends the process if the names of a directory cannot be made durable.
+void RequireNames(const Disk& disk, const std::string& path) {
+  const leveldb::Status synced = disk.sync_directory(DirectoryOf(path));
+  if (synced.ok()) return;
+  LOG(FATAL) << path << ": sync of its directory: " << synced.ToString()
+             << ". The process ends; start it again when the disk is well";
+}
+
+// Ends the process if a sync fails. After the first one the file's name is durable too: the MANIFEST
+// record that speaks of a table is written before LevelDB syncs the directory, and could reach the
+// disk when the name does not.
 class UnforgivingFile final : public leveldb::WritableFile {
  public:
-  UnforgivingFile(std::string path, leveldb::WritableFile* file)
-      : path_(std::move(path)), file_(file) {}
+  UnforgivingFile(const Disk& disk, std::string path, leveldb::WritableFile* file)
+      : disk_(disk), path_(std::move(path)), file_(file) {}
 
   leveldb::Status Append(const leveldb::Slice& bytes) override { return file_->Append(bytes); }
   leveldb::Status Close() override { return file_->Close(); }
@@ -44,12 +59,15 @@ class UnforgivingFile final : public leveldb::WritableFile {
       LOG(FATAL) << path_ << ": sync: " << synced.ToString()
                  << ". The process ends; start it again when the disk is well";
     }
+    if (!std::exchange(has_name_, true)) RequireNames(disk_, path_);
     return synced;
   }
 
  private:
+  const Disk& disk_;
   const std::string path_;
   const std::unique_ptr<leveldb::WritableFile> file_;
+  bool has_name_ = false;
 };
 
 // Syncs a file or directory; drops its cached pages if asked to.
@@ -78,11 +96,6 @@ leveldb::Status SettlePosixDirectory(const std::string& directory) {
   return SyncPath(directory, O_DIRECTORY, false);
 }
 
-std::string DirectoryOf(const std::string& path) {
-  const size_t slash = path.find_last_of('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
-
 }  // namespace
 
 NoWalEnv::NoWalEnv(Disk disk) : EnvWrapper(disk.env), disk_(std::move(disk)) {}
@@ -95,7 +108,7 @@ leveldb::Status NoWalEnv::NewWritableFile(const std::string& path, leveldb::Writ
     delete made;  // It stays there, empty.
     *file = new DiscardingFile;
   } else {
-    *file = new UnforgivingFile(path, made);
+    *file = new UnforgivingFile(disk_, path, made);
   }
   return status;
 }
@@ -103,12 +116,8 @@ leveldb::Status NoWalEnv::NewWritableFile(const std::string& path, leveldb::Writ
 leveldb::Status NoWalEnv::RenameFile(const std::string& from, const std::string& to) {
   const leveldb::Status renamed = target()->RenameFile(from, to);
   if (!renamed.ok()) return renamed;
-  const leveldb::Status synced = disk_.sync_directory(DirectoryOf(to));
-  if (!synced.ok()) {
-    LOG(FATAL) << to << ": sync of its directory: " << synced.ToString()
-               << ". The process ends; start it again when the disk is well";
-  }
-  return synced;
+  RequireNames(disk_, to);
+  return renamed;
 }
 
 Disk PosixDisk() {

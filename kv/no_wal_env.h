@@ -6,9 +6,10 @@
 // LevelDB holds after a crash is what its flushed tables hold: a prefix of the applied slots, with
 // the applied slot written in the same batch as the data.
 //
-// LevelDB renames CURRENT without syncing the directory, and goes on after a sync that failed, which
-// the kernel may have answered by dropping the pages. So a rename is followed by a directory sync
-// here, and a sync that fails ends the process. What comes back as a status (a full disk, for one) is
+// LevelDB renames CURRENT without syncing the directory, writes of a table before the table's name is
+// durable, and goes on after a sync that failed, which the kernel may have answered by dropping the
+// pages. So a rename and the first sync of a file are followed by a directory sync here, and a sync
+// that fails ends the process. What comes back as a status (a full disk, for one) is
 // met before: `Sync` flushes first.
 
 #include <functional>

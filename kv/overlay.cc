@@ -22,10 +22,7 @@ void Overlay::SetHead(const std::string& key, KeyRecord record) {
 }
 
 void Overlay::RemoveHead(const std::string& key) {
-  const std::string head = HeadKey(key);
-  batch_.Delete(head);
-  bytes_ += head.size();
-  Digest(head);
+  Remove(HeadKey(key));
   heads_[key] = std::nullopt;
 }
 
@@ -40,6 +37,43 @@ void Overlay::Put(const std::string& key, const std::string& value) {
   Digest(value);
 }
 
+void Overlay::Remove(const std::string& key) {
+  batch_.Delete(key);
+  bytes_ += key.size();
+  Digest(key);
+}
+
+// ---- Sessions ----
+
+void Overlay::PutAnswer(uint64_t session, uint64_t number, const std::string& bytes) {
+  const std::string key = AnswerKey(session, number);
+  Put(key, bytes);
+  answers_[key] = bytes;
+}
+
+std::string Overlay::Answer(uint64_t session, uint64_t number) const {
+  const std::string key = AnswerKey(session, number);
+  const auto added = answers_.find(key);
+  if (added != answers_.end()) return added->second;
+  std::optional<std::string> stored = store_.Get(key);
+  CHECK(stored.has_value()) << "the store has lost answer " << number << " of session " << session;
+  return *std::move(stored);
+}
+
+void Overlay::RemoveAnswer(uint64_t session, uint64_t number) {
+  const std::string key = AnswerKey(session, number);
+  Remove(key);
+  answers_.erase(key);
+}
+
+void Overlay::PutSession(uint64_t session, const std::string& bytes) {
+  const std::string key = SessionKey(session);
+  batch_.Put(key, bytes);
+  bytes_ += key.size() + bytes.size();
+}
+
+void Overlay::RemoveSession(uint64_t session) { Remove(SessionKey(session)); }
+
 void Overlay::Digest(std::string_view bytes) { digest_ = Checksum(bytes, digest_); }
 
 void Overlay::PutMeta(Meta which, const std::string& bytes) {
@@ -52,6 +86,7 @@ void Overlay::Flush() {
   batch_.Clear();
   bytes_ = 0;
   heads_.clear();
+  answers_.clear();
 }
 
 KeyRecord RequireKeyRecord(std::string_view bytes) {

@@ -29,6 +29,19 @@ class Overlay {
   void RemoveHead(const std::string& key);
   void AddHistory(const std::string& key, const KeyRecord& record);
 
+  // ---- Of sessions (sessions.h) ----
+
+  // Kept until it is removed.
+  void PutAnswer(uint64_t session, uint64_t number, const std::string& bytes);
+  // Which must be there.
+  std::string Answer(uint64_t session, uint64_t number) const;
+  void RemoveAnswer(uint64_t session, uint64_t number);
+  // Not part of the digest: how often it is written differs between replicas.
+  void PutSession(uint64_t session, const std::string& bytes);
+  void RemoveSession(uint64_t session);
+
+  // ----
+
   // Folds bytes that are not written into the digest: an outcome.
   void Digest(std::string_view bytes);
   uint64_t digest() const { return digest_; }
@@ -41,12 +54,14 @@ class Overlay {
 
  private:
   void Put(const std::string& key, const std::string& value);
+  void Remove(const std::string& key);
 
   Store& store_;
   leveldb::WriteBatch batch_;
   size_t bytes_ = 0;
   uint64_t digest_;
   std::unordered_map<std::string, std::optional<KeyRecord>> heads_;  // read or changed
+  std::unordered_map<std::string, std::string> answers_;  // added
 };
 
 // The record behind a key of the store; what cannot be decoded ends the process.

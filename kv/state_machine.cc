@@ -14,6 +14,8 @@ namespace {
 constexpr uint8_t kStateFormat = 1;
 // While many slots are applied at once, what is written at once is about this much at most.
 constexpr size_t kBatchBytes = 4 << 20;
+// A session's id is its place in the log: the slot, and in the lowest bits the index within it.
+constexpr int kIndexBits = 20;
 
 std::string EncodeState(const State& state) {
   std::string out;
@@ -52,6 +54,8 @@ std::string OutcomeBytes(const v1::CommandResult& result) {
   PutU8(out, static_cast<uint8_t>((result.found() ? 1 : 0) | (result.changed() ? 2 : 0)));
   PutU64(out, result.version());
   PutString(out, result.previous().value());
+  PutU64(out, result.session());
+  if (result.has_settled()) PutString(out, OutcomeBytes(result.settled()));
   return out;
 }
 
@@ -109,6 +113,22 @@ StatusOr<std::optional<KeyRecord>> View::GetAt(std::string_view key, uint64_t re
   return found;
 }
 
+RequestFate View::FateOf(uint64_t session, uint64_t number) const {
+  using Kind = RequestFate::Kind;
+  const std::optional<std::string> bytes = snapshot_->Get(SessionKey(session));
+  if (!bytes.has_value()) return {.kind = Kind::kUnknownSession, .answer = {}};
+  const StatusOr<SessionRecord> record = DecodeSessionRecord(*bytes);
+  CHECK(record.ok()) << record.status();
+  if (number < record->floor) return {.kind = Kind::kBelowFloor, .answer = {}};
+  const std::optional<std::string> kept = snapshot_->Get(AnswerKey(session, number));
+  if (!kept.has_value()) return {.kind = Kind::kNotYet, .answer = {}};
+  const StatusOr<SessionAnswer> answer = DecodeSessionAnswer(*kept);
+  CHECK(answer.ok()) << answer.status();
+  RequestFate fate{.kind = Kind::kEnded, .answer = {}};
+  CHECK(fate.answer.ParseFromString(answer->result)) << "an answer of our own making";
+  return fate;
+}
+
 std::shared_ptr<const View> StateMachine::view() {
   if (view_ == nullptr) view_ = std::make_shared<const View>(state_, store_.TakeSnapshot());
   return view_;
@@ -116,15 +136,21 @@ std::shared_ptr<const View> StateMachine::view() {
 
 // ---- Opening ----
 
-StateMachine::StateMachine(Store& store, const State& state, std::string configuration)
-    : store_(store), state_(state), configuration_(std::move(configuration)) {}
+StateMachine::StateMachine(Store& store, const State& state, std::string configuration,
+                           Sessions sessions)
+    : store_(store),
+      state_(state),
+      configuration_(std::move(configuration)),
+      sessions_(std::move(sessions)) {}
 
-StatusOr<std::unique_ptr<StateMachine>> StateMachine::Open(Store& store, const std::string& owner) {
+StatusOr<std::unique_ptr<StateMachine>> StateMachine::Open(Store& store, const std::string& owner,
+                                                           const SessionLimits& founding) {
   const std::optional<std::string> found = store.Get(MetaKey(Meta::kOwner));
   if (!found.has_value()) {
     leveldb::WriteBatch batch;
     batch.Put(MetaKey(Meta::kOwner), owner);
     batch.Put(MetaKey(Meta::kState), EncodeState(State()));
+    batch.Put(MetaKey(Meta::kSessionLimits), EncodeSessionLimits(founding));
     store.Write(batch);
   } else if (*found != owner) {
     return absl::FailedPreconditionError(
@@ -134,8 +160,13 @@ StatusOr<std::unique_ptr<StateMachine>> StateMachine::Open(Store& store, const s
   const std::optional<std::string> bytes = store.Get(MetaKey(Meta::kState));
   if (!bytes.has_value()) return absl::DataLossError("the store has no state record");
   ASSIGN_OR_RETURN(const State state, DecodeState(*bytes));
+  const std::optional<std::string> limit_bytes = store.Get(MetaKey(Meta::kSessionLimits));
+  if (!limit_bytes.has_value()) return absl::DataLossError("the store has no session limits");
+  ASSIGN_OR_RETURN(const SessionLimits limits, DecodeSessionLimits(*limit_bytes));
+  ASSIGN_OR_RETURN(Sessions sessions, Sessions::Load(store, limits));
   return std::unique_ptr<StateMachine>(new StateMachine(
-      store, state, store.Get(MetaKey(Meta::kConfiguration)).value_or(std::string())));
+      store, state, store.Get(MetaKey(Meta::kConfiguration)).value_or(std::string()),
+      std::move(sessions)));
 }
 
 // ---- Applying ----
@@ -146,8 +177,10 @@ void StateMachine::Apply(std::span<const paxos::SlotCommands> slots,
   for (const paxos::SlotCommands& slot : slots) {
     CHECK_EQ(slot.slot, state_.applied.Next());
     state_.log_time = std::max(state_.log_time, slot.log_time);
+    sessions_.Expire(state_.log_time, overlay);
     for (uint32_t index = 0; index < slot.commands.size(); ++index) {
-      const v1::CommandResult result = Execute(slot.commands[index], overlay);
+      const v1::CommandResult result = Execute(
+          slot.commands[index], {.slot = slot.slot, .index = index}, overlay);
       overlay.Digest(OutcomeBytes(result));
       answers.push_back(
           {.slot = slot.slot, .index = index, .bytes = result.SerializeAsString()});
@@ -165,34 +198,119 @@ void StateMachine::Apply(std::span<const paxos::SlotCommands> slots,
 }
 
 void StateMachine::Flush(Overlay& overlay) {
+  sessions_.Write(overlay);
   overlay.PutMeta(Meta::kState, EncodeState(state_));
   overlay.Flush();
   view_.reset();
 }
 
-v1::CommandResult StateMachine::Execute(std::string_view bytes, Overlay& overlay) {
+v1::CommandResult StateMachine::Execute(std::string_view bytes, const Place& place,
+                                        Overlay& overlay) {
   v1::CommandResult result;
-  const std::optional<v1::Command> command = ParseCommand(bytes);
-  if (!command.has_value() || command->operation_case() == v1::Command::OPERATION_NOT_SET) {
+  std::optional<v1::Command> command = ParseCommand(bytes);
+  if (!command.has_value() || !IsWellFormed(*command)) {
     PROBE("a malformed command was applied");
     result.set_refusal(v1::CommandResult::REFUSAL_MALFORMED);
-  } else if (!CheckCommand(*command).ok()) {
-    result.set_refusal(v1::CommandResult::REFUSAL_LIMIT);
+  } else if (command->has_open_session()) {
+    OpenSession(place, overlay, result);
+  } else if (command->has_close_session()) {
+    CloseSession(*command, overlay, result);
   } else if (command->session() != 0) {
-    result.set_refusal(v1::CommandResult::REFUSAL_SESSION_UNKNOWN);
-  } else if (command->guard() != 0) {
-    result.set_refusal(v1::CommandResult::REFUSAL_GUARD);
-  } else if (command->has_put()) {
-    Put(command->put(), overlay, result);
-  } else if (command->has_delete_()) {
-    Delete(command->delete_(), overlay, result);
+    ExecuteInSession(*command, overlay, result);
   } else {
-    CompareAndSwap(command->compare_and_swap(), overlay, result);
+    ExecuteOnKeys(*command, overlay, result);
   }
-  result.set_revision(state_.revision);
-  result.set_store_epoch(state_.epoch);
+  // A repeated answer says what it said the first time.
+  if (result.store_epoch() == 0) Stamp(result);
   return result;
 }
+
+void StateMachine::Stamp(v1::CommandResult& result) const {
+  result.set_revision(state_.revision);
+  result.set_store_epoch(state_.epoch);
+}
+
+void StateMachine::ExecuteOnKeys(const v1::Command& command, Overlay& overlay,
+                                 v1::CommandResult& result) {
+  if (!CheckCommand(command).ok()) {
+    result.set_refusal(v1::CommandResult::REFUSAL_LIMIT);
+  } else if (command.guard() != 0) {
+    result.set_refusal(v1::CommandResult::REFUSAL_GUARD);
+  } else if (command.has_put()) {
+    Put(command.put(), overlay, result);
+  } else if (command.has_delete_()) {
+    Delete(command.delete_(), overlay, result);
+  } else {
+    CompareAndSwap(command.compare_and_swap(), overlay, result);
+  }
+}
+
+// ---- Sessions ----
+
+void StateMachine::OpenSession(const Place& place, Overlay& overlay, v1::CommandResult& result) {
+  CHECK_LT(place.index, 1u << kIndexBits) << "slot " << place.slot;
+  const uint64_t session = place.slot.value() << kIndexBits | place.index;
+  if (sessions_.Open(session, state_.log_time, overlay)) {
+    result.set_session(session);
+  } else {
+    result.set_refusal(v1::CommandResult::REFUSAL_TOO_MANY_SESSIONS);
+  }
+}
+
+void StateMachine::CloseSession(const v1::Command& command, Overlay& overlay,
+                                v1::CommandResult& result) {
+  if (!sessions_.Close(command.session(), overlay)) {
+    result.set_refusal(v1::CommandResult::REFUSAL_SESSION_UNKNOWN);
+  }
+}
+
+void StateMachine::ExecuteInSession(v1::Command& command, Overlay& overlay,
+                                    v1::CommandResult& result) {
+  const SessionRequest request{.session = command.session(),
+                               .number = command.number(),
+                               .floor = command.first_unanswered(),
+                               .hash = RequestHash(command)};
+  std::string answer;
+  const Sessions::Verdict verdict = sessions_.Admit(request, state_.log_time, overlay, answer);
+  switch (verdict) {
+    case Sessions::Verdict::kNew:
+      if (command.has_settle()) return Settle(command, overlay, result);
+      ExecuteOnKeys(command, overlay, result);
+      Stamp(result);
+      return sessions_.Keep(request, result.SerializeAsString(), overlay);
+    case Sessions::Verdict::kRepeated:
+      CHECK(result.ParseFromString(answer)) << "an answer of our own making";
+      return;
+    case Sessions::Verdict::kUnknown:
+      return result.set_refusal(v1::CommandResult::REFUSAL_SESSION_UNKNOWN);
+    case Sessions::Verdict::kBelowFloor:
+      return result.set_refusal(v1::CommandResult::REFUSAL_BELOW_FLOOR);
+    case Sessions::Verdict::kFull:
+      return result.set_refusal(v1::CommandResult::REFUSAL_SESSION_FULL);
+    case Sessions::Verdict::kReused:
+      // Of another request, so of the one that is to be settled.
+      if (command.has_settle()) return Settle(command, overlay, result);
+      return result.set_refusal(v1::CommandResult::REFUSAL_NUMBER_REUSED);
+    case Sessions::Verdict::kSettled:
+      if (command.has_settle()) return Settle(command, overlay, result);
+      return result.set_refusal(v1::CommandResult::REFUSAL_SETTLED);
+  }
+}
+
+void StateMachine::Settle(const v1::Command& command, Overlay& overlay,
+                          v1::CommandResult& result) {
+  v1::CommandResult& settled = *result.mutable_settled();
+  if (const auto ended = sessions_.Find(command.session(), command.number(), overlay)) {
+    CHECK(settled.ParseFromString(ended->result)) << "an answer of our own making";
+    return;
+  }
+  PROBE("a request was settled that had not come yet");
+  settled.set_refusal(v1::CommandResult::REFUSAL_SETTLED);
+  Stamp(settled);
+  sessions_.Settle(command.session(), command.number(), settled.SerializeAsString(), overlay);
+}
+
+// ---- Keys ----
 
 void StateMachine::Put(const v1::PutOperation& put, Overlay& overlay, v1::CommandResult& result) {
   if (const KeyRecord* const head = overlay.Head(put.key())) {

@@ -20,6 +20,7 @@
 #include "decree/v1/log.pb.h"
 #include "kv/key_record.h"
 #include "kv/overlay.h"
+#include "kv/sessions.h"
 #include "kv/store.h"
 #include "paxos/base/ids.h"
 #include "paxos/base/state_machine.h"
@@ -38,6 +39,18 @@ struct State {
   friend bool operator==(const State&, const State&) = default;
 };
 
+// What is known of a session's request.
+struct RequestFate {
+  enum class Kind {
+    kUnknownSession,  // never was, was closed, or has expired
+    kBelowFloor,      // the client has said that it has the answer
+    kNotYet,          // it was not carried out, but a copy of it may be under way
+    kEnded,           // here is the answer; a refusal if the request was settled
+  };
+  Kind kind = Kind::kNotYet;
+  v1::CommandResult answer;
+};
+
 // The state after some slot. Must not outlive the state machine.
 class View {
  public:
@@ -49,6 +62,8 @@ class View {
   std::optional<KeyRecord> Get(std::string_view key) const;
   // As it was at that revision. kOutOfRange: there is no such revision yet.
   StatusOr<std::optional<KeyRecord>> GetAt(std::string_view key, uint64_t revision) const;
+  // What has become of a session's request.
+  RequestFate FateOf(uint64_t session, uint64_t number) const;
 
  private:
   const State state_;
@@ -58,8 +73,10 @@ class View {
 class StateMachine final : public paxos::StateMachine {
  public:
   // Opens the state in `store`, which outlives the result. `owner` says whose state it is; a store
-  // of another owner, or of a newer format, is refused.
-  static StatusOr<std::unique_ptr<StateMachine>> Open(Store& store, const std::string& owner);
+  // of another owner, or of a newer format, is refused. `founding` becomes part of the state of a store
+  // that is new, so it must be the same on all replicas.
+  static StatusOr<std::unique_ptr<StateMachine>> Open(Store& store, const std::string& owner,
+                                                      const SessionLimits& founding = {});
 
   // ---- paxos::StateMachine ----
 
@@ -75,11 +92,25 @@ class StateMachine final : public paxos::StateMachine {
   // The state as applied by now; the same object until the next Apply. Called by the applying thread.
   std::shared_ptr<const View> view();
   uint64_t SizeBytes() const { return store_.SizeBytes(); }
+  size_t session_count() const { return sessions_.size(); }
 
  private:
-  StateMachine(Store& store, const State& state, std::string configuration);
+  // Where a command stands in the log.
+  struct Place {
+    paxos::Slot slot;
+    uint32_t index = 0;
+  };
 
-  v1::CommandResult Execute(std::string_view bytes, Overlay& overlay);
+  StateMachine(Store& store, const State& state, std::string configuration, Sessions sessions);
+
+  v1::CommandResult Execute(std::string_view bytes, const Place& place, Overlay& overlay);
+  void ExecuteInSession(v1::Command& command, Overlay& overlay, v1::CommandResult& result);
+  void OpenSession(const Place& place, Overlay& overlay, v1::CommandResult& result);
+  void CloseSession(const v1::Command& command, Overlay& overlay, v1::CommandResult& result);
+  void Settle(const v1::Command& command, Overlay& overlay, v1::CommandResult& result);
+  // What the command does to keys.
+  void ExecuteOnKeys(const v1::Command& command, Overlay& overlay, v1::CommandResult& result);
+  void Stamp(v1::CommandResult& result) const;
   void Put(const v1::PutOperation& put, Overlay& overlay, v1::CommandResult& result);
   void Delete(const v1::DeleteOperation& del, Overlay& overlay, v1::CommandResult& result);
   void CompareAndSwap(const v1::CompareAndSwapOperation& swap, Overlay& overlay,
@@ -91,6 +122,7 @@ class StateMachine final : public paxos::StateMachine {
   Store& store_;
   State state_;
   std::string configuration_;
+  Sessions sessions_;
   std::shared_ptr<const View> view_;  // null after an Apply, until somebody asks
 };
 

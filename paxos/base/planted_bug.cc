@@ -21,6 +21,9 @@ constexpr std::array kNames = {
     std::pair{PlantedBug::kGrantForgottenAtStart, "grant-forgotten-at-start"},
     std::pair{PlantedBug::kDuplicateVoteCounts, "duplicate-vote-counts"},
     std::pair{PlantedBug::kReadBeforeRecovery, "read-before-recovery"},
+    std::pair{PlantedBug::kSessionsForgottenAtStart, "sessions-forgotten-at-start"},
+    std::pair{PlantedBug::kAnswerUnderWrongNumber, "answer-under-wrong-number"},
+    std::pair{PlantedBug::kFloorIgnored, "floor-ignored"},
 };
 
 }  // namespace

@@ -22,6 +22,9 @@ enum class PlantedBug {
   kGrantForgottenAtStart,    // A restarted acceptor promises at once.
   kDuplicateVoteCounts,      // Two messages of one voter count as two votes.
   kReadBeforeRecovery,       // A new leader reads before rule 2's slots are applied.
+  kSessionsForgottenAtStart,  // the answers of sessions are not read back from the store
+  kAnswerUnderWrongNumber,    // an answer is kept under the number after its own
+  kFloorIgnored,              // a request below its session's floor is carried out
 };
 
 #ifdef DECREE_PLANTED_BUGS

@@ -86,7 +86,8 @@ std::vector<std::string> Missing(const Totals& totals, uint64_t seeds, bool all_
          {"message lost", "message repeated", "message delayed", "message cut off", "request lost",
           "answer lost", "crash in the middle of a turn", "torn write cut off", "leader elected",
           "failing disk", "write answered", "read answered", "stale read answered",
-          "outcome unknown"}) {
+          "outcome unknown", "session opened", "session expired", "request settled",
+          "old copy answered"}) {
       wanted.push_back(kind);
     }
     for (const std::string& kind : wanted) {

@@ -29,8 +29,14 @@ bool IsRead(const v1::Command& command) {
 
 }  // namespace
 
-SimClient::SimClient(World& world, Nodes& nodes, SeenCells& seen, uint32_t id, Random random)
-    : world_(world), nodes_(nodes), seen_(seen), id_(id), random_(random) {}
+SimClient::SimClient(World& world, Nodes& nodes, SeenCells& seen, uint32_t id, bool uses_sessions,
+                     Random random)
+    : world_(world),
+      nodes_(nodes),
+      seen_(seen),
+      id_(id),
+      random_(random),
+      uses_sessions_(uses_sessions) {}
 
 void SimClient::Begin() {
   for (uint32_t lane = 0; lane < world_.swarm.lanes; ++lane) {
@@ -44,6 +50,7 @@ void SimClient::Begin() {
 void SimClient::NextOperation() {
   if (stopped_) return;
   if (random_.Chance(0.005)) SendMalformed();
+  if (random_.Chance(0.01)) CloseSession();
   Operation operation;
   v1::Command command;
   Draw(operation, command);
@@ -96,6 +103,7 @@ void SimClient::SendMalformed() {
 }
 
 void SimClient::Draw(Operation& operation, v1::Command& command) {
+  if (random_.Chance(0.04)) return DrawCount(operation, command);
   operation.key = DrawKey();
   const uint64_t dice = random_.Below(100);
   if (dice < 35) {
@@ -115,6 +123,32 @@ void SimClient::Draw(Operation& operation, v1::Command& command) {
   } else {
     operation.kind = dice < 90 ? OperationKind::kGet : OperationKind::kStaleGet;
   }
+}
+
+// Counts up by one: by a put, which the key's version counts, or by a swap of a number.
+void SimClient::DrawCount(Operation& operation, v1::Command& command) {
+  if (random_.Chance(0.5)) {
+    operation.kind = OperationKind::kPut;
+    operation.key = kCountedByPuts;
+    operation.value = NewValue();
+    command.mutable_put()->set_key(operation.key);
+    command.mutable_put()->set_value(operation.value);
+    return;
+  }
+  operation.kind = OperationKind::kCompareAndSwap;
+  operation.key = kCountedBySwaps;
+  v1::CompareAndSwapOperation& swap = *command.mutable_compare_and_swap();
+  swap.set_key(operation.key);
+  const auto seen = seen_.find(operation.key);
+  if (seen == seen_.end()) {
+    operation.value = StrCat("1 ", NewValue());
+    swap.set_expected_absent(true);
+  } else {
+    operation.value = StrCat(std::stoull(seen->second.value) + 1, " ", NewValue());
+    operation.expected = {.kind = Expectation::Kind::kValue, .value = seen->second.value};
+    swap.set_expected_value(seen->second.value);
+  }
+  swap.set_value(operation.value);
 }
 
 void SimClient::DrawSwap(const std::string& key, Operation& operation, v1::Command& command) {
@@ -176,12 +210,17 @@ void SimClient::WriteAtLast(const std::string& key, std::function<void()> done) 
 
 void SimClient::Start(const CallPtr& call) {
   ++active_;
-  Attempt(call);
+  uses_sessions_ && !IsRead(call->command) ? StartInSession(call) : Attempt(call);
 }
 
 SimNode& SimClient::PickNode() {
   if (random_.Chance(0.3)) preferred_ = random_.Below(nodes_.size());
   return *nodes_[preferred_];
+}
+
+void SimClient::NoteLeader(const paxos::Node& process) {
+  const paxos::NodeId leader = process.replica().leader();
+  if (leader != paxos::kNoNode) preferred_ = leader.value() - 1;
 }
 
 void SimClient::Attempt(const CallPtr& call) {
@@ -193,6 +232,10 @@ void SimClient::Attempt(const CallPtr& call) {
   world_.trace.Print([&](auto& out) {
     out << 'c' << id_ << " asks n" << node.id() << ", attempt " << attempt << ": "
         << EntryOf(*call);
+    if (IsInSession(*call)) {
+      out << " session=" << call->command.session() << " number=" << call->command.number()
+          << " floor=" << session_.numbers.floor();
+    }
   });
   if (world_.network->DrawLoss()) return world_.trace.Count("request lost");
   world_.queue.After(world_.network->DrawDelay(), [this, call, attempt, &node] {
@@ -209,7 +252,8 @@ void SimClient::OnTimeout(const CallPtr& call, uint32_t attempt) {
   if (call->finished || call->attempt != attempt) return;
   call->may_be_proposed = true;
   preferred_ = random_.Below(nodes_.size());  // Another one may answer.
-  if (!IsRead(call->command) || world_.queue.now() >= call->give_up) return GiveUp(call);
+  const bool may_be_sent_again = IsRead(call->command) || IsInSession(*call);
+  if (!may_be_sent_again || world_.queue.now() >= call->give_up) return GiveUp(call);
   world_.trace.Count("request repeated");
   Attempt(call);
 }
@@ -224,10 +268,18 @@ void SimClient::Retry(const CallPtr& call, uint32_t attempt) {
 }
 
 void SimClient::GiveUp(const CallPtr& call) {
+  const bool settles = call->may_be_proposed && IsInSession(*call) &&
+                       random_.Chance(world_.swarm.settle_share);
+  settles ? Settle(call) : EndUnanswered(call);
+}
+
+void SimClient::EndUnanswered(const CallPtr& call) {
   Operation& operation = EntryOf(*call);
   operation.ending = call->may_be_proposed ? Ending::kUnknown : Ending::kNotExecuted;
   operation.returned = check::kNeverReturned;
   world_.trace.Count(call->may_be_proposed ? "outcome unknown" : "not executed");
+  // What surely was not proposed has no copy under way.
+  if (call->may_be_proposed || call->is_settled) ReplayLater(*call, nullptr);
   Finish(call, false);
 }
 
@@ -235,22 +287,25 @@ void SimClient::Finish(const CallPtr& call, bool answered) {
   CHECK(!call->finished);
   call->finished = true;
   --active_;
+  if (call->command.session() == session_.id) session_.numbers.End(call->command.number());
   if (call->done) call->done(answered);
 }
 
 void SimClient::SendWrite(const CallPtr& call, SimNode& node) {
   const uint32_t attempt = call->attempt;
   const Duration patience = random_.Between(Milliseconds(20), kAttemptMax);
-  node.Do([this, call, attempt, patience, &node](paxos::Node& process) {
-    process.Propose(call->command.SerializeAsString(), node.clock().Now() + patience,
+  // As it is now, though it may arrive much later.
+  const bool is_current = IsInSession(*call) && call->command.session() == session_.id;
+  if (is_current) call->command.set_first_unanswered(session_.numbers.floor());
+  const std::string bytes = call->command.SerializeAsString();
+  node.Do([this, call, attempt, patience, bytes, &node](paxos::Node& process) {
+    process.Propose(bytes, node.clock().Now() + patience,
                     [this, call, attempt, &node](paxos::Outcome outcome) {
                       Return(node, [this, call, attempt, outcome = std::move(outcome)] {
                         OnOutcome(call, attempt, outcome);
                       });
                     });
-    if (const paxos::NodeId leader = process.replica().leader(); leader != paxos::kNoNode) {
-      preferred_ = leader.value() - 1;
-    }
+    NoteLeader(process);
   });
 }
 
@@ -307,9 +362,24 @@ void SimClient::OnOutcome(const CallPtr& call, uint32_t attempt, const paxos::Ou
 }
 
 void SimClient::OnResult(const CallPtr& call, const v1::CommandResult& result) {
-  if (call->finished) return;
+  if (call->finished) {
+    CHECK(!call->is_settled || result.refusal() != v1::CommandResult::REFUSAL_NONE)
+        << "carried out after it was settled: " << EntryOf(*call);
+    return;
+  }
+  if (result.refusal() == v1::CommandResult::REFUSAL_SESSION_UNKNOWN) return OnSessionUnknown(call);
+  if (result.refusal() == v1::CommandResult::REFUSAL_SESSION_FULL) {
+    world_.queue.After(random_.Between(Milliseconds(20), Milliseconds(200)),
+                       [this, call, attempt = call->attempt] { Retry(call, attempt); });
+    return;
+  }
+  // Its own settling has overtaken it.
+  if (result.refusal() == v1::CommandResult::REFUSAL_SETTLED) return;
   CHECK_EQ(result.refusal(), v1::CommandResult::REFUSAL_NONE)
-      << result.ShortDebugString() << " for " << EntryOf(*call);
+      << result.ShortDebugString() << " for " << EntryOf(*call)
+      << " session=" << call->command.session() << " number=" << call->command.number()
+      << " floor=" << call->command.first_unanswered();
+  ReplayLater(*call, &result);
   Operation& operation = EntryOf(*call);
   operation.ending = Ending::kAnswered;
   operation.returned = Now();

@@ -16,7 +16,8 @@ constexpr kv::StoreOptions kStoreOptions{
 
 }  // namespace
 
-SimMachine::SimMachine(paxos::FileSystem& files, const std::string& owner, OnApplied on_applied)
+SimMachine::SimMachine(paxos::FileSystem& files, const std::string& owner,
+                       const kv::SessionLimits& sessions, OnApplied on_applied)
     : env_(files), on_applied_(std::move(on_applied)) {
   CHECK(files.CreateDirectory(kStoreDirectory).ok());
   StatusOr<std::unique_ptr<kv::Store>> store =
@@ -25,7 +26,8 @@ SimMachine::SimMachine(paxos::FileSystem& files, const std::string& owner, OnApp
   env_.RunScheduled();
   if (env_.crashed()) throw paxos::SimulatedCrash();
   CHECK(store_ != nullptr) << store.status();
-  StatusOr<std::unique_ptr<kv::StateMachine>> machine = kv::StateMachine::Open(*store_, owner);
+  StatusOr<std::unique_ptr<kv::StateMachine>> machine = 
+      kv::StateMachine::Open(*store_, owner, sessions);
   CHECK(machine.ok()) << machine.status();
   machine_ = *std::move(machine);
 }

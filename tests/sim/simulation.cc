@@ -36,10 +36,12 @@ class Simulation {
     nemesis_ = std::make_unique<Nemesis>(world_, nodes_, random_.Fork());
     world_.on_new_leader = [this](const SimNode& leader) { nemesis_->OnNewLeader(leader); };
     for (uint32_t id = 1; id <= world_.swarm.clients; ++id) {
-      clients_.push_back(std::make_unique<SimClient>(world_, nodes_, seen_, id, random_.Fork()));
+      const bool uses_sessions = random_.Chance(world_.swarm.session_share);
+      clients_.push_back(std::make_unique<SimClient>(world_, nodes_, seen_, id, uses_sessions,
+                                                     random_.Fork()));
     }
     last_client_ = std::make_unique<SimClient>(world_, nodes_, seen_, world_.swarm.clients + 1,
-                                               random_.Fork());
+                                               /*uses_sessions=*/false, random_.Fork());
   }
 
   RunResult Run() {
@@ -58,6 +60,7 @@ class Simulation {
     ExpectProgress();
     ReadEverything();
     ExpectAgreement();
+    ExpectCounts();
     const check::Verdict verdict = check::CheckHistory(world_.history);
     CHECK(verdict.ok) << "history: " << verdict.problem;
     return {.hash = world_.trace.hash(),
@@ -121,6 +124,26 @@ class Simulation {
     for (const std::string& key : keys) last_client_->ReadAtLast(key, [&] { --waiting; });
     CHECK(RunUntil([&] { return waiting == 0; }, Seconds(30)))
         << "a read does not end; " << Describe();
+  }
+
+  // What was only ever counted up by one: each acknowledged time counts once, and what is not known
+  // once at most.
+  void ExpectCounts() const {
+    for (const std::string_view key : {kCountedByPuts, kCountedBySwaps}) {
+      uint64_t acknowledged = 0;
+      uint64_t unknown = 0;
+      uint64_t count = 0;
+      for (const check::Operation& operation : world_.history) {
+        if (operation.key != key) continue;
+        if (operation.IsWrite() && operation.ending == check::Ending::kUnknown) ++unknown;
+        if (operation.IsWrite() && operation.IsAnswered() && operation.changed) ++acknowledged;
+        if (operation.IsWrite() || !operation.IsAnswered() || !operation.cell.has_value()) continue;
+        count = std::max<uint64_t>(count, key == kCountedByPuts ? operation.cell->version
+                                                                : std::stoull(operation.cell->value));
+      }
+      CHECK_GE(count, acknowledged) << "sessions: an acknowledged increment is lost: " << key;
+      CHECK_LE(count, acknowledged + unknown) << "sessions: an increment counts twice: " << key;
+    }
   }
 
   void ExpectAgreement() {

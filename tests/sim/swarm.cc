@@ -112,6 +112,18 @@ void DrawClocks(Random& random, bool beyond_margin, Swarm& swarm) {
   if (leaps) swarm.clock_jump_max = margin / 2;
 }
 
+void DrawSessions(Random& random, Swarm& swarm) {
+  swarm.session_share = Pick<double>(random, std::array<double, 4>{0, 0.5, 1, 1});
+  swarm.settle_share = Pick<double>(random, std::array<double, 3>{0, 0.5, 1});
+  swarm.replay_share = Pick<double>(random, std::array<double, 3>{0, 0.05, 0.3});
+  kv::SessionLimits& limits = swarm.sessions;
+  limits.sessions = Pick<uint64_t>(random, std::array<uint64_t, 3>{3, 30, 1000});
+  limits.window = Pick<uint64_t>(random, std::array<uint64_t, 3>{3, 8, 1000});
+  limits.answer_bytes = Pick<uint64_t>(random, std::array<uint64_t, 3>{1000, 10'000, 1 << 20});
+  limits.answer_bytes_total = Pick<uint64_t>(random, std::array<uint64_t, 2>{1000, 1 << 20});
+  limits.idle_time = static_cast<uint64_t>(PickMilliseconds(random, 1000, 20'000).count());
+}
+
 }  // namespace
 
 Swarm Swarm::Draw(Random& random, uint32_t nodes, const std::optional<FaultSet>& faults,
@@ -142,6 +154,12 @@ Swarm Swarm::Draw(Random& random, uint32_t nodes, const std::optional<FaultSet>&
   swarm.hot_keys = static_cast<uint32_t>(random.Between(1, 4));
   swarm.key_life = PickMilliseconds(random, 500, 2000);
   swarm.value_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{0, 0, 200, 3000});
+  DrawSessions(random, swarm);
+  if (beyond_margin) {
+    // Many reads and few hindrances, so that a stale one is met.
+    swarm.session_share = 0;
+    swarm.think_max = Milliseconds(20);
+  }
   return swarm;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "kv/sessions.h"
 #include "paxos/base/random.h"
 #include "paxos/core/membership.h"
 #include "paxos/core/options.h"
@@ -35,6 +36,10 @@ struct Swarm {
   uint32_t hot_keys = 0;
   Duration key_life;  // hot keys are replaced by others so often
   size_t value_bytes_max = 0;
+  double session_share = 0;   // of the clients, that write within sessions
+  double settle_share = 0;    // of the requests given up, whose fate is settled through the log
+  double replay_share = 0;    // of the requests, of which another copy arrives much later
+  kv::SessionLimits sessions;
 
   // `faults`: exactly these, not some that are drawn. The clocks stay within the configured margin
   // unless `beyond_margin`: then a violation may happen.

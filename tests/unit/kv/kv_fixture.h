@@ -40,18 +40,48 @@ inline v1::Command SwapCommand(const std::string& key, const std::string& value)
   return command;
 }
 
+// The command of a session, under a number, with the floor.
+inline std::string InSession(uint64_t session, uint64_t number, uint64_t floor,
+                             const std::string& bytes) {
+  v1::Command command;
+  CHECK(command.ParseFromString(bytes));
+  command.set_session(session);
+  command.set_number(number);
+  command.set_first_unanswered(floor);
+  return command.SerializeAsString();
+}
+
+inline std::string OpenSessionCommand() {
+  v1::Command command;
+  command.mutable_open_session();
+  return command.SerializeAsString();
+}
+
+inline std::string CloseSessionCommand(uint64_t session) {
+  v1::Command command;
+  command.mutable_close_session();
+  command.set_session(session);
+  return command.SerializeAsString();
+}
+
+inline std::string SettleCommand(uint64_t session, uint64_t number) {
+  v1::Command command;
+  command.mutable_settle();
+  return InSession(session, number, 1, command.SerializeAsString());
+}
+
 // What one process has open. Closed in the right order; what LevelDB has scheduled is run before.
 class OpenStore {
  public:
   explicit OpenStore(paxos::FileSystem& files, std::function<void()> before_change = [] {},
-                     const std::string& owner = kOwner)
+                     const std::string& owner = kOwner, const SessionLimits& limits = {})
       : env_(std::make_unique<check::FileSystemEnv>(files, std::move(before_change))) {
     CHECK(files.CreateDirectory(kStorePath).ok());
     // The smallest that LevelDB takes, so that it flushes.
     auto store = Store::Open(kStorePath, env_->disk(), {.write_buffer_bytes = 64 << 10});
     CHECK(store.ok()) << store.status();
     store_ = *std::move(store);
-    auto machine = StateMachine::Open(*store_, owner);
+    auto machine = StateMachine::Open(*store_, owner, limits);
     CHECK(machine.ok()) << machine.status();
     machine_ = *std::move(machine);
   }
@@ -64,9 +94,12 @@ class OpenStore {
   StateMachine& machine() { return *machine_; }
   Store& store() { return *store_; }
 
+  // Of the slots to come.
+  paxos::LogTime log_time;
+
   // Applies one slot with these commands.
   std::vector<v1::CommandResult> Apply(const std::vector<std::string>& commands) {
-    paxos::SlotCommands slot{.slot = machine_->applied().Next()};
+    paxos::SlotCommands slot{.slot = machine_->applied().Next(), .log_time = log_time};
     slot.commands.assign(commands.begin(), commands.end());
     std::vector<paxos::CommandAnswer> answers;
     machine_->Apply({&slot, 1}, answers);

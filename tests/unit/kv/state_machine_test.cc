@@ -108,6 +108,7 @@ TEST_F(StateMachineTest, WhatIsNoCommandIsRefusedAndChangesNothing) {
   v1::Command in_session = guarded;
   in_session.clear_guard();
   in_session.set_session(9);
+  in_session.set_number(1);
   const auto results = kv_->Apply({"\xff\xff", "", PutCommand("", "v"),
                                    PutCommand(std::string(4097, 'k'), "v"),
                                    SwapCommand("k", "v").SerializeAsString(),
@@ -294,23 +295,38 @@ TEST(StateMachineModelTest, DoesWhatAMapWithVersionsDoes) {
 
 // ---- Determinism and crashes ----
 
-// A stream of slots, the same each time.
+// A stream of slots, the same each time: commands outside of sessions and in one, some of them repeated.
 std::vector<std::vector<std::string>> MakeSlots(size_t count) {
+  constexpr uint64_t kSession = 1 << 20;  // that of slot 1
   Model model(5);
   Random random(6);
   std::vector<std::vector<std::string>> slots(count);
+  slots[0].push_back(OpenSessionCommand());
+  uint64_t number = 0;
+  std::vector<std::string> sent;
   for (auto& commands : slots) {
-    for (uint64_t i = random.Below(6); i > 0; --i) commands.push_back(model.NextCommand());
+    for (uint64_t i = random.Below(6); i > 0; --i) {
+      commands.push_back(model.NextCommand());
+      if (random.Chance(0.5)) continue;
+      ++number;
+      commands.back() = InSession(kSession, number, number - std::min<uint64_t>(number, random.Below(9)),
+                                  commands.back());
+      sent.push_back(commands.back());
+      if (random.Chance(0.3)) commands.push_back(sent[random.Below(sent.size())]);
+    }
   }
   return slots;
 }
+
+// Far enough apart for a session to expire now and then.
+paxos::LogTime TimeOf(size_t slot) { return paxos::LogTime(slot * 1'000'000'000); }
 
 // Applies slots[from...to) in groups of the given size.
 void ApplyGrouped(OpenStore& kv, const std::vector<std::vector<std::string>>& slots, size_t group) {
   for (size_t next = kv.machine().applied().value(); next < slots.size();) {
     std::vector<paxos::SlotCommands> calls;
     for (; calls.size() < group && next < slots.size(); ++next) {
-      calls.push_back({.slot = paxos::Slot(next + 1)});
+      calls.push_back({.slot = paxos::Slot(next + 1), .log_time = TimeOf(next)});
       calls.back().commands.assign(slots[next].begin(), slots[next].end());
     }
     std::vector<paxos::CommandAnswer> answers;
@@ -351,8 +367,9 @@ TEST(StateMachineCrashTest, ACrashAnywhereLosesNoPartOfASlot) {
   {
     paxos::SimulatedFileSystem files(1);
     OpenStore kv(files);
-    for (const auto& commands : slots) {
-      kv.Apply(commands);
+    for (size_t slot = 0; slot < slots.size(); ++slot) {
+      kv.log_time = TimeOf(slot);
+      kv.Apply(slots[slot]);
       states.push_back(kv.machine().state());
     }
   }
@@ -370,13 +387,17 @@ TEST(StateMachineCrashTest, ACrashAnywhereLosesNoPartOfASlot) {
       ASSERT_EQ(again.machine().state(), states[found]) << "change " << changes;
       if (found > 0) ++replayed_from_later;
       if (changes % 20 != 0) continue;
-      for (size_t slot = found; slot < slots.size(); ++slot) again.Apply(slots[slot]);
+      for (size_t slot = found; slot < slots.size(); ++slot) {
+        again.log_time = TimeOf(slot);
+        again.Apply(slots[slot]);
+      }
       ASSERT_EQ(again.machine().state(), states.back()) << "change " << changes;
     }
   };
   OpenStore kv(files, crash_here);
-  for (const auto& commands : slots) {
-    kv.Apply(commands);
+  for (size_t slot = 0; slot < slots.size(); ++slot) {
+    kv.log_time = TimeOf(slot);
+    kv.Apply(slots[slot]);
     if (testing::Test::HasFatalFailure()) return;
   }
   EXPECT_GT(changes, 50u);

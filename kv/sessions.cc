@@ -1,0 +1,264 @@
+#include "kv/sessions.h"
+
+#include <algorithm>
+
+#include <glog/logging.h>
+
+#include "kv/key_codec.h"
+#include "paxos/base/byte_reader.h"
+#include "paxos/base/planted_bug.h"
+#include "paxos/base/probe.h"
+
+namespace decree::kv {
+namespace {
+
+// What an answer counts beside its bytes.
+constexpr uint64_t kOverheadBytes = 64;
+// The time of use is noted when it has moved by this part of the idle time, and not with each request.
+constexpr uint64_t kUseSteps = 64;
+
+uint32_t WeightOf(std::string_view encoded_answer) {
+  return static_cast<uint32_t>(encoded_answer.size() + kOverheadBytes);
+}
+
+// So that replicas which disagree about a session are found out.
+void DigestSession(uint64_t session, uint64_t what, Overlay& overlay) {
+  std::string bytes;
+  PutU64(bytes, session);
+  PutU64(bytes, what);
+  overlay.Digest(bytes);
+}
+
+}  // namespace
+
+// ---- Opening and forgetting ----
+
+StatusOr<Sessions> Sessions::Load(const Store& store, const SessionLimits& limits) {
+  Sessions table(limits);
+  const auto snapshot = store.TakeSnapshot();
+  Status status;
+  snapshot->Scan(SessionKey(0), SessionsEnd(), [&](std::string_view key, std::string_view bytes) {
+    const StatusOr<SessionRecord> record = DecodeSessionRecord(bytes);
+    if (!record.ok()) {
+      status = record.status();
+      return false;
+    }
+    const uint64_t id = SessionOf(key);
+    table.sessions_[id] = {.floor = record->floor, .used = record->used, .kept = {}};
+    table.by_use_.emplace(record->used, id);
+    return true;
+  });
+  if (IsPlanted(PlantedBug::kSessionsForgottenAtStart)) return table;
+  snapshot->Scan(AnswerKey(0, 0), AnswersEnd(), [&](std::string_view key, std::string_view bytes) {
+    const auto session = table.sessions_.find(SessionOfAnswer(key));
+    if (session == table.sessions_.end()) {
+      status = absl::DataLossError("the store holds an answer of a session that it does not know");
+      return false;
+    }
+    const uint32_t weight = WeightOf(bytes);
+    session->second.kept[NumberOf(key)] = weight;
+    session->second.answer_bytes += weight;
+    table.answer_bytes_ += weight;
+    return true;
+  });
+  RETURN_IF_ERROR(status);
+  return table;
+}
+
+bool Sessions::Open(uint64_t session, paxos::LogTime now, Overlay& overlay) {
+  if (sessions_.size() >= limits_.sessions) {
+    PROBE("a session was refused because there are too many");
+    return false;
+  }
+  const auto [position, is_new] = sessions_.try_emplace(session, Session{.used = now, .kept = {}});
+  CHECK(is_new) << "session " << session << " is opened twice";
+  by_use_.emplace(now, session);
+  changed_.insert(session);
+  DigestSession(session, 0, overlay);
+  return true;
+}
+
+bool Sessions::Close(uint64_t session, Overlay& overlay) {
+  const auto found = sessions_.find(session);
+  if (found == sessions_.end()) return false;
+  Forget(session, found->second, overlay);
+  return true;
+}
+
+void Sessions::Expire(paxos::LogTime now, Overlay& overlay) {
+  while (!by_use_.empty()) {
+    const auto [used, session] = *by_use_.begin();
+    if (now.value() - used.value() <= limits_.idle_time) return;
+    PROBE("a session expired");
+    Forget(session, sessions_.at(session), overlay);
+  }
+}
+
+void Sessions::Forget(uint64_t id, Session& session, Overlay& overlay) {
+  while (!session.kept.empty()) DropFirstAnswer(id, session, overlay);
+  by_use_.erase({session.used, id});
+  changed_.erase(id);
+  sessions_.erase(id);
+  overlay.RemoveSession(id);
+}
+
+// ---- Requests ----
+
+Sessions::Verdict Sessions::Admit(const SessionRequest& request, paxos::LogTime now,
+                                  Overlay& overlay, std::string& answer) {
+  const auto found = sessions_.find(request.session);
+  if (found == sessions_.end()) {
+    PROBE("a request came to a session that is not there any more");
+    return Verdict::kUnknown;
+  }
+  Session& session = found->second;
+  Touch(request.session, session, now);
+  if (request.floor > session.floor) {
+    RaiseFloor(request.session, session, request.floor, overlay);
+  }
+  if (request.number < session.floor && !IsPlanted(PlantedBug::kFloorIgnored)) {
+    PROBE("a request came below its session's floor");
+    return Verdict::kBelowFloor;
+  }
+  if (const auto kept = Find(request.session, request.number, overlay)) {
+    if (kept->hash == 0) return Verdict::kSettled;
+    if (kept->hash != request.hash) return Verdict::kReused;
+    PROBE("a repeated request was answered from its session");
+    answer = kept->result;
+    return Verdict::kRepeated;
+  }
+  if (request.number - session.floor >= limits_.window || IsFull(session)) {
+    PROBE("a request was refused because its session is full");
+    return Verdict::kFull;
+  }
+  return Verdict::kNew;
+}
+
+bool Sessions::IsFull(const Session& session) const {
+  if (session.answer_bytes >= limits_.answer_bytes) return true;
+  const uint64_t share = limits_.answer_bytes_total / limits_.sessions;
+  return answer_bytes_ >= limits_.answer_bytes_total && session.answer_bytes > share;
+}
+
+void Sessions::Touch(uint64_t id, Session& session, paxos::LogTime now) {
+  if (now.value() - session.used.value() < limits_.idle_time / kUseSteps) return;
+  by_use_.erase({session.used, id});
+  session.used = now;
+  by_use_.emplace(now, id);
+  changed_.insert(id);
+}
+
+void Sessions::RaiseFloor(uint64_t id, Session& session, uint64_t floor, Overlay& overlay) {
+  CHECK_GT(floor, session.floor);
+  session.floor = floor;
+  changed_.insert(id);
+  DigestSession(id, floor, overlay);
+  while (!session.kept.empty() && session.kept.begin()->first < floor) {
+    DropFirstAnswer(id, session, overlay);
+  }
+}
+
+void Sessions::DropFirstAnswer(uint64_t id, Session& session, Overlay& overlay) {
+  const auto [number, weight] = *session.kept.begin();
+  session.answer_bytes -= weight;
+  answer_bytes_ -= weight;
+  session.kept.erase(session.kept.begin());
+  overlay.RemoveAnswer(id, number);
+}
+
+void Sessions::Keep(const SessionRequest& request, std::string_view result, Overlay& overlay) {
+  CHECK_NE(request.hash, 0u);
+  const uint64_t wrong = IsPlanted(PlantedBug::kAnswerUnderWrongNumber) ? 1 : 0;
+  KeepBytes(request.session, request.number + wrong,
+            {.hash = request.hash, .result = std::string(result)}, overlay);
+}
+
+void Sessions::Settle(uint64_t session, uint64_t number, std::string_view result,
+                      Overlay& overlay) {
+  KeepBytes(session, number, {.hash = 0, .result = std::string(result)}, overlay);
+}
+
+void Sessions::KeepBytes(uint64_t id, uint64_t number, const SessionAnswer& answer,
+                         Overlay& overlay) {
+  Session& session = sessions_.at(id);
+  CHECK_GE(number, session.floor) << "session " << id;
+  const std::string bytes = EncodeSessionAnswer(answer);
+  const bool is_new = session.kept.emplace(number, WeightOf(bytes)).second;
+  CHECK(is_new) << "a second answer to request " << number << " of session " << id;
+  session.answer_bytes += WeightOf(bytes);
+  answer_bytes_ += WeightOf(bytes);
+  overlay.PutAnswer(id, number, bytes);
+}
+
+std::optional<SessionAnswer> Sessions::Find(uint64_t session, uint64_t number,
+                                            Overlay& overlay) const {
+  if (!sessions_.at(session).kept.contains(number)) return std::nullopt;
+  StatusOr<SessionAnswer> answer = DecodeSessionAnswer(overlay.Answer(session, number));
+  CHECK(answer.ok()) << answer.status();
+  return *std::move(answer);
+}
+
+void Sessions::Write(Overlay& overlay) {
+  for (const uint64_t id : changed_) {
+    const Session& session = sessions_.at(id);
+    overlay.PutSession(id, EncodeSessionRecord({.floor = session.floor, .used = session.used}));
+  }
+  changed_.clear();
+}
+
+// ---- Bytes ----
+
+std::string EncodeSessionLimits(const SessionLimits& limits) {
+  std::string out;
+  for (const uint64_t value : {limits.sessions, limits.window, limits.answer_bytes,
+                               limits.answer_bytes_total, limits.idle_time}) {
+    PutU64(out, value);
+  }
+  return out;
+}
+
+StatusOr<SessionLimits> DecodeSessionLimits(std::string_view bytes) {
+  ByteReader reader(bytes);
+  SessionLimits limits;
+  limits.sessions = reader.U64();
+  limits.window = reader.U64();
+  limits.answer_bytes = reader.U64();
+  limits.answer_bytes_total = reader.U64();
+  limits.idle_time = reader.U64();
+  if (!reader.AtEnd()) return absl::DataLossError("the store's session limits are malformed");
+  return limits;
+}
+
+std::string EncodeSessionRecord(const SessionRecord& record) {
+  std::string out;
+  PutU64(out, record.floor);
+  PutU64(out, record.used.value());
+  return out;
+}
+
+StatusOr<SessionRecord> DecodeSessionRecord(std::string_view bytes) {
+  ByteReader reader(bytes);
+  SessionRecord record;
+  record.floor = reader.U64();
+  record.used = paxos::LogTime(reader.U64());
+  if (!reader.AtEnd()) return absl::DataLossError("a session record of the store is malformed");
+  return record;
+}
+
+std::string EncodeSessionAnswer(const SessionAnswer& answer) {
+  std::string out;
+  out.reserve(sizeof(uint64_t) + answer.result.size());
+  PutU64(out, answer.hash);
+  return out.append(answer.result);
+}
+
+StatusOr<SessionAnswer> DecodeSessionAnswer(std::string_view bytes) {
+  ByteReader reader(bytes);
+  SessionAnswer answer;
+  answer.hash = reader.U64();
+  if (!reader.ok()) return absl::DataLossError("an answer in the store is malformed");
+  answer.result = std::string(bytes.substr(sizeof(uint64_t)));
+  return answer;
+}
+
+}  // namespace decree::kv

@@ -1,0 +1,137 @@
+#pragma once
+// The clients' sessions: which requests were carried out, and how they ended, so that one that is sent
+// again is answered and not carried out again.
+//
+// A client numbers its requests and tells with each the lowest number that it still waits for, its
+// floor. The table keeps the answer to every number from the floor on, refusals too, together with a
+// hash of the request. Below the floor nothing is known any more, so nothing is carried out there.
+// Floors never fall. A session that is not used for long, in log time, is forgotten as a whole; no
+// single answer of a live one ever is.
+//
+// Part of the replicated state: all that is decided here follows from the commands and their order.
+// (Ongaro, "Consensus: Bridging Theory and Practice", §6.3.) Passive, for the applying thread.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "kv/overlay.h"
+#include "kv/store.h"
+#include "paxos/base/ids.h"
+#include "paxos/base/status.h"
+
+namespace decree::kv {
+
+// Set when a store is made, the same on all replicas, and part of its state from then on.
+struct SessionLimits {
+  uint64_t sessions = 100'000;
+  // How far above its floor a session's numbers may go.
+  uint64_t window = 65'536;
+  // What a session's answers may weigh before it must raise its floor; and those of all sessions,
+  // before none may exceed its share.
+  uint64_t answer_bytes = 8 << 20;
+  uint64_t answer_bytes_total = 256 << 20;
+  // A session is forgotten when it was not used for so long, in nanoseconds of log time.
+  uint64_t idle_time = 600'000'000'000;
+
+  friend bool operator==(const SessionLimits&, const SessionLimits&) = default;
+};
+
+std::string EncodeSessionLimits(const SessionLimits& limits);
+StatusOr<SessionLimits> DecodeSessionLimits(std::string_view bytes);
+
+// One request of a session.
+struct SessionRequest {
+  uint64_t session = 0;
+  uint64_t number = 0;
+  uint64_t floor = 0;
+  uint64_t hash = 0;  // of what is asked, not 0
+};
+
+// What is kept of a request that has ended.
+struct SessionAnswer {
+  uint64_t hash = 0;   // 0: it was settled before it came
+  std::string result;  // a CommandResult
+};
+
+class Sessions {
+ public:
+  enum class Verdict {
+    kNew,        // To be carried out, then kept.
+    kRepeated,   // Was carried out; here is its answer.
+    kUnknown,    // There is no such session: never was, was closed, or has expired.
+    kBelowFloor,
+    kFull,       // Nothing is kept; to be sent again under the same number.
+    kReused,     // Another request had this number.
+    kSettled,    // It never will be carried out.
+  };
+
+  // Reads the table out of the store.
+  static StatusOr<Sessions> Load(const Store& store, const SessionLimits& limits);
+
+  // False if there are too many.
+  bool Open(uint64_t session, paxos::LogTime now, Overlay& overlay);
+  // False if there is none.
+  bool Close(uint64_t session, Overlay& overlay);
+  // Forgets the sessions that have not been used for too long.
+  void Expire(paxos::LogTime now, Overlay& overlay);
+
+  // Raises the session's floor, and says what is to be done with the request. `answer` is set for
+  // kRepeated.
+  Verdict Admit(const SessionRequest& request, paxos::LogTime now, Overlay& overlay,
+                std::string& answer);
+  // Keeps how a request that was new has ended.
+  void Keep(const SessionRequest& request, std::string_view result, Overlay& overlay);
+  // How the request of this number ended; nothing if it has not. The session must exist.
+  std::optional<SessionAnswer> Find(uint64_t session, uint64_t number, Overlay& overlay) const;
+  // Sees to it that a request of this number is not carried out any more.
+  void Settle(uint64_t session, uint64_t number, std::string_view result, Overlay& overlay);
+
+  // Adds the sessions that have changed to the batch.
+  void Write(Overlay& overlay);
+
+  size_t size() const { return sessions_.size(); }
+  uint64_t answer_bytes() const { return answer_bytes_; }
+
+ private:
+  struct Session {
+    uint64_t floor = 1;
+    paxos::LogTime used;                 // roughly: a little too early
+    std::map<uint64_t, uint32_t> kept;   // the answers' weights, by number
+    uint64_t answer_bytes = 0;
+  };
+
+  explicit Sessions(const SessionLimits& limits) : limits_(limits) {}
+
+  void Touch(uint64_t id, Session& session, paxos::LogTime now);
+  void RaiseFloor(uint64_t id, Session& session, uint64_t floor, Overlay& overlay);
+  void DropFirstAnswer(uint64_t id, Session& session, Overlay& overlay);
+  void KeepBytes(uint64_t id, uint64_t number, const SessionAnswer& answer, Overlay& overlay);
+  void Forget(uint64_t id, Session& session, Overlay& overlay);
+  bool IsFull(const Session& session) const;
+
+  SessionLimits limits_;
+  std::unordered_map<uint64_t, Session> sessions_;
+  std::set<std::pair<paxos::LogTime, uint64_t>> by_use_;
+  std::set<uint64_t> changed_;  // not written yet
+  uint64_t answer_bytes_ = 0;
+};
+
+// ---- What the store holds, for readers ----
+
+struct SessionRecord {
+  uint64_t floor = 1;
+  paxos::LogTime used;
+};
+
+std::string EncodeSessionRecord(const SessionRecord& record);
+StatusOr<SessionRecord> DecodeSessionRecord(std::string_view bytes);
+std::string EncodeSessionAnswer(const SessionAnswer& answer);
+StatusOr<SessionAnswer> DecodeSessionAnswer(std::string_view bytes);
+
+}  // namespace decree::kv

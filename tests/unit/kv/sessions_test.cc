@@ -1,0 +1,236 @@
+#include "kv/sessions.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "kv/command.h"
+#include "tests/unit/kv/kv_fixture.h"
+
+namespace decree::kv {
+namespace {
+
+using v1::CommandResult;
+using Fate = RequestFate::Kind;
+
+constexpr uint64_t kSecond = 1'000'000'000;
+
+class SessionsTest : public testing::Test {
+ protected:
+  // With small limits, so that they are met.
+  SessionsTest() : kv_(files_, [] {}, kOwner, Limits()) {}
+
+  static SessionLimits Limits() {
+    return {.sessions = 3,
+            .window = 8,
+            .answer_bytes = 2000,
+            .answer_bytes_total = 4000,
+            .idle_time = 100 * kSecond};
+  }
+
+  uint64_t Open() {
+    const CommandResult result = kv_.ApplyOne(OpenSessionCommand());
+    EXPECT_EQ(result.refusal(), CommandResult::REFUSAL_NONE);
+    return result.session();
+  }
+  CommandResult Put(uint64_t session, uint64_t number, uint64_t floor, const std::string& key,
+                    const std::string& value) {
+    return kv_.ApplyOne(InSession(session, number, floor, PutCommand(key, value, true)));
+  }
+  Fate FateOf(uint64_t session, uint64_t number) {
+    return kv_.machine().view()->FateOf(session, number).kind;
+  }
+  void PassTo(uint64_t seconds) { kv_.log_time = paxos::LogTime(seconds * kSecond); }
+
+  paxos::SimulatedFileSystem files_{1};
+  OpenStore kv_;
+};
+
+TEST_F(SessionsTest, IdsComeFromThePlaceInTheLog) {
+  const auto results =
+      kv_.Apply({PutCommand("k", "v"), OpenSessionCommand(), OpenSessionCommand()});
+  EXPECT_EQ(results[1].session(), (1u << 20) + 1);
+  EXPECT_EQ(results[2].session(), (1u << 20) + 2);
+  EXPECT_EQ(Open(), 2u << 20);
+}
+
+TEST_F(SessionsTest, ARepeatedRequestIsAnsweredAsBeforeAndNotCarriedOutAgain) {
+  const uint64_t session = Open();
+  const CommandResult first = Put(session, 1, 1, "k", "a");
+  EXPECT_EQ(first.version(), 1u);
+  kv_.ApplyOne(PutCommand("k", "other"));
+  const CommandResult again = Put(session, 1, 1, "k", "a");
+  EXPECT_EQ(again.SerializeAsString(), first.SerializeAsString());
+  EXPECT_EQ(kv_.ValueOf("k"), "other");
+}
+
+TEST_F(SessionsTest, CopiesInOneSlotCountOnce) {
+  const uint64_t session = Open();
+  const std::string put = InSession(session, 1, 1, PutCommand("k", "a"));
+  const auto results = kv_.Apply({put, put, put});
+  EXPECT_EQ(results[2].SerializeAsString(), results[0].SerializeAsString());
+  EXPECT_EQ(kv_.machine().view()->Get("k")->version, 1u);
+}
+
+TEST_F(SessionsTest, ARefusalIsKeptToo) {
+  const uint64_t session = Open();
+  const std::string value(kValueBytesMax + 1, 'v');
+  EXPECT_EQ(Put(session, 1, 1, "k", value).refusal(), CommandResult::REFUSAL_LIMIT);
+  EXPECT_EQ(FateOf(session, 1), Fate::kEnded);
+  v1::Command swap = SwapCommand("k", "b");
+  swap.mutable_compare_and_swap()->set_expected_value("a");
+  const std::string bytes = InSession(session, 2, 1, swap.SerializeAsString());
+  EXPECT_FALSE(kv_.ApplyOne(bytes).changed());
+  kv_.ApplyOne(PutCommand("k", "a"));
+  EXPECT_FALSE(kv_.ApplyOne(bytes).changed()) << "the swap was judged a second time";
+  EXPECT_EQ(kv_.ValueOf("k"), "a");
+}
+
+TEST_F(SessionsTest, BelowTheFloorNothingIsCarriedOutAndFloorsNeverFall) {
+  const uint64_t session = Open();
+  Put(session, 1, 1, "k", "a");
+  Put(session, 5, 5, "k", "b");
+  EXPECT_EQ(Put(session, 1, 1, "k", "a").refusal(), CommandResult::REFUSAL_BELOW_FLOOR);
+  EXPECT_EQ(Put(session, 3, 1, "k", "c").refusal(), CommandResult::REFUSAL_BELOW_FLOOR);
+  EXPECT_EQ(Put(session, 3, 7, "k", "c").refusal(), CommandResult::REFUSAL_BELOW_FLOOR)
+      << "a request below the floor that it brings along";
+  EXPECT_EQ(FateOf(session, 3), Fate::kBelowFloor);
+  EXPECT_EQ(kv_.ValueOf("k"), "b");
+}
+
+TEST_F(SessionsTest, RequestsMayArriveInAnyOrderAboveTheFloor) {
+  const uint64_t session = Open();
+  EXPECT_EQ(Put(session, 3, 1, "k", "c").version(), 1u);
+  EXPECT_EQ(Put(session, 1, 1, "k", "a").version(), 2u);
+  EXPECT_EQ(Put(session, 2, 1, "k", "b").version(), 3u);
+  EXPECT_EQ(Put(session, 3, 1, "k", "c").version(), 1u);
+}
+
+TEST_F(SessionsTest, ANumberBelongsToOneRequest) {
+  const uint64_t session = Open();
+  Put(session, 1, 1, "k", "a");
+  EXPECT_EQ(Put(session, 1, 1, "k", "b").refusal(), CommandResult::REFUSAL_NUMBER_REUSED);
+  EXPECT_EQ(Put(session, 1, 1, "x", "a").refusal(), CommandResult::REFUSAL_NUMBER_REUSED);
+  EXPECT_EQ(Put(session, 1, 1, "k", "a").refusal(), CommandResult::REFUSAL_NONE);
+}
+
+TEST_F(SessionsTest, SessionsDoNotKnowEachOthersNumbers) {
+  const uint64_t first = Open();
+  const uint64_t second = Open();
+  Put(first, 1, 1, "k", "a");
+  EXPECT_EQ(Put(second, 1, 1, "k", "b").version(), 2u);
+}
+
+TEST_F(SessionsTest, AFullSessionTakesTheSameNumberOnceItsFloorHasRisen) {
+  const uint64_t session = Open();
+  EXPECT_EQ(Put(session, 9, 1, "k", "a").refusal(), CommandResult::REFUSAL_SESSION_FULL);
+  EXPECT_EQ(FateOf(session, 9), Fate::kNotYet) << "a refusal for a limit is not kept";
+  EXPECT_EQ(kv_.ApplyOne(SettleCommand(session, 9)).refusal(), CommandResult::REFUSAL_SESSION_FULL);
+  EXPECT_EQ(Put(session, 9, 2, "k", "a").refusal(), CommandResult::REFUSAL_NONE);
+}
+
+TEST_F(SessionsTest, AnswersAreBoundedInBytes) {
+  const uint64_t session = Open();
+  kv_.ApplyOne(PutCommand("k", std::string(1500, 'v')));
+  EXPECT_EQ(Put(session, 1, 1, "k", std::string(1500, 'w')).refusal(), CommandResult::REFUSAL_NONE);
+  EXPECT_EQ(Put(session, 2, 1, "k", "x").refusal(), CommandResult::REFUSAL_NONE);
+  EXPECT_EQ(Put(session, 3, 1, "k", "y").refusal(), CommandResult::REFUSAL_SESSION_FULL);
+  EXPECT_EQ(Put(session, 3, 3, "k", "y").refusal(), CommandResult::REFUSAL_NONE);
+}
+
+TEST_F(SessionsTest, AFullTableRefusesRegistration) {
+  const uint64_t session = Open();
+  Open();
+  Open();
+  EXPECT_EQ(kv_.ApplyOne(OpenSessionCommand()).refusal(),
+            CommandResult::REFUSAL_TOO_MANY_SESSIONS);
+  kv_.ApplyOne(CloseSessionCommand(session));
+  EXPECT_NE(Open(), session);
+}
+
+TEST_F(SessionsTest, ExpiresAsAWholeByLogTime) {
+  PassTo(1000);
+  const uint64_t idle = Open();
+  const uint64_t used = Open();
+  Put(idle, 1, 1, "k", "a");
+  PassTo(1060);
+  Put(used, 1, 1, "k", "b");
+  PassTo(1101);
+  EXPECT_EQ(Put(idle, 1, 1, "k", "a").refusal(), CommandResult::REFUSAL_SESSION_UNKNOWN);
+  EXPECT_EQ(FateOf(idle, 1), Fate::kUnknownSession);
+  EXPECT_EQ(Put(used, 1, 1, "k", "b").refusal(), CommandResult::REFUSAL_NONE)
+      << "an answer of a live session is gone";
+  EXPECT_EQ(kv_.ValueOf("k"), "b");
+  EXPECT_EQ(kv_.machine().session_count(), 1u);
+}
+
+TEST_F(SessionsTest, AClosedOrUnknownSessionCarriesNothingOut) {
+  const uint64_t session = Open();
+  EXPECT_EQ(kv_.ApplyOne(CloseSessionCommand(session)).refusal(), CommandResult::REFUSAL_NONE);
+  EXPECT_EQ(kv_.ApplyOne(CloseSessionCommand(session)).refusal(),
+            CommandResult::REFUSAL_SESSION_UNKNOWN);
+  EXPECT_EQ(Put(session, 1, 1, "k", "a").refusal(), CommandResult::REFUSAL_SESSION_UNKNOWN);
+  EXPECT_EQ(Put(77, 1, 1, "k", "a").refusal(), CommandResult::REFUSAL_SESSION_UNKNOWN);
+  EXPECT_EQ(kv_.ApplyOne(SettleCommand(session, 1)).refusal(),
+            CommandResult::REFUSAL_SESSION_UNKNOWN);
+  EXPECT_EQ(kv_.ValueOf("k"), "(none)");
+}
+
+TEST_F(SessionsTest, WhatWasSettledIsNeverCarriedOut) {
+  const uint64_t session = Open();
+  EXPECT_EQ(FateOf(session, 1), Fate::kNotYet);
+  const CommandResult settle = kv_.ApplyOne(SettleCommand(session, 1));
+  EXPECT_EQ(settle.refusal(), CommandResult::REFUSAL_NONE);
+  EXPECT_EQ(settle.settled().refusal(), CommandResult::REFUSAL_SETTLED);
+  EXPECT_EQ(Put(session, 1, 1, "k", "a").refusal(), CommandResult::REFUSAL_SETTLED);
+  EXPECT_EQ(kv_.ValueOf("k"), "(none)");
+  EXPECT_EQ(kv_.ApplyOne(SettleCommand(session, 1)).SerializeAsString(),
+            settle.SerializeAsString());
+}
+
+TEST_F(SessionsTest, SettlingWhatHasEndedTellsHow) {
+  const uint64_t session = Open();
+  const CommandResult put = Put(session, 1, 1, "k", "a");
+  const CommandResult settle = kv_.ApplyOne(SettleCommand(session, 1));
+  EXPECT_EQ(settle.settled().SerializeAsString(), put.SerializeAsString());
+  const RequestFate fate = kv_.machine().view()->FateOf(session, 1);
+  EXPECT_EQ(fate.kind, Fate::kEnded);
+  EXPECT_EQ(fate.answer.SerializeAsString(), put.SerializeAsString());
+}
+
+TEST_F(SessionsTest, CommandsWithoutWhatTheyNeedAreMalformed) {
+  const uint64_t session = Open();
+  EXPECT_EQ(Put(session, 0, 1, "k", "a").refusal(), CommandResult::REFUSAL_MALFORMED);
+  EXPECT_EQ(kv_.ApplyOne(CloseSessionCommand(0)).refusal(), CommandResult::REFUSAL_MALFORMED);
+  EXPECT_EQ(kv_.ApplyOne(SettleCommand(0, 1)).refusal(), CommandResult::REFUSAL_MALFORMED);
+  EXPECT_EQ(kv_.ApplyOne(InSession(session, 1, 1, OpenSessionCommand())).refusal(),
+            CommandResult::REFUSAL_MALFORMED);
+}
+
+TEST_F(SessionsTest, TheHighestNumbersDoNoHarm) {
+  const uint64_t session = Open();
+  EXPECT_EQ(Put(session, UINT64_MAX, UINT64_MAX, "k", "a").refusal(), CommandResult::REFUSAL_NONE);
+  EXPECT_EQ(Put(session, UINT64_MAX, UINT64_MAX, "k", "a").version(), 1u);
+  EXPECT_EQ(kv_.ApplyOne(CloseSessionCommand(session)).refusal(), CommandResult::REFUSAL_NONE);
+  EXPECT_FALSE(kv_.store().Get(AnswerKey(session, UINT64_MAX)).has_value()) << "it was left behind";
+}
+
+// The table is found again after a restart, from what LevelDB has flushed and the log beyond that.
+TEST_F(SessionsTest, SurvivesARestart) {
+  const uint64_t session = Open();
+  const CommandResult first = Put(session, 1, 1, "k", "a");
+  const CommandResult second = Put(session, 2, 2, "k", "b");
+  for (int i = 0; i < 40; ++i) kv_.ApplyOne(PutCommand(StrCat("fill", i), std::string(4000, '.')));
+  files_.Kill();
+  OpenStore again(files_, [] {}, kOwner, SessionLimits());
+  ASSERT_GT(again.machine().applied().value(), 3u) << "nothing was flushed: the test proves little";
+  EXPECT_EQ(again.ApplyOne(InSession(session, 2, 2, PutCommand("k", "b", true))).SerializeAsString(),
+            second.SerializeAsString());
+  EXPECT_EQ(again.ApplyOne(InSession(session, 1, 1, PutCommand("k", "a", true))).refusal(),
+            CommandResult::REFUSAL_BELOW_FLOOR);
+  // The limits are those that the store was made with.
+  EXPECT_EQ(again.ApplyOne(InSession(session, 10, 2, PutCommand("k", "c"))).refusal(),
+            CommandResult::REFUSAL_SESSION_FULL);
+}
+
+}  // namespace
+}  // namespace decree::kv
