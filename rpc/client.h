@@ -6,11 +6,13 @@
 //   const StatusOr<v1::PutResponse> put = (*client)->Put("colour", "blue");
 //
 // The client finds the leader, and repeats by itself what failed on the way, at another node if need
-// be, until the request's time is up: a read always, a write only if it surely was not carried out. It
-// does so with growing, random pauses, and under a budget that keeps retries from feeding an overload
-// (retry_budget.h).
+// be, until the request's time is up. It does so with growing, random pauses, and under a budget that
+// keeps retries from feeding an overload (retry_budget.h).
 //
-// A write that failed may still have been carried out. `MayHaveHappened` tells, and so does the text.
+// Writes belong to a session, which the first of them opens and the client's end closes: each is
+// carried out once, however often it is sent. A write that failed may still have been carried out, or
+// may yet be: `MayHaveHappened` tells, and so does the text. `Outcome` tells later what has become of
+// it, under the session and number in `ErrorDetailOf`, as long as no further write has been started.
 //
 // Safe from any thread. The blocking calls are for threads of yours, not for callbacks.
 
@@ -37,8 +39,10 @@ struct ClientOptions {
   std::vector<std::string> endpoints;
   // What a request may take in all, retries included.
   Duration timeout = Seconds(5);
-  // How long one node is given to answer a read before another is asked.
+  // How long one node is given to answer before another is asked.
   Duration attempt_timeout = Seconds(2);
+  // Without a session a write is sent again only if it surely was not carried out.
+  bool sessions = true;
   // For Get without a mode.
   v1::ReadMode read = v1::READ_MODE_LINEARIZABLE;
   // Keys and values of requests without an answer; what comes beyond is refused.
@@ -81,6 +85,8 @@ class Client {
   void Get(v1::GetRequest request, Callback<v1::GetResponse> done);
   void Delete(v1::DeleteRequest request, Callback<v1::DeleteResponse> done);
   void CompareAndSwap(v1::CompareAndSwapRequest request, Callback<v1::CompareAndSwapResponse> done);
+  // What has become of a write that failed. `close`: sees to it that it is not carried out any more.
+  void Outcome(uint64_t session, uint64_t number, bool close, Callback<v1::OutcomeResponse> done);
   // Asks one node, once.
   void NodeStatus(size_t endpoint, Callback<v1::StatusResponse> done);
 
@@ -91,6 +97,7 @@ class Client {
   StatusOr<v1::GetResponse> Get(std::string key, v1::ReadMode read);
   StatusOr<v1::DeleteResponse> Delete(std::string key);
   StatusOr<v1::CompareAndSwapResponse> CompareAndSwap(v1::CompareAndSwapRequest request);
+  StatusOr<v1::OutcomeResponse> Outcome(uint64_t session, uint64_t number, bool close);
   StatusOr<v1::StatusResponse> NodeStatus(size_t endpoint);
 
  private:

@@ -41,6 +41,9 @@ struct Arguments {
   std::string file;
   std::string expect_value;
   uint64_t expect_number = 0;
+  uint64_t session = 0;
+  uint64_t number = 0;
+  bool close = false;
   std::function<int(Client&)> run;
 };
 
@@ -140,6 +143,21 @@ void AddImport(CLI::App& app, Arguments& arguments) {
   });
 }
 
+void AddOutcome(CLI::App& app, Arguments& arguments) {
+  CLI::App* const outcome = AddCommand(
+      app, "outcome", "Tells what has become of a write that failed; its error names the two numbers");
+  outcome->add_option("SESSION", arguments.session)->required();
+  outcome->add_option("NUMBER", arguments.number)->required();
+  outcome->add_flag("--close", arguments.close,
+                    "Settle it: if it was not carried out by now it never will be");
+  outcome->callback([&arguments] {
+    arguments.run = [&arguments](Client& client) {
+      return Outcome(client, arguments.output, arguments.session, arguments.number,
+                     arguments.close);
+    };
+  });
+}
+
 void AddStatus(CLI::App& app, Arguments& arguments) {
   AddCommand(app, "status", "Shows how every node does")->callback([&arguments] {
     arguments.run = [&arguments](Client& client) { return Status(client, arguments.output); };
@@ -169,6 +187,7 @@ int Main(int argc, char** argv) {
   AddDelete(app, arguments);
   AddCompareAndSwap(app, arguments);
   AddImport(app, arguments);
+  AddOutcome(app, arguments);
   AddStatus(app, arguments);
   CLI11_PARSE(app, argc, argv);
 

@@ -25,6 +25,20 @@ Failure Closing(const paxos::Replica& replica) {
   return failure;
 }
 
+// Whether the state machine has judged the request itself, with all its copies.
+bool IsVerdict(StatusCode code) {
+  return code == StatusCode::INVALID_ARGUMENT || code == StatusCode::FAILED_PRECONDITION ||
+         code == StatusCode::ABORTED;
+}
+
+// What is said of the last copy does not hold for an earlier one.
+void BecomeUnknown(Failure& failure) {
+  failure.detail.set_outcome(v1::ErrorDetail::OUTCOME_UNKNOWN);
+  const size_t suffix = sizeof(kNotCarriedOut) - 1;
+  if (failure.text.ends_with(kNotCarriedOut)) failure.text.resize(failure.text.size() - suffix);
+  if (!failure.text.ends_with(kMayHappen)) failure.text += kMayHappen;
+}
+
 std::string NoLeader(const paxos::Replica& replica) {
   return StrCat("no leader: n", replica.self().node.value(),
                 " knows none, a quorum of the cluster may be down");
@@ -187,6 +201,12 @@ void WriteRequest::OnForwardFailed(const grpc::Status& status) {
     return EndWith(
         {.code = status.error_code(), .text = status.error_message(), .detail = *detail});
   }
+  // Not this node's to decide whether the leader has carried it out; its session does.
+  if (header_.session() != 0) {
+    PROBE("a forwarded write of a session was lost sight of and is sent again");
+    was_lost_sight_of_ = true;
+    return WaitForLeader();
+  }
   // Not the node has answered but the connection has broken, or we gave up on it.
   EndWith(OutcomeUnknown(StatusCode::UNAVAILABLE,
                          StrCat("the connection to n", forwarded_to_.value(),
@@ -197,6 +217,9 @@ void WriteRequest::OnForwardFailed(const grpc::Status& status) {
 void WriteRequest::EndWith(Failure failure) {
   if (state_ == State::kEnded) return;
   End();
+  if (was_lost_sight_of_ && !IsVerdict(failure.code)) BecomeUnknown(failure);
+  const bool was_not_executed = failure.detail.outcome() == v1::ErrorDetail::OUTCOME_NOT_EXECUTED;
+  failure.detail.set_safe_to_retry(was_not_executed || header_.session() != 0);
   Fail(context_.WithLeader(std::move(failure)));
 }
 

@@ -6,8 +6,8 @@
 //          no leader: waits for one until the deadline
 //   read   granted by the node (lease, quorum round or the leader's read index), then the store is read
 //
-// A failed write always says whether it may have been carried out. None is sent once more after an
-// attempt that may have worked.
+// A failed write always says whether it may have been carried out. Only one that belongs to a session is
+// sent once more after an attempt that may have worked.
 
 #include <functional>
 #include <memory>
@@ -96,6 +96,7 @@ class WriteRequest : public PendingRequest {
   const v1::RequestHeader header_;
   State state_ = State::kWaiting;
   paxos::NodeId forwarded_to_;
+  bool was_lost_sight_of_ = false;  // a copy was forwarded, and what became of it is not known
   std::unique_ptr<grpc::ClientContext> forward_;
 };
 

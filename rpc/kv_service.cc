@@ -13,6 +13,7 @@ using grpc::StatusCode;
 
 // Calls that each method keeps waiting at gRPC.
 constexpr int kPostedCalls = 128;
+constexpr int kPostedFew = 16;
 // For callers who do not say how long they wait, and the most that counts.
 constexpr Duration kTimeLeftDefault = Seconds(5);
 constexpr Duration kTimeLeftMax = Seconds(3600);
@@ -41,6 +42,28 @@ struct SwapMethod {
   using Response = v1::CompareAndSwapResponse;
   static constexpr auto kRequest = &v1::KV::AsyncService::RequestCompareAndSwap;
   static constexpr auto kForward = &v1::KV::Stub::PrepareAsyncCompareAndSwap;
+};
+
+struct OpenSessionMethod {
+  using Request = v1::OpenSessionRequest;
+  using Response = v1::OpenSessionResponse;
+  static constexpr auto kRequest = &v1::KV::AsyncService::RequestOpenSession;
+  static constexpr auto kForward = &v1::KV::Stub::PrepareAsyncOpenSession;
+};
+
+struct CloseSessionMethod {
+  using Request = v1::CloseSessionRequest;
+  using Response = v1::CloseSessionResponse;
+  static constexpr auto kRequest = &v1::KV::AsyncService::RequestCloseSession;
+  static constexpr auto kForward = &v1::KV::Stub::PrepareAsyncCloseSession;
+};
+
+// With `close`, for it goes through the log then.
+struct SettleMethod {
+  using Request = v1::OutcomeRequest;
+  using Response = v1::OutcomeResponse;
+  static constexpr auto kRequest = &v1::KV::AsyncService::RequestOutcome;
+  static constexpr auto kForward = &v1::KV::Stub::PrepareAsyncOutcome;
 };
 
 template <typename Call>
@@ -151,6 +174,11 @@ KvService::KvService(EventLoop& loop, v1::KV::AsyncService& service, paxos::Node
           [this](auto call) { OnGet(std::move(call)); }),
       delete_(MakeWriteMethod<DeleteMethod>(service)),
       swap_(MakeWriteMethod<SwapMethod>(service)),
+      open_session_(MakeWriteMethod<OpenSessionMethod>(service)),
+      close_session_(MakeWriteMethod<CloseSessionMethod>(service)),
+      outcome_(
+          loop, [&service](auto... arguments) { service.RequestOutcome(arguments...); },
+          [this](auto call) { OnOutcome(std::move(call)); }),
       forward_timer_(loop.timers(), [this] {
         for (WriteRequest* const write : context_.forwarded) write->CheckForward();
       }) {}
@@ -160,6 +188,9 @@ void KvService::Open() {
   get_.Open(kPostedCalls);
   delete_.Open(kPostedCalls);
   swap_.Open(kPostedCalls);
+  open_session_.Open(kPostedFew);
+  close_session_.Open(kPostedFew);
+  outcome_.Open(kPostedFew);
 }
 
 void KvService::AfterTurn() {
@@ -184,22 +215,19 @@ void KvService::OnWrite(
   std::make_shared<MethodWrite<Method>>(context_, time_left, std::move(call))->Try();
 }
 
-void KvService::OnGet(std::shared_ptr<UnaryCall<v1::GetRequest, v1::GetResponse>> call) {
-  Duration time_left;
-  if (!Admit(context_, *call, time_left)) return;
+template <typename Call>
+void KvService::ReadThenAnswer(std::shared_ptr<Call> call, Duration time_left, bool may_ask,
+                               void (KvService::*answer)(Call&)) {
   const size_t bytes = BytesOf(*call);
-  const bool is_stale = call->request().read() == v1::READ_MODE_STALE;
-  if (is_stale) ++stale_reads_;
-  if (is_stale || context_.node.ReadUnderLease()) {
+  if (context_.node.ReadUnderLease()) {
     context_.admission.Leave(bytes);
-    return AnswerGet(*call);
+    return (this->*answer)(*call);
   }
-  const bool may_ask = !call->request().no_forwarding();
   std::make_shared<ReadRequest>(
       context_, time_left, may_ask,
-      [this, call, bytes] {
+      [this, call, bytes, answer] {
         context_.admission.Leave(bytes);
-        AnswerGet(*call);
+        (this->*answer)(*call);
       },
       [this, call, bytes](const Failure& failure) {
         context_.admission.Leave(bytes);
@@ -208,13 +236,53 @@ void KvService::OnGet(std::shared_ptr<UnaryCall<v1::GetRequest, v1::GetResponse>
       ->Try();
 }
 
+void KvService::OnGet(std::shared_ptr<UnaryCall<v1::GetRequest, v1::GetResponse>> call) {
+  Duration time_left;
+  if (!Admit(context_, *call, time_left)) return;
+  if (call->request().read() == v1::READ_MODE_STALE) {
+    ++stale_reads_;
+    context_.admission.Leave(BytesOf(*call));
+    return AnswerGet(*call);
+  }
+  const bool may_ask = !call->request().no_forwarding();
+  ReadThenAnswer(std::move(call), time_left, may_ask, &KvService::AnswerGet);
+}
+
+void KvService::OnOutcome(std::shared_ptr<UnaryCall<v1::OutcomeRequest, v1::OutcomeResponse>> call) {
+  if (call->request().close()) return OnWrite<SettleMethod>(std::move(call));
+  Duration time_left;
+  if (!Admit(context_, *call, time_left)) return;
+  const bool may_ask = !call->request().header().no_forwarding();
+  ReadThenAnswer(std::move(call), time_left, may_ask, &KvService::AnswerOutcome);
+}
+
+void KvService::AnswerOutcome(UnaryCall<v1::OutcomeRequest, v1::OutcomeResponse>& call) {
+  const v1::RequestHeader& asked = call.request().header();
+  const std::shared_ptr<const kv::View> view = context_.store.view();
+  kv::RequestFate fate = view->FateOf(asked.session(), asked.number());
+  if (fate.kind == kv::RequestFate::Kind::kUnknownSession) {
+    Failure failure = NotExecuted(StatusCode::NOT_FOUND,
+                                  "the session has expired or was closed; nothing is known of its "
+                                  "requests any more");
+    failure.detail.set_reason(v1::ErrorDetail::REASON_SESSION_UNKNOWN);
+    return call.Fail(failure);
+  }
+  FillHeader(*view, *call.response().mutable_header());
+  FillResponse(fate, call.response());
+  call.Finish();
+}
+
+void KvService::FillHeader(const kv::View& view, v1::ResponseHeader& header) const {
+  header.set_node(context_.replica().self().node.value());
+  header.set_revision(view.state().revision);
+  header.set_store_epoch(view.state().epoch);
+}
+
 void KvService::AnswerGet(UnaryCall<v1::GetRequest, v1::GetResponse>& call) {
   const std::string& key = call.request().key();
   const std::shared_ptr<const kv::View> view = context_.store.view();
   v1::GetResponse& response = call.response();
-  response.mutable_header()->set_node(context_.replica().self().node.value());
-  response.mutable_header()->set_revision(view->state().revision);
-  response.mutable_header()->set_store_epoch(view->state().epoch);
+  FillHeader(*view, *response.mutable_header());
   response.set_read(call.request().read());
   if (const std::optional<kv::KeyRecord> record = view->Get(key)) {
     response.set_found(true);

@@ -38,12 +38,22 @@ class KvService {
   void OnWrite(std::shared_ptr<UnaryCall<typename Method::Request, typename Method::Response>> call);
   void OnGet(std::shared_ptr<UnaryCall<v1::GetRequest, v1::GetResponse>> call);
   void AnswerGet(UnaryCall<v1::GetRequest, v1::GetResponse>& call);
+  void OnOutcome(std::shared_ptr<UnaryCall<v1::OutcomeRequest, v1::OutcomeResponse>> call);
+  void AnswerOutcome(UnaryCall<v1::OutcomeRequest, v1::OutcomeResponse>& call);
+  void FillHeader(const kv::View& view, v1::ResponseHeader& header) const;
+  // Answers the call, which was let in, once the store is fresh enough.
+  template <typename Call>
+  void ReadThenAnswer(std::shared_ptr<Call> call, Duration time_left, bool may_ask,
+                      void (KvService::*answer)(Call&));
 
   KvContext context_;
   UnaryMethod<v1::PutRequest, v1::PutResponse> put_;
   UnaryMethod<v1::GetRequest, v1::GetResponse> get_;
   UnaryMethod<v1::DeleteRequest, v1::DeleteResponse> delete_;
   UnaryMethod<v1::CompareAndSwapRequest, v1::CompareAndSwapResponse> swap_;
+  UnaryMethod<v1::OpenSessionRequest, v1::OpenSessionResponse> open_session_;
+  UnaryMethod<v1::CloseSessionRequest, v1::CloseSessionResponse> close_session_;
+  UnaryMethod<v1::OutcomeRequest, v1::OutcomeResponse> outcome_;
   uint64_t leadership_changes_ = 0;
   uint64_t stale_reads_ = 0;
   Timer forward_timer_;

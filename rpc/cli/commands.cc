@@ -94,6 +94,29 @@ void PrintGet(const Output& output, const std::string& key, const v1::GetRespons
   }
 }
 
+struct StateText {
+  const char* name;
+  const char* what;
+};
+
+StateText TextOf(v1::OutcomeResponse::State state) {
+  using Response = v1::OutcomeResponse;
+  switch (state) {
+    case Response::STATE_NOT_YET:
+      return {"not_yet", "not carried out so far; a copy may still be under way (--close settles it)"};
+    case Response::STATE_ANSWERED:
+      return {"answered", "carried out"};
+    case Response::STATE_REFUSED:
+      return {"refused", "refused, and not carried out: "};
+    case Response::STATE_CLOSED:
+      return {"closed", "never was and never will be carried out"};
+    case Response::STATE_FORGOTTEN:
+      return {"forgotten", "forgotten: its client had the answer, or gave it up and went on"};
+    default:
+      return {"unknown", "in a state that this program does not know; run the cluster's version"};
+  }
+}
+
 std::string Bytes(uint64_t bytes) {
   if (bytes < 10 << 10) return StrCat(bytes, " B");
   if (bytes < 10 << 20) return StrCat(bytes >> 10, " KiB");
@@ -108,15 +131,23 @@ std::string ReadValue(const std::string& argument) {
 }
 
 int Fail(const Output& output, const decree::Status& status) {
+  const v1::ErrorDetail detail = ErrorDetailOf(status);
   if (output.json) {
-    const v1::ErrorDetail detail = ErrorDetailOf(status);
     json object{{"error", std::string(status.message())},
                 {"code", absl::StatusCodeToString(status.code())},
-                {"may_have_happened", MayHaveHappened(status)}};
+                {"may_have_happened", MayHaveHappened(status)},
+                {"safe_to_retry", detail.safe_to_retry()}};
     if (detail.leader() != 0) object["leader"] = detail.leader();
+    if (detail.retry_after_ms() != 0) object["retry_after_ms"] = detail.retry_after_ms();
+    if (detail.number() != 0) object["session"] = detail.session();
+    if (detail.number() != 0) object["number"] = detail.number();
     std::cerr << object.dump() << '\n';
   } else {
     std::cerr << "decree: " << status.message() << '\n';
+    if (detail.number() != 0) {
+      std::cerr << "decree: to learn what became of it: decree outcome " << detail.session() << ' '
+                << detail.number() << '\n';
+    }
   }
   return kFailed;
 }
@@ -190,6 +221,34 @@ int CompareAndSwap(Client& client, const Output& output, v1::CompareAndSwapReque
     std::cerr << "decree: refused, there is no such key\n";
   }
   return response->swapped() ? kDone : kSwapRefused;
+}
+
+int Outcome(Client& client, const Output& output, uint64_t session, uint64_t number, bool close) {
+  const StatusOr<v1::OutcomeResponse> response = client.Outcome(session, number, close);
+  if (!response.ok()) return Fail(output, response.status());
+  const StateText text = TextOf(response->state());
+  const v1::RequestAnswer& answer = response->answer();
+  if (output.json) {
+    json object = ToJson(response->header());
+    object["state"] = text.name;
+    if (response->has_answer()) {
+      object["answer"] = {{"revision", answer.revision()},
+                          {"changed", answer.changed()},
+                          {"version", answer.version()}};
+      if (answer.has_previous()) object["answer"]["previous"] = ToJson(answer.previous());
+    }
+    if (!response->refusal().empty()) object["refusal"] = response->refusal();
+    Print(object);
+  } else {
+    std::cout << text.what << response->refusal();
+    if (response->has_answer()) {
+      std::cout << ": revision " << answer.revision() << ", "
+                << (answer.changed() ? "changed" : "nothing changed") << ", version "
+                << answer.version();
+    }
+    std::cout << '\n';
+  }
+  return kDone;
 }
 
 int Status(Client& client, const Output& output) {

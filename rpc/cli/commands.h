@@ -23,6 +23,8 @@ int Get(Client& client, const Output& output, const std::vector<std::string>& ke
         v1::ReadMode read);
 int Delete(Client& client, const Output& output, const std::string& key);
 int CompareAndSwap(Client& client, const Output& output, v1::CompareAndSwapRequest request);
+// What has become of a write that failed; `close`: sees to it that it is not carried out any more.
+int Outcome(Client& client, const Output& output, uint64_t session, uint64_t number, bool close);
 // Asks every endpoint; a node that does not answer is a row with the reason.
 int Status(Client& client, const Output& output);
 

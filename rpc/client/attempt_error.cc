@@ -59,6 +59,12 @@ AttemptError ReadAttemptError(const grpc::Status& status, const grpc::ClientCont
       error.text = StrCat(endpoint, error.was_sent ? " did not answer" : " could not be reached",
                           " within ", ToMilliseconds(waited), " ms");
       break;
+    case grpc::StatusCode::CANCELLED:
+      // Not by us: the node has ended in the midst of it.
+      error.is_transient = true;
+      error.is_broken = true;
+      error.text = StrCat(endpoint, " has cut the request off");
+      break;
     case grpc::StatusCode::UNIMPLEMENTED:
       error.may_have_run = false;
       error.text =
@@ -72,16 +78,22 @@ AttemptError ReadAttemptError(const grpc::Status& status, const grpc::ClientCont
   return error;
 }
 
-Status MakeRequestError(const AttemptError& error, const std::string& what, bool is_write,
-                        bool may_have_run, int attempts) {
+Status MakeRequestError(const AttemptError& error, const RequestEnd& request) {
   std::string text = error.text;
   CutSuffix(text);
-  if (attempts > 1) text += StrCat(" (after ", attempts, " attempts)");
-  if (is_write) text += may_have_run ? kMayHappen : kNotCarriedOut;
-  Status status(error.code, StrCat(what, ": ", text));
+  if (request.attempts > 1) text += StrCat(" (after ", request.attempts, " attempts)");
+  const bool is_unknown = request.is_write && request.may_have_run;
+  if (request.is_write) text += is_unknown ? kMayHappen : kNotCarriedOut;
+  Status status(error.code, StrCat(request.what, ": ", text));
   v1::ErrorDetail detail = error.detail;
-  detail.set_outcome(is_write && may_have_run ? v1::ErrorDetail::OUTCOME_UNKNOWN
-                                              : v1::ErrorDetail::OUTCOME_NOT_EXECUTED);
+  detail.set_outcome(is_unknown ? v1::ErrorDetail::OUTCOME_UNKNOWN
+                                : v1::ErrorDetail::OUTCOME_NOT_EXECUTED);
+  // The caller's next request has another number.
+  detail.set_safe_to_retry(!is_unknown);
+  if (is_unknown) {
+    detail.set_session(request.session);
+    detail.set_number(request.number);
+  }
   status.SetPayload(kDetailUrl, absl::Cord(detail.SerializeAsString()));
   return status;
 }

@@ -34,9 +34,18 @@ struct AttemptError {
 AttemptError ReadAttemptError(const grpc::Status& status, const grpc::ClientContext& context,
                               const std::string& endpoint, Duration waited);
 
-// The error that the caller gets. `what` is the request ("put"); for a write the text ends with
-// whether it may have been carried out, which is `may_have_run` over all attempts.
-Status MakeRequestError(const AttemptError& error, const std::string& what, bool is_write,
-                        bool may_have_run, int attempts);
+// A request over all its attempts.
+struct RequestEnd {
+  std::string what;  // "put"
+  bool is_write = false;
+  bool may_have_run = false;
+  int attempts = 0;
+  uint64_t session = 0;
+  uint64_t number = 0;
+};
+
+// The error that the caller gets; for a write the text ends with whether it may have been carried out,
+// and the detail names session and number to ask with if that is not known.
+Status MakeRequestError(const AttemptError& error, const RequestEnd& request);
 
 }  // namespace decree::rpc

@@ -86,6 +86,16 @@ void Client::CompareAndSwap(v1::CompareAndSwapRequest request,
   core_->Start<SwapCall>(Kind::kWrite, std::move(request), std::move(done));
 }
 
+void Client::Outcome(uint64_t session, uint64_t number, bool close,
+                     Callback<v1::OutcomeResponse> done) {
+  v1::OutcomeRequest request;
+  request.mutable_header()->set_session(session);
+  request.mutable_header()->set_number(number);
+  request.set_close(close);
+  core_->Start<OutcomeCall>(close ? Kind::kRepeatable : Kind::kRead, std::move(request),
+                            std::move(done));
+}
+
 void Client::NodeStatus(size_t endpoint, Callback<v1::StatusResponse> done) {
   core_->StartNodeStatus(endpoint, std::move(done));
 }
@@ -123,6 +133,12 @@ StatusOr<v1::DeleteResponse> Client::Delete(std::string key) {
 StatusOr<v1::CompareAndSwapResponse> Client::CompareAndSwap(v1::CompareAndSwapRequest request) {
   return Await<v1::CompareAndSwapResponse>(*core_, [&](Callback<v1::CompareAndSwapResponse> done) {
     CompareAndSwap(std::move(request), std::move(done));
+  });
+}
+
+StatusOr<v1::OutcomeResponse> Client::Outcome(uint64_t session, uint64_t number, bool close) {
+  return Await<v1::OutcomeResponse>(*core_, [&](Callback<v1::OutcomeResponse> done) {
+    Outcome(session, number, close, std::move(done));
   });
 }
 

@@ -19,6 +19,10 @@ constexpr int kPingEveryMs = 5000;
 constexpr int kPingTimeoutMs = 5000;
 // How often one request is sent on at once because a node named another leader.
 constexpr int kRedirectsMax = 2;
+// How often a write goes on in a new session because its own is not there any more.
+constexpr int kRenewalsMax = 3;
+// What closing the session may take at the end; left open, it expires.
+constexpr Duration kCloseMax = Milliseconds(300);
 // What a request holds beside its own bytes.
 constexpr size_t kOverheadBytes = 1024;
 constexpr char kBudgetNote[] = "; the retry budget is used up";
@@ -89,6 +93,12 @@ ClientCore::~ClientCore() {
     for (Operation* const operation : idle) EndWith(*operation, ClosingError(), work);
   }
   Do(work);
+  AwaitAllEnded();
+  CloseSession();
+  AwaitAllEnded();
+}
+
+void ClientCore::AwaitAllEnded() {
   std::unique_lock lock(mutex_);
   all_ended_.wait(lock, [this] { return operations_.empty() && ending_ == 0; });
 }
@@ -169,6 +179,7 @@ void ClientCore::Begin(Operation& operation, Work& work) {
                    LocalError(absl::StatusCode::kDeadlineExceeded, "the deadline has passed"),
                    work);
   }
+  if (options_.sessions && operation.IsWrite() && !EnterSession(operation, work)) return;
   const Endpoints::Choice choice = Choose(operation, now);
   operation.endpoint = choice.endpoint;
   operation.asked_leader_only = choice.no_forwarding;
@@ -178,10 +189,13 @@ void ClientCore::Begin(Operation& operation, Work& work) {
 
   v1::RequestHeader header;
   header.set_no_forwarding(choice.no_forwarding);
+  header.set_session(operation.session);
+  header.set_number(operation.number);
+  if (operation.number != 0) header.set_first_unanswered(FloorFor(operation));
   operation.SetHeader(header);
 
-  // With one endpoint there is nobody else to ask, and a write that was sent is not sent elsewhere.
-  const bool may_ask_another = operation.IsRead() && endpoints_.size() > 1;
+  // With one endpoint there is nobody else to ask.
+  const bool may_ask_another = endpoints_.size() > 1 && MayBeSentAgain(operation);
   const Duration left = operation.deadline - now;
   const Duration patience = may_ask_another ? std::min(left, options_.attempt_timeout) : left;
   operation.context = std::make_unique<grpc::ClientContext>();
@@ -215,11 +229,16 @@ void ClientCore::OnFailed(Operation& operation, Work& work) {
       ReadAttemptError(operation.result, *operation.context, endpoints_.address(operation.endpoint),
                        now - operation.sent_at);
   NoteEndpoint(operation, error, now);
+  if (is_closing_) {
+    operation.may_have_run |= error.may_have_run;
+    return EndWith(operation, ClosingError(), work);
+  }
+  if (error.detail.reason() == v1::ErrorDetail::REASON_SESSION_UNKNOWN &&
+      RenewSession(operation, work)) {
+    return;
+  }
   operation.may_have_run |= error.may_have_run;
-  if (is_closing_) return EndWith(operation, ClosingError(), work);
-  const bool may_be_sent_again =
-      operation.IsRead() || (operation.IsWrite() && !operation.may_have_run);
-  if (!error.is_transient || !may_be_sent_again) return EndWith(operation, error, work);
+  if (!error.is_transient || !MayBeSentAgain(operation)) return EndWith(operation, error, work);
   if (IsRedirected(operation, error)) {
     ++operation.redirects;
     return Begin(operation, work);
@@ -276,18 +295,136 @@ void ClientCore::OnPauseEnded(uint64_t id) {
   Do(work);
 }
 
+// ---- Sessions ----
+
+bool ClientCore::EnterSession(Operation& operation, Work& work) {
+  if (operation.session != 0) return true;
+  if (session_.id != 0) {
+    operation.session = session_.id;
+    operation.number = session_.numbers.Take();
+    return true;
+  }
+  operation.state = Operation::State::kWaitingForSession;
+  waiting_.push_back(operation.id);
+  loop_.At(operation.deadline, [this, id = operation.id] { OnWaitedForSession(id); });
+  OpenSession(work);
+  return false;
+}
+
+uint64_t ClientCore::FloorFor(const Operation& operation) const {
+  // Of a session that has been given up no floor is kept: this number is still waited for.
+  return operation.session == session_.id ? session_.numbers.floor() : 1;
+}
+
+void ClientCore::OpenSession(Work& work) {
+  if (std::exchange(is_opening_, true)) return;
+  Operation& operation = Add(MakeOperation<OpenSessionCall>(
+      Operation::Kind::kRepeatable, v1::OpenSessionRequest(),
+      [this](const StatusOr<v1::OpenSessionResponse>& response) { OnSessionOpened(response); }));
+  Begin(operation, work);
+}
+
+void ClientCore::OnSessionOpened(const StatusOr<v1::OpenSessionResponse>& response) {
+  Work work;
+  {
+    const std::lock_guard lock(mutex_);
+    is_opening_ = false;
+    if (response.ok()) session_ = {.id = response->session(), .numbers = {}};
+    for (const uint64_t id : std::exchange(waiting_, {})) {
+      Operation& operation = *operations_.at(id);
+      if (response.ok()) {
+        Begin(operation, work);
+      } else {
+        // No write has left.
+        EndWith(operation,
+                LocalError(response.status().code(), std::string(response.status().message())),
+                work);
+      }
+    }
+  }
+  Do(work);
+}
+
+void ClientCore::OnWaitedForSession(uint64_t id) {
+  Work work;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = operations_.find(id);
+    if (found == operations_.end()) return;
+    if (found->second->state != Operation::State::kWaitingForSession) return;
+    EndWith(*found->second,
+            LocalError(absl::StatusCode::kDeadlineExceeded,
+                       "no session could be opened before the deadline"),
+            work);
+  }
+  Do(work);
+}
+
+bool ClientCore::RenewSession(Operation& operation, Work& work) {
+  if (operation.session == session_.id) session_ = {};
+  // An earlier copy may have been carried out before the session expired.
+  if (operation.number == 0 || operation.may_have_run || operation.renewals == kRenewalsMax) {
+    return false;
+  }
+  ++operation.renewals;
+  operation.session = 0;
+  operation.number = 0;
+  Begin(operation, work);
+  return true;
+}
+
+bool ClientCore::MayBeSentAgain(const Operation& operation) const {
+  switch (operation.kind) {
+    case Operation::Kind::kWrite:
+      return operation.session != 0 || !operation.may_have_run;
+    case Operation::Kind::kRead:
+    case Operation::Kind::kStaleRead:
+    case Operation::Kind::kRepeatable:
+      return true;
+    case Operation::Kind::kNodeStatus:
+      return false;
+  }
+  return false;
+}
+
+void ClientCore::CloseSession() {
+  Work work;
+  {
+    const std::lock_guard lock(mutex_);
+    if (session_.id == 0 || session_.has_unknown) return;
+    Operation& operation = Add(MakeOperation<CloseSessionCall>(
+        Operation::Kind::kRepeatable, v1::CloseSessionRequest(),
+        [](const StatusOr<v1::CloseSessionResponse>&) {}));
+    operation.session = session_.id;
+    operation.deadline = std::min(operation.deadline, loop_.Now() + kCloseMax);
+    Begin(operation, work);
+  }
+  Do(work);
+}
+
 // ---- The end ----
 
 void ClientCore::EndWith(Operation& operation, const AttemptError& error, Work& work) {
+  const bool is_unknown = operation.IsWrite() && operation.may_have_run;
+  if (is_unknown && operation.session == session_.id) session_.has_unknown = true;
   End(operation,
-      MakeRequestError(error, operation.name, operation.IsWrite(), operation.may_have_run,
-                       operation.attempts),
+      MakeRequestError(error, {.what = operation.name,
+                               .is_write = operation.IsWrite(),
+                               .may_have_run = operation.may_have_run,
+                               .attempts = operation.attempts,
+                               .session = operation.session,
+                               .number = operation.number}),
       work);
 }
 
 void ClientCore::End(Operation& operation, Status status, Work& work) {
   pending_bytes_ -= operation.bytes + kOverheadBytes;
   pausing_.erase(operation.id);
+  std::erase(waiting_, operation.id);
+  // What is given up counts as answered: should a copy of it arrive later, it is not carried out.
+  if (operation.number != 0 && operation.session == session_.id) {
+    session_.numbers.End(operation.number);
+  }
   ++ending_;
   work.end.emplace_back(std::move(operations_.extract(operation.id).mapped()), std::move(status));
 }

@@ -1,6 +1,7 @@
 #pragma once
-// What the client does with its requests: where each attempt goes, and when it is repeated. A read that
-// failed on the way is, after a pause, until time is up; a write only if it surely was not carried out.
+// What the client does with its requests: where each attempt goes, and when it is repeated. What failed
+// on the way is, after a pause, until time is up; a write without a session only if it surely was not
+// carried out.
 //
 // One lock guards the decisions. What follows from them (sending, callbacks) is gathered in `Work`
 // and done after the lock is released.
@@ -20,6 +21,7 @@
 #include "rpc/client/client_loop.h"
 #include "rpc/client/endpoints.h"
 #include "rpc/client/operation.h"
+#include "rpc/client/session_numbers.h"
 
 namespace decree::rpc {
 
@@ -57,9 +59,20 @@ class ClientCore {
         std::move(done));
   }
 
+  // What is known of the session that new writes belong to.
+  struct Session {
+    uint64_t id = 0;  // 0: there is none
+    SessionNumbers numbers;
+    bool has_unknown = false;  // the fate of one of its requests is not known: it may be asked for
+  };
+
   void Submit(OperationPtr operation);
   void OnAttemptEnded(Operation& operation);
   void OnPauseEnded(uint64_t id);
+  void OnSessionOpened(const StatusOr<v1::OpenSessionResponse>& response);
+  void OnWaitedForSession(uint64_t id);
+  void CloseSession();
+  void AwaitAllEnded();
   // Without the lock.
   void Do(Work& work);
 
@@ -67,6 +80,13 @@ class ClientCore {
 
   Operation& Add(OperationPtr operation);
   void Begin(Operation& operation, Work& work);
+  // Makes the write one of the session's; false if it must wait for there to be one.
+  bool EnterSession(Operation& operation, Work& work);
+  void OpenSession(Work& work);
+  uint64_t FloorFor(const Operation& operation) const;
+  // Whether the operation goes on in another session, after its own has expired.
+  bool RenewSession(Operation& operation, Work& work);
+  bool MayBeSentAgain(const Operation& operation) const;
   Endpoints::Choice Choose(const Operation& operation, Time now);
   void OnFailed(Operation& operation, Work& work);
   void NoteEndpoint(const Operation& operation, const AttemptError& error, Time now);
@@ -86,6 +106,9 @@ class ClientCore {
 
   std::unordered_map<uint64_t, OperationPtr> operations_;  // By id: all that have not ended.
   std::unordered_map<uint64_t, AttemptError> pausing_;     // Why; by id.
+  Session session_;
+  bool is_opening_ = false;
+  std::vector<uint64_t> waiting_;  // For a session; ids.
   uint64_t next_id_ = 1;
   size_t pending_bytes_ = 0;
   size_t ending_ = 0;  // Out of `operations_`, but the callback has not returned.

@@ -27,7 +27,8 @@ struct EndpointStubs {
 
 class Operation : public ClientLoop::Event {
  public:
-  enum class Kind { kWrite, kRead, kStaleRead, kNodeStatus };
+  // kRepeatable: changes something, and may be sent any number of times.
+  enum class Kind { kWrite, kRead, kStaleRead, kRepeatable, kNodeStatus };
 
   Operation(Kind operation_kind, std::string what, size_t size)
       : kind(operation_kind), name(std::move(what)), bytes(size) {}
@@ -45,7 +46,7 @@ class Operation : public ClientLoop::Event {
 
   // ---- Guarded by ClientCore's lock ----
 
-  enum class State { kNew, kInFlight, kPausing };
+  enum class State { kNew, kWaitingForSession, kInFlight, kPausing };
 
   const Kind kind;
   const std::string name;  // "put", for errors
@@ -53,6 +54,10 @@ class Operation : public ClientLoop::Event {
   uint64_t id = 0;
   Time deadline;
   State state = State::kNew;
+
+  // The session that a write belongs to and its number there; 0: none, or none yet.
+  uint64_t session = 0;
+  uint64_t number = 0;
 
   // Of the latest attempt.
   size_t endpoint = 0;
@@ -65,6 +70,7 @@ class Operation : public ClientLoop::Event {
   int attempts = 0;
   int failures = 0;  // That were answered by a pause.
   int redirects = 0;
+  int renewals = 0;  // of the session
   bool may_have_run = false;
 };
 
@@ -98,6 +104,21 @@ struct GetCall : KvMethod<v1::GetRequest, v1::GetResponse, &v1::KV::Stub::Prepar
   static constexpr char kName[] = "get";
   static void SetHeader(const v1::RequestHeader& header, v1::GetRequest& request) {
     request.set_no_forwarding(header.no_forwarding());
+  }
+};
+struct OpenSessionCall : KvMethod<v1::OpenSessionRequest, v1::OpenSessionResponse,
+                                  &v1::KV::Stub::PrepareAsyncOpenSession> {
+  static constexpr char kName[] = "open a session";
+};
+struct CloseSessionCall : KvMethod<v1::CloseSessionRequest, v1::CloseSessionResponse,
+                                   &v1::KV::Stub::PrepareAsyncCloseSession> {
+  static constexpr char kName[] = "close a session";
+};
+struct OutcomeCall
+    : KvMethod<v1::OutcomeRequest, v1::OutcomeResponse, &v1::KV::Stub::PrepareAsyncOutcome> {
+  static constexpr char kName[] = "outcome";
+  static void SetHeader(const v1::RequestHeader& header, v1::OutcomeRequest& request) {
+    request.mutable_header()->set_no_forwarding(header.no_forwarding());
   }
 };
 struct NodeStatusCall {

@@ -7,6 +7,7 @@
 #include "rpc/client/backoff.h"
 #include "rpc/client/endpoints.h"
 #include "rpc/client/retry_budget.h"
+#include "rpc/client/session_numbers.h"
 
 namespace decree::rpc {
 namespace {
@@ -87,6 +88,25 @@ TEST(ClientTest, SaysThatNothingWasCarriedOutWhereNobodyListens) {
   EXPECT_FALSE(MayHaveHappened(put.status())) << put.status();
   EXPECT_THAT(put.status().ToString(), HasSubstr("127.0.0.1:1"));
   EXPECT_THAT(put.status().ToString(), HasSubstr("the write was not carried out"));
+}
+
+// ---- SessionNumbers ----
+
+TEST(SessionNumbersTest, TheFloorIsTheLowestNumberWithoutAnAnswer) {
+  SessionNumbers numbers;
+  EXPECT_EQ(numbers.floor(), 1u);
+  EXPECT_EQ(numbers.Take(), 1u);
+  EXPECT_EQ(numbers.Take(), 2u);
+  EXPECT_EQ(numbers.Take(), 3u);
+  EXPECT_EQ(numbers.floor(), 1u);
+  numbers.End(2);
+  EXPECT_EQ(numbers.floor(), 1u);
+  numbers.End(1);
+  EXPECT_EQ(numbers.floor(), 3u);
+  EXPECT_FALSE(numbers.IsIdle());
+  numbers.End(3);
+  EXPECT_EQ(numbers.floor(), 4u);
+  EXPECT_TRUE(numbers.IsIdle());
 }
 
 }  // namespace
