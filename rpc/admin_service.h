@@ -1,10 +1,12 @@
 #pragma once
-// What operators ask of a node; answered by the node itself, without a quorum.
+// What operators ask of a node: how it does, and to hand leadership over.
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "decree/v1/admin.grpc.pb.h"
+#include "paxos/node/node.h"
 #include "rpc/event_loop.h"
 #include "rpc/unary_call.h"
 
@@ -12,16 +14,29 @@ namespace decree::rpc {
 
 class AdminService {
  public:
-  using FillStatus = std::function<void(v1::StatusResponse&)>;
+  using FillStatus = std::function<void(v1::StatusResponse& status)>;
 
-  // `service` is the one registered with the server.
-  AdminService(EventLoop& loop, v1::Admin::AsyncService& service, FillStatus fill_status);
+  // References outlive the service.
+  AdminService(EventLoop& loop, v1::Admin::AsyncService& service, paxos::Node& node,
+               FillStatus fill_status);
 
   // Takes requests from now on.
   void Open();
+  // To be called after every Turn of the node: another node may lead now.
+  void AfterTurn();
 
  private:
+  using TransferCall = UnaryCall<v1::TransferLeadershipRequest, v1::TransferLeadershipResponse>;
+
+  void OnTransfer(std::shared_ptr<TransferCall> call);
+  void EndTransfer();
+
+  EventLoop& loop_;
+  paxos::Node& node_;
   UnaryMethod<v1::StatusRequest, v1::StatusResponse> status_;
+  UnaryMethod<v1::TransferLeadershipRequest, v1::TransferLeadershipResponse> transfer_;
+  std::shared_ptr<TransferCall> transferring_;  // the call under way
+  Timer patience_;
 };
 
 }  // namespace decree::rpc

@@ -87,6 +87,8 @@ class Client {
   void CompareAndSwap(v1::CompareAndSwapRequest request, Callback<v1::CompareAndSwapResponse> done);
   // What has become of a write that failed. `close`: sees to it that it is not carried out any more.
   void Outcome(uint64_t session, uint64_t number, bool close, Callback<v1::OutcomeResponse> done);
+  // Makes the leader hand over to node `heir`, or, if that is 0, to the most advanced of the others.
+  void TransferLeadership(uint32_t heir, Callback<v1::TransferLeadershipResponse> done);
   // Asks one node, once.
   void NodeStatus(size_t endpoint, Callback<v1::StatusResponse> done);
 
@@ -98,6 +100,7 @@ class Client {
   StatusOr<v1::DeleteResponse> Delete(std::string key);
   StatusOr<v1::CompareAndSwapResponse> CompareAndSwap(v1::CompareAndSwapRequest request);
   StatusOr<v1::OutcomeResponse> Outcome(uint64_t session, uint64_t number, bool close);
+  StatusOr<v1::TransferLeadershipResponse> TransferLeadership(uint32_t heir);
   StatusOr<v1::StatusResponse> NodeStatus(size_t endpoint);
 
  private:

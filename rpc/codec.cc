@@ -70,6 +70,7 @@ struct Encoder {
     auto& out = *wire.mutable_prepare();
     Put(m.ballot, *out.mutable_ballot());
     out.set_first_slot(m.first_slot.value());
+    if (!m.waived.IsNone()) Put(m.waived, *out.mutable_waived());
   }
   void operator()(const paxos::Promise& m) const {
     auto& out = *wire.mutable_promise();
@@ -107,6 +108,7 @@ struct Encoder {
     Put(m.ballot, *out.mutable_ballot());
     out.set_probe(m.probe);
     out.set_chosen_index(m.chosen_index.value());
+    out.set_refuses_for_ns(static_cast<uint64_t>(m.refuses_for.count()));
   }
   void operator()(const paxos::Waiver& m) const {
     Put(m.ballot, *wire.mutable_waiver()->mutable_ballot());
@@ -150,6 +152,14 @@ class Decoder {
     if (ballot.round > paxos::kRoundMax) Fail(field, "the round is too high");
     if ((ballot.round == 0) != (ballot.node == paxos::kNoNode)) Fail(field, "only half of it is 0");
     return ballot;
+  }
+  // What is left of a lease.
+  Duration TakeLease(uint64_t nanoseconds, const char* field) {
+    if (nanoseconds > kLeaseLeftMaxNs) {
+      Fail(field, "it is too long");
+      return Duration::zero();
+    }
+    return Duration(static_cast<int64_t>(nanoseconds));
   }
   Ballot TakeBallot(const v1::BallotProto& wire, const char* field) {
     const Ballot ballot = TakeBallotOrNone(wire, field);
@@ -243,18 +253,18 @@ paxos::Poll Take(v1::PollProto& wire, Decoder& decoder) {
 }
 
 paxos::PollAnswer Take(v1::PollAnswerProto& wire, Decoder& decoder) {
-  if (wire.lease_left_ns() > kLeaseLeftMaxNs) decoder.Fail("lease_left_ns", "it is too long");
   return {.poll = wire.poll(),
           .granted = wire.granted(),
           .promised = decoder.TakeBallotOrNone(wire.promised(), "promised"),
           .trim_point = decoder.TakeSlotOrNone(wire.trim_point(), "trim_point"),
           .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
-          .lease_left = Duration(static_cast<int64_t>(wire.lease_left_ns()))};
+          .lease_left = decoder.TakeLease(wire.lease_left_ns(), "lease_left_ns")};
 }
 
 paxos::Prepare Take(v1::PrepareProto& wire, Decoder& decoder) {
   return {.ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
-          .first_slot = decoder.TakeSlot(wire.first_slot(), "first_slot")};
+          .first_slot = decoder.TakeSlot(wire.first_slot(), "first_slot"),
+          .waived = decoder.TakeBallotOrNone(wire.waived(), "waived")};
 }
 
 paxos::Promise Take(v1::PromiseProto& wire, Decoder& decoder) {
@@ -305,7 +315,8 @@ paxos::Heartbeat Take(v1::HeartbeatProto& wire, Decoder& decoder) {
 paxos::HeartbeatAck Take(v1::HeartbeatAckProto& wire, Decoder& decoder) {
   return {.ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
           .probe = wire.probe(),
-          .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index")};
+          .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
+          .refuses_for = decoder.TakeLease(wire.refuses_for_ns(), "refuses_for_ns")};
 }
 
 paxos::Waiver Take(v1::WaiverProto& wire, Decoder& decoder) {

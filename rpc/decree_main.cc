@@ -44,6 +44,7 @@ struct Arguments {
   uint64_t session = 0;
   uint64_t number = 0;
   bool close = false;
+  uint32_t heir = 0;
   std::function<int(Client&)> run;
 };
 
@@ -158,6 +159,20 @@ void AddOutcome(CLI::App& app, Arguments& arguments) {
   });
 }
 
+void AddLeader(CLI::App& app, Arguments& arguments) {
+  CLI::App* const leader = AddCommand(app, "leader", "What concerns the leader");
+  leader->require_subcommand(1);
+  CLI::App* const transfer = AddCommand(
+      *leader, "transfer",
+      "Makes the leader hand over, to this node or else to the most advanced of the others");
+  transfer->add_option("NODE", arguments.heir)->check(CLI::PositiveNumber);
+  transfer->callback([&arguments] {
+    arguments.run = [&arguments](Client& client) {
+      return TransferLeadership(client, arguments.output, arguments.heir);
+    };
+  });
+}
+
 void AddStatus(CLI::App& app, Arguments& arguments) {
   AddCommand(app, "status", "Shows how every node does")->callback([&arguments] {
     arguments.run = [&arguments](Client& client) { return Status(client, arguments.output); };
@@ -187,6 +202,7 @@ int Main(int argc, char** argv) {
   AddDelete(app, arguments);
   AddCompareAndSwap(app, arguments);
   AddImport(app, arguments);
+  AddLeader(app, arguments);
   AddOutcome(app, arguments);
   AddStatus(app, arguments);
   CLI11_PARSE(app, argc, argv);

@@ -118,7 +118,7 @@ void Server::OpenServices() {
   kv_ = std::make_unique<KvService>(loop_, kv_async_, *node_, *recovered_->machine,
                                     options_.AdmissionLimits());
   admin_ = std::make_unique<AdminService>(
-      loop_, admin_async_, [this](v1::StatusResponse& status) { FillStatus(status); });
+      loop_, admin_async_, *node_, [this](v1::StatusResponse& status) { FillStatus(status); });
   health_ = std::make_unique<HealthService>(loop_, health_async_);
   peers_in_.Open(node_->replica(),
                  [this](const paxos::Envelope& envelope) { node_->OnMessage(envelope); });
@@ -145,6 +145,7 @@ void Server::Step(Time until) {
   loop_.timers().RunDue(loop_.Now());
   node_->Turn();
   kv_->AfterTurn();
+  admin_->AfterTurn();
   if (events == 0 && has_idle_work) recovered_->log->OnIdle();
 }
 
@@ -153,14 +154,15 @@ void Server::Step(Time until) {
 void Server::Drain() {
   const Time end = loop_.Now() + kDrainMax;
   health_->SetNotServing();
-  const bool led = node_->TransferLeadership();
+  // Until it is known who leads next, requests wait here; then they are forwarded.
+  const bool led = node_->TransferLeadership() == paxos::TransferResult::kBegun;
+  const auto is_handing_over = [&] {
+    const paxos::NodeId leader = node_->replica().leader();
+    return led && (leader == paxos::kNoNode || leader == own_.self.node);
+  };
+  while (is_handing_over() && loop_.Now() < end) Step(end);
   kv_->Close();
-  while (loop_.Now() < end) {
-    const bool is_handing_over = led && node_->replica().leader() == paxos::kNoNode;
-    const bool leads = node_->replica().role() == paxos::Role::kLeader;
-    if (kv_->outstanding() == 0 && !is_handing_over && !leads) break;
-    Step(end);
-  }
+  while (kv_->outstanding() > 0 && loop_.Now() < end) Step(end);
 }
 
 void Server::Close() {

@@ -45,6 +45,8 @@ bool Acceptor::OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot 
     return false;
   }
   if (prepare.ballot > promised_) {
+    // From the heir of a leader that has withdrawn its lease: it need not wait for the waiver itself.
+    if (!prepare.waived.IsNone()) granted_.Waive(prepare.waived);
     if (granted_.LeftAgainst(envelope.from, now) > Duration::zero()) {
       PROBE("a lease forbade a promise");
       Refuse(envelope, prepare.ballot, outbox);
@@ -180,16 +182,17 @@ bool Acceptor::OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat,
     promised_ = heartbeat.ballot;
     promise_ticket_ = outbox.Persist(PromisedRecord{promised_});
   }
-  granted_.Grant(envelope.from, lease, now);
+  granted_.Grant(heartbeat.ballot, lease, now);
   outbox.Send(envelope.from, envelope.from_life,
               HeartbeatAck{.ballot = heartbeat.ballot,
                            .probe = heartbeat.probe,
-                           .chosen_index = chosen_index});
+                           .chosen_index = chosen_index,
+                           .refuses_for = granted_.RefusesFor(now)});
   return true;
 }
 
 void Acceptor::OnWaiver(NodeId from, const Waiver& waiver) {
-  if (waiver.ballot.node == from && waiver.ballot >= promised_) granted_.Waive(from);
+  if (waiver.ballot.node == from) granted_.Waive(waiver.ballot);
 }
 
 const SlotVote* Acceptor::VoteAt(Slot slot) const {

@@ -16,22 +16,22 @@ constexpr size_t kOutstandingMax = 1024;
 
 }  // namespace
 
-void GrantedLease::Grant(NodeId holder, Duration length, Time now) {
-  CHECK(holder != kNoNode);
+void GrantedLease::Grant(Ballot ballot, Duration length, Time now) {
+  CHECK(!ballot.IsNone());
   // A second holder means that a phase-1 quorum met every lease quorum of the first, whose grants
   // have therefore ended: nothing is owed to it.
   const Time until = now + length;
-  until_ = holder_ == holder ? std::max(until_, until) : until;
-  holder_ = holder;
+  until_ = ballot_.node == ballot.node ? std::max(until_, until) : until;
+  ballot_ = ballot;
 }
 
-void GrantedLease::Waive(NodeId holder) {
-  if (holder_ == holder) holder_ = kNoNode;
+void GrantedLease::Waive(Ballot ballot) {
+  if (ballot_ == ballot) ballot_ = Ballot();
 }
 
 Duration GrantedLease::LeftAgainst(NodeId node, Time now) const {
-  Duration left = std::max(Duration::zero(), refuse_until_ - now);
-  if (holder_ != kNoNode && holder_ != node) left = std::max(left, until_ - now);
+  Duration left = RefusesFor(now);
+  if (!ballot_.IsNone() && ballot_.node != node) left = std::max(left, until_ - now);
   return left;
 }
 

@@ -5,6 +5,7 @@
 // promises no ballot to another node. The leader counts from when it *sent* the probe, less a margin
 // for clocks that run at different rates, so its lease ends before the grants that it rests on.
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -22,16 +23,19 @@ class GrantedLease {
   // No promise to anyone before `refuse_until`.
   explicit GrantedLease(Time refuse_until) : refuse_until_(refuse_until) {}
 
-  void Grant(NodeId holder, Duration length, Time now);
-  // The holder gives its lease up.
-  void Waive(NodeId holder);
+  // To the leader of this ballot.
+  void Grant(Ballot ballot, Duration length, Time now);
+  // The leader of this ballot has given its lease up. A grant under another ballot stays, whoever has it.
+  void Waive(Ballot ballot);
 
+  // How long after a restart nothing at all is promised yet.
+  Duration RefusesFor(Time now) const { return std::max(Duration::zero(), refuse_until_ - now); }
   // How long promises to `node` are still ruled out; zero if they are not.
   Duration LeftAgainst(NodeId node, Time now) const;
 
  private:
   const Time refuse_until_;
-  NodeId holder_;  // kNoNode: nobody
+  Ballot ballot_;  // of whom it was granted to; none: nobody
   Time until_;
 };
 

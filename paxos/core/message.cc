@@ -37,6 +37,7 @@ struct Describe {
   }
   void operator()(const Prepare& m) const {
     out << " ballot=" << m.ballot << " first=" << m.first_slot;
+    if (!m.waived.IsNone()) out << " waived=" << m.waived;
   }
   void operator()(const Promise& m) const {
     out << " ballot=" << m.ballot << " first=" << m.first_slot << " last=" << m.last_slot

@@ -51,6 +51,7 @@ struct PollAnswer {
 struct Prepare {
   Ballot ballot;
   Slot first_slot;  // report votes from here on
+  Ballot waived;    // whose leader has handed over to the sender, and holds no lease; none: nobody
 };
 // One page of a promise. The proposer asks for the next with a Prepare from `last_slot` + 1.
 struct Promise {
@@ -93,6 +94,8 @@ struct HeartbeatAck {
   Ballot ballot;
   uint64_t probe = 0;
   Slot chosen_index;  // of the acceptor
+  // How long the acceptor, lately started, will yet promise nothing to anybody.
+  Duration refuses_for = Duration::zero();
 };
 // The leader of `ballot` gives up the leases that were granted to it; it will hold none under this
 // ballot again.

@@ -22,16 +22,21 @@ EntryPtr MakeEntry(Entry entry) { return std::make_shared<const Entry>(std::move
 Proposer::Proposer(const Options& options, NodeId self)
     : options_(options), self_(self), phase2_(options) {}
 
-void Proposer::Start(Ballot ballot, Slot chosen_index, Time now, Outbox& outbox) {
+void Proposer::Start(Ballot ballot, Ballot waived, Slot chosen_index, Time now, Outbox& outbox) {
   CHECK(state_ == State::kIdle);
   CHECK(ballot.node == self_);
   CHECK_GT(ballot, ballot_);
   state_ = State::kPreparing;
   ballot_ = ballot;
+  waived_ = waived;
   closed_ = false;
   phase1_.Start(ballot, chosen_index.Next());
   prepare_again_at_ = now + options_.retransmit;
-  outbox.Send(self_, Life(), Prepare{.ballot = ballot, .first_slot = chosen_index.Next()});
+  outbox.Send(self_, Life(), MakePrepare(chosen_index.Next()));
+}
+
+Prepare Proposer::MakePrepare(Slot first_slot) const {
+  return {.ballot = ballot_, .first_slot = first_slot, .waived = waived_};
 }
 
 bool Proposer::OnPromise(const Envelope& envelope, const Promise& promise,
@@ -43,7 +48,7 @@ bool Proposer::OnPromise(const Envelope& envelope, const Promise& promise,
   const std::optional<Slot> next = phase1_.OnPromise(envelope.from, promise);
   if (envelope.from == self_ && !was_heard) SendPrepares(configuration, outbox);
   if (next.has_value()) {
-    outbox.Send(envelope.from, Life(), Prepare{.ballot = ballot_, .first_slot = *next});
+    outbox.Send(envelope.from, Life(), MakePrepare(*next));
   }
   return phase1_.WantedFrom(envelope.from) != wanted;
 }
@@ -55,7 +60,7 @@ void Proposer::SendPrepares(const Configuration& configuration, Outbox& outbox) 
     if (!member.voter || (member.id != self_ && !is_own_durable)) continue;
     const std::optional<Slot> wanted = phase1_.WantedFrom(member.id);
     if (!wanted.has_value()) continue;
-    outbox.Send(member.id, Life(), Prepare{.ballot = ballot_, .first_slot = *wanted});
+    outbox.Send(member.id, Life(), MakePrepare(*wanted));
   }
 }
 
@@ -130,7 +135,7 @@ void Proposer::OnConfiguration(const Configuration& configuration, Slot chosen_i
   recovery_.clear();
   phase1_.Start(ballot_, chosen_index.Next());
   prepare_again_at_ = now + options_.retransmit;
-  outbox.Send(self_, Life(), Prepare{.ballot = ballot_, .first_slot = chosen_index.Next()});
+  outbox.Send(self_, Life(), MakePrepare(chosen_index.Next()));
 }
 
 void Proposer::Pump(const Configuration& configuration, Slot chosen_index, Time now,

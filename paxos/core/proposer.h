@@ -38,7 +38,8 @@ class Proposer {
 
   // Begins phase 1. Only this node's own acceptor is asked at first: the others hear of the ballot
   // once its promise is durable here, so that no ballot is used twice (rule 1).
-  void Start(Ballot ballot, Slot chosen_index, Time now, Outbox& outbox);
+  // `waived`: of the leader that has handed over to this node; none if nobody has.
+  void Start(Ballot ballot, Ballot waived, Slot chosen_index, Time now, Outbox& outbox);
   // True if the page was new.
   bool OnPromise(const Envelope& envelope, const Promise& promise,
                  const Configuration& configuration, Outbox& outbox);
@@ -92,6 +93,7 @@ class Proposer {
   void Plan(const Configuration& configuration, Slot chosen_index, const Acceptor& acceptor);
   // What is to be proposed at a slot that phase 1 covered; null if its value is chosen already.
   EntryPtr ValueFor(Slot slot, const Acceptor& acceptor) const;
+  Prepare MakePrepare(Slot first_slot) const;
   void SendPrepares(const Configuration& configuration, Outbox& outbox);
   void ProposeRecovered(Slot last_slot);
   void ProposeBatches(Slot last_slot, Time now, Output& out);
@@ -102,6 +104,7 @@ class Proposer {
   const NodeId self_;
   State state_ = State::kIdle;
   Ballot ballot_;
+  Ballot waived_;
   bool closed_ = false;
 
   Phase1 phase1_;

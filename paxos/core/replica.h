@@ -35,6 +35,15 @@ enum class ProposeResult {
   kTooLarge,    // Above command_bytes_max; nothing was kept.
 };
 
+enum class TransferResult {
+  kBegun,
+  kNotLeader,
+  kNoVoter,      // the heir does not belong to the voters, or leads already
+  kHeirUnheard,  // it was not heard from lately
+  kHeirUnready,  // it has just started, and sits out the lease that it may have granted
+  kHeirBehind,   // it would keep everybody waiting while it catches up
+};
+
 // How linearizable reads of this node's own clients were served.
 struct ReadCounts {
   uint64_t under_lease = 0;      // by the leader, without a message
@@ -66,9 +75,10 @@ class Replica {
   // Proposes what has gathered and asks for what reads need, to be called when all inputs at hand
   // are in: a batch is whatever came while the last one was on its way.
   void Flush(Time now, Output& out);
-  // Hands leadership to the most advanced peer and steps down as soon as what is in flight has
-  // ended; nothing more is proposed here until another election. False if this node does not lead.
-  bool TransferLeadership(Time now, Output& out);
+  // Hands leadership to `heir`, or, if that is kNoNode, to the most advanced peer: steps down as soon as
+  // what is in flight has ended; nothing more is proposed here until another election. Without a peer to
+  // choose it steps down all the same.
+  TransferResult TransferLeadership(NodeId heir, Time now, Output& out);
 
   // ---- Questions ----
 
@@ -102,6 +112,7 @@ class Replica {
   struct PeerProgress {
     Slot chosen_index;
     Time heard;
+    Time ready_at;  // it promises nothing before, not even to itself
   };
 
   // ---- Messages ----
@@ -144,13 +155,16 @@ class Replica {
   Ballot NextBallot() const;
   void NoteRound(Ballot ballot);
   PollAnswer AnswerPoll(NodeId from, const Poll& poll, Time now) const;
-  void Stand(Time now, Output& out);
+  // `waived`: of the leader that has handed over; none if this node stands by itself.
+  void Stand(Ballot waived, Time now, Output& out);
   void TryToLead(Time now, Output& out);
   void StepDown(const char* reason, Time now, Output& out);
   void SetRole(Role role, Output& out);
   void CheckQuorum(Time now, Output& out);
   void SendHeartbeat(Time now);
   void FinishTransfer(Time now, Output& out);
+  TransferResult CheckHeir(NodeId heir, Time now) const;
+  bool IsHeard(const PeerProgress& peer, Time now) const;
   // Of the voters heard from lately; kNoNode if there are none.
   NodeId MostAdvancedPeer(Time now) const;
   bool IsLogStuck(Time now) const;
@@ -192,6 +206,7 @@ class Replica {
   Time heartbeat_at_ = kTimeNever;
   std::map<NodeId, PeerProgress> peers_;  // as they last told
   std::optional<Time> transfer_until_;  // set while a transfer waits for what is in flight
+  NodeId heir_;                         // of that transfer; kNoNode: the most advanced peer
 
   std::vector<Reader> early_reads_;  // that came before MayServeReads
   UnconfirmedReads unconfirmed_;

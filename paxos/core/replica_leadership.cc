@@ -56,7 +56,7 @@ void Replica::On(const Envelope& envelope, const PollAnswer& answer, Time now, O
   if (!election_.IsPolling()) return;
   learner_.OnKnownElsewhere(envelope.from, answer.chosen_index, now);
   if (answer.lease_left > Duration::zero()) election_.TryAgainAfter(answer.lease_left, now);
-  if (election_.OnAnswer(envelope.from, answer, configuration_)) Stand(now, out);
+  if (election_.OnAnswer(envelope.from, answer, configuration_)) Stand(Ballot(), now, out);
 }
 
 void Replica::On(const Envelope& envelope, const StandNow& stand, Time now, Output& out) {
@@ -64,10 +64,14 @@ void Replica::On(const Envelope& envelope, const StandNow& stand, Time now, Outp
   if (role_ != Role::kFollower || !configuration_.IsVoter(self_.node)) return;
   PROBE("leadership was handed over");
   ForgetLeader(out);
-  Stand(now, out);
+  acceptor_.OnWaiver(envelope.from, Waiver{.ballot = stand.ballot});
+  const Duration left = acceptor_.LeaseLeftAgainst(self_.node, now);
+  if (left == Duration::zero()) return Stand(stand.ballot, now, out);
+  PROBE("an heir may not promise itself anything yet");
+  election_.TryAgainAfter(left, now);
 }
 
-void Replica::Stand(Time now, Output& out) {
+void Replica::Stand(Ballot waived, Time now, Output& out) {
   if (IsLogStuck(now)) return;
   const Ballot ballot = NextBallot();
   NoteRound(ballot);
@@ -75,7 +79,7 @@ void Replica::Stand(Time now, Output& out) {
   election_.Postpone(now);
   SetRole(Role::kCandidate, out);
   leader_ballot_ = ballot;
-  proposer_.Start(ballot, chosen_index(), now, outbox_);
+  proposer_.Start(ballot, waived, chosen_index(), now, outbox_);
 }
 
 void Replica::TryToLead(Time now, Output& out) {
@@ -121,11 +125,16 @@ void Replica::On(const Envelope& envelope, const HeartbeatAck& ack, Time now, Ou
   PeerProgress& peer = peers_[envelope.from];
   peer.chosen_index = std::max(peer.chosen_index, ack.chosen_index);
   peer.heard = now;
+  peer.ready_at = now + ack.refuses_for;
 }
 
-void Replica::On(const Envelope& envelope, const Waiver& waiver, Time, Output& out) {
+void Replica::On(const Envelope& envelope, const Waiver& waiver, Time now, Output& out) {
   acceptor_.OnWaiver(envelope.from, waiver);
-  if (leader_ == envelope.from && waiver.ballot == leader_ballot_) ForgetLeader(out);
+  if (leader_ != envelope.from || waiver.ballot != leader_ballot_) return;
+  ForgetLeader(out);
+  // It has said itself that it does not lead any more, so there is no timeout to wait for; but an heir
+  // goes first.
+  if (role_ == Role::kFollower) election_.TryAgainAfter(options_.heartbeat, now);
 }
 
 void Replica::FollowLeader(NodeId leader, Ballot ballot, Slot chosen_index, Time now,
@@ -167,21 +176,37 @@ bool Replica::IsLogStuck(Time now) const {
 
 // ---- Ceasing to lead ----
 
-bool Replica::TransferLeadership(Time now, Output& out) {
+TransferResult Replica::TransferLeadership(NodeId heir, Time now, Output& out) {
   BeginInput(now, out);
-  const bool leads = role_ == Role::kLeader;
-  if (leads) {
+  const TransferResult result = CheckHeir(heir, now);
+  if (result == TransferResult::kBegun) {
+    heir_ = heir;
     if (!transfer_until_.has_value()) transfer_until_ = now + options_.election_timeout_min;
     proposer_.Close(out);
   }
   EndInput(now, out);
-  return leads;
+  return result;
+}
+
+TransferResult Replica::CheckHeir(NodeId heir, Time now) const {
+  if (role_ != Role::kLeader) return TransferResult::kNotLeader;
+  if (heir == kNoNode) return TransferResult::kBegun;
+  if (heir == self_.node || !configuration_.IsVoter(heir)) return TransferResult::kNoVoter;
+  const auto peer = peers_.find(heir);
+  if (peer == peers_.end() || !IsHeard(peer->second, now)) return TransferResult::kHeirUnheard;
+  if (peer->second.ready_at > now) return TransferResult::kHeirUnready;
+  if (peer->second.chosen_index < acceptor_.floor()) return TransferResult::kHeirBehind;
+  return TransferResult::kBegun;
+}
+
+bool Replica::IsHeard(const PeerProgress& peer, Time now) const {
+  return now - peer.heard <= 3 * options_.heartbeat;
 }
 
 void Replica::FinishTransfer(Time now, Output& out) {
   if (!transfer_until_.has_value() || role_ != Role::kLeader) return;
   if (proposer_.slots_in_flight() > 0 && now < *transfer_until_) return;
-  const NodeId heir = MostAdvancedPeer(now);
+  const NodeId heir = heir_ == kNoNode ? MostAdvancedPeer(now) : heir_;
   const Ballot ballot = proposer_.ballot();
   StepDown("transfer", now, out);
   if (heir != kNoNode) outbox_.Send(heir, Life(), StandNow{.ballot = ballot});
@@ -191,8 +216,11 @@ NodeId Replica::MostAdvancedPeer(Time now) const {
   NodeId best = kNoNode;
   for (const auto& [node, peer] : peers_) {
     if (node == self_.node || !configuration_.IsVoter(node)) continue;
-    if (now - peer.heard > 3 * options_.heartbeat) continue;
-    if (best == kNoNode || peer.chosen_index > peers_.at(best).chosen_index) best = node;
+    if (!IsHeard(peer, now)) continue;
+    const auto rank = [&](const PeerProgress& it) {
+      return std::pair(it.ready_at <= now, it.chosen_index);
+    };
+    if (best == kNoNode || rank(peer) > rank(peers_.at(best))) best = node;
   }
   return best;
 }

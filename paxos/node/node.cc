@@ -151,7 +151,9 @@ void Node::Read(OnRead done) {
   replica_.Read(id, clock_.Now(), out_);
 }
 
-bool Node::TransferLeadership() { return replica_.TransferLeadership(clock_.Now(), out_); }
+TransferResult Node::TransferLeadership(NodeId heir) {
+  return replica_.TransferLeadership(heir, clock_.Now(), out_);
+}
 
 void Node::Turn() {
   const Time now = clock_.Now();

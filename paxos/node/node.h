@@ -67,7 +67,7 @@ class Node {
   // Whether the state machine may be read at once, under the lease.
   bool ReadUnderLease();
   // See Replica::TransferLeadership.
-  bool TransferLeadership();
+  TransferResult TransferLeadership(NodeId heir = kNoNode);
 
   // Does everything that has become possible. Afterwards nothing is left to do before the next
   // input or `NextDeadline`.

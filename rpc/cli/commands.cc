@@ -251,6 +251,17 @@ int Outcome(Client& client, const Output& output, uint64_t session, uint64_t num
   return kDone;
 }
 
+int TransferLeadership(Client& client, const Output& output, uint32_t heir) {
+  const StatusOr<v1::TransferLeadershipResponse> response = client.TransferLeadership(heir);
+  if (!response.ok()) return Fail(output, response.status());
+  if (output.json) {
+    Print({{"leader", response->leader()}});
+  } else {
+    std::cout << "n" << response->leader() << " leads\n";
+  }
+  return heir == 0 || response->leader() == heir ? kDone : kFailed;
+}
+
 int Status(Client& client, const Output& output) {
   const std::vector<std::string>& endpoints = client.options().endpoints;
   json rows = json::array();

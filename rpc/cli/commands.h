@@ -25,6 +25,8 @@ int Delete(Client& client, const Output& output, const std::string& key);
 int CompareAndSwap(Client& client, const Output& output, v1::CompareAndSwapRequest request);
 // What has become of a write that failed; `close`: sees to it that it is not carried out any more.
 int Outcome(Client& client, const Output& output, uint64_t session, uint64_t number, bool close);
+// `heir`: 0: whoever is most advanced.
+int TransferLeadership(Client& client, const Output& output, uint32_t heir);
 // Asks every endpoint; a node that does not answer is a row with the reason.
 int Status(Client& client, const Output& output);
 

@@ -96,6 +96,12 @@ void Client::Outcome(uint64_t session, uint64_t number, bool close,
                             std::move(done));
 }
 
+void Client::TransferLeadership(uint32_t heir, Callback<v1::TransferLeadershipResponse> done) {
+  v1::TransferLeadershipRequest request;
+  request.set_heir(heir);
+  core_->Start<TransferCall>(Kind::kLeaderOnly, std::move(request), std::move(done));
+}
+
 void Client::NodeStatus(size_t endpoint, Callback<v1::StatusResponse> done) {
   core_->StartNodeStatus(endpoint, std::move(done));
 }
@@ -140,6 +146,13 @@ StatusOr<v1::OutcomeResponse> Client::Outcome(uint64_t session, uint64_t number,
   return Await<v1::OutcomeResponse>(*core_, [&](Callback<v1::OutcomeResponse> done) {
     Outcome(session, number, close, std::move(done));
   });
+}
+
+StatusOr<v1::TransferLeadershipResponse> Client::TransferLeadership(uint32_t heir) {
+  return Await<v1::TransferLeadershipResponse>(
+      *core_, [&](Callback<v1::TransferLeadershipResponse> done) {
+        TransferLeadership(heir, std::move(done));
+      });
 }
 
 StatusOr<v1::StatusResponse> Client::NodeStatus(size_t endpoint) {

@@ -377,6 +377,8 @@ bool ClientCore::MayBeSentAgain(const Operation& operation) const {
   switch (operation.kind) {
     case Operation::Kind::kWrite:
       return operation.session != 0 || !operation.may_have_run;
+    case Operation::Kind::kLeaderOnly:
+      return !operation.may_have_run;
     case Operation::Kind::kRead:
     case Operation::Kind::kStaleRead:
     case Operation::Kind::kRepeatable:

@@ -27,8 +27,9 @@ struct EndpointStubs {
 
 class Operation : public ClientLoop::Event {
  public:
-  // kRepeatable: changes something, and may be sent any number of times.
-  enum class Kind { kWrite, kRead, kStaleRead, kRepeatable, kNodeStatus };
+  // kRepeatable: changes something, and may be sent any number of times. kLeaderOnly: never forwarded, and
+  // not sent again once it may have been carried out.
+  enum class Kind { kWrite, kRead, kStaleRead, kRepeatable, kLeaderOnly, kNodeStatus };
 
   Operation(Kind operation_kind, std::string what, size_t size)
       : kind(operation_kind), name(std::move(what)), bytes(size) {}
@@ -120,6 +121,16 @@ struct OutcomeCall
   static void SetHeader(const v1::RequestHeader& header, v1::OutcomeRequest& request) {
     request.mutable_header()->set_no_forwarding(header.no_forwarding());
   }
+};
+struct TransferCall {
+  using Request = v1::TransferLeadershipRequest;
+  using Response = v1::TransferLeadershipResponse;
+  static constexpr char kName[] = "leader transfer";
+  static auto Prepare(const EndpointStubs& stubs, grpc::ClientContext& context,
+                      const Request& request, grpc::CompletionQueue& queue) {
+    return stubs.admin->PrepareAsyncTransferLeadership(&context, request, &queue);
+  }
+  static void SetHeader(const v1::RequestHeader&, Request&) {}
 };
 struct NodeStatusCall {
   using Request = v1::StatusRequest;

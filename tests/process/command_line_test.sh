@@ -69,6 +69,11 @@ expect 1 decree import "$work/lines" && says "line 2" && says "1 lines were impo
 expect 1 decree import "$work/absent" && says "cannot be read"
 expect 0 decree import - <<<$'b\t2'
 
+# ---- Leader and outcome ----
+expect 0 decree leader transfer --timeout 15 && says " leads"
+expect 1 decree leader transfer 9 --timeout 15 && says "n9 is no voting member"
+expect 1 decree outcome 1 1 --timeout 15 && says "the session has expired or was closed"
+
 # ---- Wrong use ----
 expect 106 decree
 expect 106 decree bogus

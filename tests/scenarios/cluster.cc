@@ -288,7 +288,9 @@ void Cluster::Read(NodeId node, const std::string& name) {
 
 bool Cluster::Transfer(NodeId node) {
   bool begun = false;
-  With(node, [&](auto& replica, auto& out) { begun = replica.TransferLeadership(now_, out); });
+  With(node, [&](auto& replica, auto& out) { 
+    begun = replica.TransferLeadership(paxos::kNoNode, now_, out) == paxos::TransferResult::kBegun;
+  });
   return begun;
 }
 

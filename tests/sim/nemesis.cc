@@ -200,7 +200,8 @@ void Nemesis::SlowDisk() {
 }
 
 void Nemesis::Transfer() {
-  Leader().Do([](paxos::Node& node) { node.TransferLeadership(); });
+  const paxos::NodeId heir = random_.Chance(0.5) ? paxos::kNoNode : AnyNode().id();
+  Leader().Do([heir](paxos::Node& node) { node.TransferLeadership(heir); });
 }
 
 void Nemesis::ClockRate() {

@@ -85,10 +85,22 @@ TEST_F(HeldLeaseTest, ZeroLengthIsNeverHeld) {
 
 TEST(GrantedLeaseTest, BindsOthersUntilItEnds) {
   GrantedLease lease(kStart);
-  lease.Grant(NodeId(1), Milliseconds(400), kStart);
+  lease.Grant(B(3, 1), Milliseconds(400), kStart);
   EXPECT_EQ(lease.LeftAgainst(NodeId(2), kStart + Milliseconds(100)), Milliseconds(300));
   EXPECT_EQ(lease.LeftAgainst(NodeId(1), kStart), Duration::zero());
   EXPECT_EQ(lease.LeftAgainst(NodeId(2), kStart + Milliseconds(400)), Duration::zero());
+}
+
+TEST(GrantedLeaseTest, AWaiverCancelsTheGrantsOfItsBallotAlone) {
+  GrantedLease lease(kStart);
+  lease.Grant(B(3, 1), Milliseconds(400), kStart);
+  lease.Waive(B(2, 1));
+  EXPECT_EQ(lease.LeftAgainst(NodeId(2), kStart), Milliseconds(400)) << "of an earlier leadership";
+  lease.Waive(B(3, 1));
+  EXPECT_EQ(lease.LeftAgainst(NodeId(2), kStart), Duration::zero());
+  lease.Grant(B(4, 1), Milliseconds(400), kStart);
+  lease.Waive(B(3, 1));
+  EXPECT_EQ(lease.LeftAgainst(NodeId(2), kStart), Milliseconds(400)) << "a waiver that came late";
 }
 
 TEST(GrantedLeaseTest, AfterARestartItBindsEverybody) {

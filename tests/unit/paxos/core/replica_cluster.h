@@ -42,6 +42,13 @@ class ReplicaCluster {
     Run(node, [](Replica&, Output&) {});
   }
   ProposeResult ResultOf(const std::string& text) const { return results_.at(text); }
+  TransferResult Transfer(uint32_t node, NodeId heir) {
+    TransferResult result = TransferResult::kNotLeader;
+    Run(node, [&](Replica& replica, Output& out) {
+      result = replica.TransferLeadership(heir, now_, out);
+    });
+    return result;
+  }
   void Read(uint32_t node, uint64_t id) {
     Run(node, [&](Replica& replica, Output& out) { replica.Read(ReadId(id), now_, out); });
   }

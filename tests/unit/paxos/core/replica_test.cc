@@ -188,7 +188,8 @@ TEST(ReplicaTest, HandsLeadershipOverWithoutAnElectionTimeout) {
   const uint32_t leader = cluster.ElectAny();
   cluster.Pass(Milliseconds(300));
   Output out;
-  ASSERT_TRUE(cluster.replica(leader).TransferLeadership(cluster.now(), out));
+  ASSERT_EQ(cluster.replica(leader).TransferLeadership(kNoNode, cluster.now(), out),
+            TransferResult::kBegun);
   EXPECT_EQ(cluster.replica(leader).role(), Role::kFollower);
   for (const Envelope& envelope : out.messages) {
     cluster.Inject(envelope.to.value(), envelope);
@@ -197,6 +198,50 @@ TEST(ReplicaTest, HandsLeadershipOverWithoutAnElectionTimeout) {
   const uint32_t heir = cluster.ElectAny(Milliseconds(10));
   EXPECT_NE(heir, 0u);
   EXPECT_NE(heir, leader);
+}
+
+TEST(ReplicaTest, AHeirNeedsNoWaiverButItsOwnPrepares) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  const NodeId heir(leader % 3 + 1);
+  cluster.Pass(Milliseconds(200));
+  cluster.passes = [](const Envelope& envelope) {
+    return !std::holds_alternative<Waiver>(envelope.message);
+  };
+  cluster.Transfer(leader, heir);
+  cluster.Deliver();
+  EXPECT_EQ(cluster.replica(heir.value()).role(), Role::kLeader)
+      << "the grants to the old leader have kept the heir waiting";
+}
+
+TEST(ReplicaTest, ANodeThatHasJustStartedIsTheLastChoiceForAnHeir) {
+  for (int attempt = 0; attempt < 4; ++attempt) {
+    ReplicaCluster cluster(3);
+    const uint32_t leader = cluster.ElectAny();
+    const uint32_t young = (leader + attempt % 2) % 3 + 1;
+    cluster.Pass(Seconds(1));
+    cluster.Crash(young);
+    cluster.Restart(young);
+    cluster.Pass(Milliseconds(200));
+    cluster.Transfer(leader, kNoNode);
+    cluster.Deliver();
+    EXPECT_NE(cluster.replica(young).role(), Role::kLeader);
+    EXPECT_NE(cluster.ElectAny(Milliseconds(10)), 0u);
+  }
+}
+
+TEST(ReplicaTest, AHeirMustBeAVoterThatWasHeardLately) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  const uint32_t follower = leader % 3 + 1;
+  cluster.Pass(Milliseconds(200));
+  EXPECT_EQ(cluster.Transfer(follower, kNoNode), TransferResult::kNotLeader);
+  EXPECT_EQ(cluster.Transfer(leader, NodeId(9)), TransferResult::kNoVoter);
+  EXPECT_EQ(cluster.Transfer(leader, NodeId(leader)), TransferResult::kNoVoter);
+  cluster.Crash(follower);
+  cluster.Pass(Milliseconds(400));
+  EXPECT_EQ(cluster.Transfer(leader, NodeId(follower)), TransferResult::kHeirUnheard);
+  EXPECT_EQ(cluster.replica(leader).role(), Role::kLeader);
 }
 
 TEST(ReplicaTest, DropsMessagesOfAnotherIncarnationAndLife) {
@@ -270,7 +315,8 @@ TEST(ReplicaTest, AfterAWaiverTheOldBallotHoldsNoLeaseAndANewLeaderNeedNotWait) 
   cluster.Pass(Milliseconds(200));
   const Ballot old_ballot = cluster.replica(leader).ballot();
   Output out;
-  ASSERT_TRUE(cluster.replica(leader).TransferLeadership(cluster.now(), out));
+  ASSERT_EQ(cluster.replica(leader).TransferLeadership(kNoNode, cluster.now(), out),
+            TransferResult::kBegun);
   EXPECT_EQ(cluster.replica(leader).LeaseUntil(), Time::min());
   for (const Envelope& envelope : out.messages) cluster.Inject(envelope.to.value(), envelope);
   for (uint32_t node = 1; node <= 3; ++node) {

@@ -323,7 +323,7 @@ TEST_F(NodeTest, TheLeaseIsWithdrawnBeforeTheWaiverLeaves) {
     waived = true;
     EXPECT_EQ(node->published().Look(), LeaseView());
   };
-  ASSERT_TRUE(node->TransferLeadership());
+  ASSERT_EQ(node->TransferLeadership(), TransferResult::kBegun);
   node->Turn();
   EXPECT_TRUE(waived);
   EXPECT_FALSE(node->ReadUnderLease());
