@@ -96,7 +96,6 @@ class Sessions {
   void Write(Overlay& overlay);
 
   size_t size() const { return sessions_.size(); }
-  uint64_t answer_bytes() const { return answer_bytes_; }
 
  private:
   struct Session {

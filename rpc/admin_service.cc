@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "rpc/node_clients.h"
 #include "rpc/status.h"
 
 namespace decree::rpc {
@@ -19,11 +20,7 @@ constexpr Duration kPatience = Seconds(10);
 Failure NotLeading(const paxos::Replica& replica) {
   Failure failure = NotExecuted(StatusCode::UNAVAILABLE,
                                 StrCat("n", replica.self().node.value(), " does not lead"));
-  const paxos::Member* const leader = replica.configuration().Find(replica.leader());
-  if (leader != nullptr) {
-    failure.detail.set_leader(leader->id.value());
-    failure.detail.set_leader_address(leader->client_address);
-  }
+  SetLeader(replica, failure.detail);
   return failure;
 }
 

@@ -2,8 +2,12 @@
 // Bounds what clients' requests may hold of this node at once, in number and bytes (rule 12).
 
 #include <cstddef>
+#include <cstdint>
 
 namespace decree::rpc {
+
+// What is told to whom is refused for a lack of room.
+inline constexpr uint32_t kOverloadRetryMs = 50;
 
 class Admission {
  public:

@@ -13,10 +13,6 @@ using grpc::StatusCode;
 using paxos::NodeId;
 using paxos::Outcome;
 
-constexpr uint32_t kOverloadRetryMs = 50;
-constexpr char kNotCarriedOut[] = "; the write was not carried out";
-constexpr char kMayHappen[] = "; the write may have been carried out, or may yet be";
-
 Failure Closing(const paxos::Replica& replica) {
   Failure failure = NotExecuted(
       StatusCode::UNAVAILABLE,
@@ -26,17 +22,18 @@ Failure Closing(const paxos::Replica& replica) {
 }
 
 // Whether the state machine has judged the request itself, with all its copies.
-bool IsVerdict(StatusCode code) {
-  return code == StatusCode::INVALID_ARGUMENT || code == StatusCode::FAILED_PRECONDITION ||
-         code == StatusCode::ABORTED;
+bool IsVerdict(const Failure& failure) {
+  if (failure.detail.reason() == v1::ErrorDetail::REASON_SESSION_UNKNOWN) return false;
+  return failure.code == StatusCode::INVALID_ARGUMENT ||
+         failure.code == StatusCode::FAILED_PRECONDITION || failure.code == StatusCode::ABORTED;
 }
 
 // What is said of the last copy does not hold for an earlier one.
 void BecomeUnknown(Failure& failure) {
   failure.detail.set_outcome(v1::ErrorDetail::OUTCOME_UNKNOWN);
-  const size_t suffix = sizeof(kNotCarriedOut) - 1;
-  if (failure.text.ends_with(kNotCarriedOut)) failure.text.resize(failure.text.size() - suffix);
-  if (!failure.text.ends_with(kMayHappen)) failure.text += kMayHappen;
+  failure.detail.clear_reason();
+  CutVerdict(failure.text);
+  failure.text.append(kMayHappen);
 }
 
 std::string NoLeader(const paxos::Replica& replica) {
@@ -47,12 +44,7 @@ std::string NoLeader(const paxos::Replica& replica) {
 }  // namespace
 
 Failure KvContext::WithLeader(Failure failure) const {
-  const NodeId leader = replica().leader();
-  const paxos::Member* const member = replica().configuration().Find(leader);
-  if (member != nullptr && failure.detail.leader() == 0) {
-    failure.detail.set_leader(leader.value());
-    failure.detail.set_leader_address(member->client_address);
-  }
+  if (failure.detail.leader() == 0) SetLeader(replica(), failure.detail);
   return failure;
 }
 
@@ -217,7 +209,7 @@ void WriteRequest::OnForwardFailed(const grpc::Status& status) {
 void WriteRequest::EndWith(Failure failure) {
   if (state_ == State::kEnded) return;
   End();
-  if (was_lost_sight_of_ && !IsVerdict(failure.code)) BecomeUnknown(failure);
+  if (was_lost_sight_of_ && !IsVerdict(failure)) BecomeUnknown(failure);
   const bool was_not_executed = failure.detail.outcome() == v1::ErrorDetail::OUTCOME_NOT_EXECUTED;
   failure.detail.set_safe_to_retry(was_not_executed || header_.session() != 0);
   Fail(context_.WithLeader(std::move(failure)));

@@ -21,50 +21,30 @@ constexpr Duration kTimeLeftMax = Seconds(3600);
 constexpr size_t kOverheadBytes = 2048;
 // How long a former leader may take to answer what was forwarded to it: it may just be handing over.
 constexpr Duration kForwardGrace = Milliseconds(200);
-constexpr uint32_t kOverloadRetryMs = 50;
 
-struct PutMethod {
-  using Request = v1::PutRequest;
-  using Response = v1::PutResponse;
-  static constexpr auto kRequest = &v1::KV::AsyncService::RequestPut;
-  static constexpr auto kForward = &v1::KV::Stub::PrepareAsyncPut;
+// What differs between the writes' methods: their messages, and how one is taken in and sent on.
+template <typename RequestType, typename ResponseType, auto kTakeIn, auto kSendOn>
+struct Method {
+  using Request = RequestType;
+  using Response = ResponseType;
+  static constexpr auto kRequest = kTakeIn;
+  static constexpr auto kForward = kSendOn;
 };
 
-struct DeleteMethod {
-  using Request = v1::DeleteRequest;
-  using Response = v1::DeleteResponse;
-  static constexpr auto kRequest = &v1::KV::AsyncService::RequestDelete;
-  static constexpr auto kForward = &v1::KV::Stub::PrepareAsyncDelete;
-};
-
-struct SwapMethod {
-  using Request = v1::CompareAndSwapRequest;
-  using Response = v1::CompareAndSwapResponse;
-  static constexpr auto kRequest = &v1::KV::AsyncService::RequestCompareAndSwap;
-  static constexpr auto kForward = &v1::KV::Stub::PrepareAsyncCompareAndSwap;
-};
-
-struct OpenSessionMethod {
-  using Request = v1::OpenSessionRequest;
-  using Response = v1::OpenSessionResponse;
-  static constexpr auto kRequest = &v1::KV::AsyncService::RequestOpenSession;
-  static constexpr auto kForward = &v1::KV::Stub::PrepareAsyncOpenSession;
-};
-
-struct CloseSessionMethod {
-  using Request = v1::CloseSessionRequest;
-  using Response = v1::CloseSessionResponse;
-  static constexpr auto kRequest = &v1::KV::AsyncService::RequestCloseSession;
-  static constexpr auto kForward = &v1::KV::Stub::PrepareAsyncCloseSession;
-};
-
+using Async = v1::KV::AsyncService;
+using Stub = v1::KV::Stub;
+using PutMethod = Method<v1::PutRequest, v1::PutResponse, &Async::RequestPut, &Stub::PrepareAsyncPut>;
+using DeleteMethod = Method<v1::DeleteRequest, v1::DeleteResponse, &Async::RequestDelete,
+                            &Stub::PrepareAsyncDelete>;
+using SwapMethod = Method<v1::CompareAndSwapRequest, v1::CompareAndSwapResponse,
+                          &Async::RequestCompareAndSwap, &Stub::PrepareAsyncCompareAndSwap>;
+using OpenSessionMethod = Method<v1::OpenSessionRequest, v1::OpenSessionResponse,
+                                 &Async::RequestOpenSession, &Stub::PrepareAsyncOpenSession>;
+using CloseSessionMethod = Method<v1::CloseSessionRequest, v1::CloseSessionResponse,
+                                  &Async::RequestCloseSession, &Stub::PrepareAsyncCloseSession>;
 // With `close`, for it goes through the log then.
-struct SettleMethod {
-  using Request = v1::OutcomeRequest;
-  using Response = v1::OutcomeResponse;
-  static constexpr auto kRequest = &v1::KV::AsyncService::RequestOutcome;
-  static constexpr auto kForward = &v1::KV::Stub::PrepareAsyncOutcome;
-};
+using SettleMethod = Method<v1::OutcomeRequest, v1::OutcomeResponse, &Async::RequestOutcome,
+                            &Stub::PrepareAsyncOutcome>;
 
 template <typename Call>
 size_t BytesOf(const Call& call) {

@@ -7,6 +7,13 @@
 
 namespace decree::rpc {
 
+void SetLeader(const paxos::Replica& replica, v1::ErrorDetail& detail) {
+  const paxos::Member* const leader = replica.configuration().Find(replica.leader());
+  if (leader == nullptr) return;
+  detail.set_leader(leader->id.value());
+  detail.set_leader_address(leader->client_address);
+}
+
 void NodeClients::Connect(paxos::NodeId node) {
   if (Client* const client = Find(node)) client->channel->GetState(/*try_to_connect=*/true);
 }

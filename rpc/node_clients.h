@@ -12,6 +12,9 @@
 
 namespace decree::rpc {
 
+// Who leads, if that is known.
+void SetLeader(const paxos::Replica& replica, v1::ErrorDetail& detail);
+
 class NodeClients {
  public:
   explicit NodeClients(const paxos::Replica& replica) : replica_(replica) {}

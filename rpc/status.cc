@@ -1,5 +1,7 @@
 #include "rpc/status.h"
 
+#include <initializer_list>
+#include <string_view>
 #include <utility>
 
 namespace decree::rpc {
@@ -19,6 +21,13 @@ Failure NotExecuted(grpc::StatusCode code, std::string text) {
 
 Failure OutcomeUnknown(grpc::StatusCode code, std::string text) {
   return MakeFailure(code, std::move(text), v1::ErrorDetail::OUTCOME_UNKNOWN);
+}
+
+void CutVerdict(std::string& text) {
+  using Texts = std::initializer_list<std::string_view>;
+  for (const std::string_view verdict : Texts{kNotCarriedOut, kMayHappen}) {
+    if (text.ends_with(verdict)) text.resize(text.size() - verdict.size());
+  }
 }
 
 grpc::Status ToGrpc(const Status& status) {

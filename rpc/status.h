@@ -30,6 +30,12 @@ Failure NotExecuted(grpc::StatusCode code, std::string text);
 // May have been carried out, or yet be.
 Failure OutcomeUnknown(grpc::StatusCode code, std::string text);
 
+// What the text of a failed write ends with, in either case.
+inline constexpr char kNotCarriedOut[] = "; the write was not carried out";
+inline constexpr char kMayHappen[] = "; the write may have been carried out, or may yet be";
+// The text without such an end.
+void CutVerdict(std::string& text);
+
 // The two kinds of status share their codes.
 grpc::Status ToGrpc(const Status& status);
 

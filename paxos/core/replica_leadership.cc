@@ -231,6 +231,7 @@ void Replica::StepDown(const char* reason, Time now, Output& out) {
     LOG(INFO) << "n" << self_.node << " steps down: ballot=" << ballot << " reason=" << reason;
     // Withdrawn first: once a waiver has left, this ballot must never hold a lease (rule 7).
     lease_.Withdraw();
+    CHECK(lease_.HeldUntil(configuration_) == Time::min());
     for (const Member& member : configuration_.members) {
       outbox_.Send(member.id, Life(), Waiver{.ballot = ballot});
     }

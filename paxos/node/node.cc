@@ -174,7 +174,12 @@ void Node::Carry(Output& out) {
   // Before anything leaves: a waiver may be among the messages.
   Publish();
   // First the messages: they travel while the log is written.
-  for (Envelope& envelope : out.messages) transport_.Send(std::move(envelope));
+  for (Envelope& envelope : out.messages) {
+    if (const auto* const waiver = std::get_if<Waiver>(&envelope.message)) {
+      CHECK(last_published_.ballot != waiver->ballot) << "rule 7: a lease is waived and still held";
+    }
+    transport_.Send(std::move(envelope));
+  }
   Place(out.placements);
   if (!out.records.empty()) {
     log_.Append(out.records);
@@ -215,6 +220,8 @@ void Node::Apply(const std::vector<ChosenEntry>& entries) {
 
 void Node::Answer(const std::vector<ChosenEntry>& entries, std::vector<CommandAnswer>& answers) {
   if (placed_.empty()) return;
+  CHECK(last_published_ == LeaseView() || last_published_.index >= entries.back().slot)
+      << "rule 7: a read under the lease would miss what is about to be answered";
   // Both are in slot order, and a slot's answers in the order of its commands.
   size_t next = 0;
   for (const ChosenEntry& chosen : entries) {

@@ -11,8 +11,6 @@ namespace decree::rpc {
 namespace {
 
 constexpr char kDetailUrl[] = "type.googleapis.com/decree.v1.ErrorDetail";
-constexpr std::string_view kNotCarriedOut = "; the write was not carried out";
-constexpr std::string_view kMayHappen = "; the write may have been carried out, or may yet be";
 
 // gRPC names the peer as soon as the call has a connection; before, only what it was told to call.
 bool HadConnection(const grpc::ClientContext& context) {
@@ -23,13 +21,6 @@ bool HadConnection(const grpc::ClientContext& context) {
 bool IsTransient(grpc::StatusCode code) {
   return code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::DEADLINE_EXCEEDED ||
          code == grpc::StatusCode::RESOURCE_EXHAUSTED;
-}
-
-// The server's verdict over this attempt; that over all attempts is put in its place.
-void CutSuffix(std::string& text) {
-  for (const std::string_view suffix : {kNotCarriedOut, kMayHappen}) {
-    if (text.ends_with(suffix)) text.resize(text.size() - suffix.size());
-  }
 }
 
 }  // namespace
@@ -80,10 +71,10 @@ AttemptError ReadAttemptError(const grpc::Status& status, const grpc::ClientCont
 
 Status MakeRequestError(const AttemptError& error, const RequestEnd& request) {
   std::string text = error.text;
-  CutSuffix(text);
+  CutVerdict(text);  // That is over the last attempt; the one over all of them takes its place.
   if (request.attempts > 1) text += StrCat(" (after ", request.attempts, " attempts)");
   const bool is_unknown = request.is_write && request.may_have_run;
-  if (request.is_write) text += is_unknown ? kMayHappen : kNotCarriedOut;
+  if (request.is_write) text.append(is_unknown ? kMayHappen : kNotCarriedOut);
   Status status(error.code, StrCat(request.what, ": ", text));
   v1::ErrorDetail detail = error.detail;
   detail.set_outcome(is_unknown ? v1::ErrorDetail::OUTCOME_UNKNOWN

@@ -122,25 +122,25 @@ struct OutcomeCall
     request.mutable_header()->set_no_forwarding(header.no_forwarding());
   }
 };
-struct TransferCall {
-  using Request = v1::TransferLeadershipRequest;
-  using Response = v1::TransferLeadershipResponse;
-  static constexpr char kName[] = "leader transfer";
+template <typename RequestType, typename ResponseType, auto kPrepareCall>
+struct AdminMethod {
+  using Request = RequestType;
+  using Response = ResponseType;
   static auto Prepare(const EndpointStubs& stubs, grpc::ClientContext& context,
                       const Request& request, grpc::CompletionQueue& queue) {
-    return stubs.admin->PrepareAsyncTransferLeadership(&context, request, &queue);
+    return ((*stubs.admin).*kPrepareCall)(&context, request, &queue);
   }
   static void SetHeader(const v1::RequestHeader&, Request&) {}
 };
-struct NodeStatusCall {
-  using Request = v1::StatusRequest;
-  using Response = v1::StatusResponse;
+
+struct TransferCall
+    : AdminMethod<v1::TransferLeadershipRequest, v1::TransferLeadershipResponse,
+                  &v1::Admin::Stub::PrepareAsyncTransferLeadership> {
+  static constexpr char kName[] = "leader transfer";
+};
+struct NodeStatusCall : AdminMethod<v1::StatusRequest, v1::StatusResponse,
+                                    &v1::Admin::Stub::PrepareAsyncStatus> {
   static constexpr char kName[] = "status";
-  static auto Prepare(const EndpointStubs& stubs, grpc::ClientContext& context,
-                      const Request& request, grpc::CompletionQueue& queue) {
-    return stubs.admin->PrepareAsyncStatus(&context, request, &queue);
-  }
-  static void SetHeader(const v1::RequestHeader&, Request&) {}
 };
 
 // A request of one method.
