@@ -171,7 +171,7 @@ void Node::Turn() {
 // ---- One round ----
 
 void Node::Carry(Output& out) {
-  // Before anything leaves: a waiver may be among the messages.
+  // Before anything leaves: a waiver may be among the messages, and an answer depend on a new index.
   Publish();
   // First the messages: they travel while the log is written.
   for (Envelope& envelope : out.messages) {
@@ -209,7 +209,6 @@ void Node::Apply(const std::vector<ChosenEntry>& entries) {
   const Slot last = entries.back().slot;
   CHECK_EQ(state_machine_.applied(), last);
   replica_.OnApplied(last, clock_.Now(), out_);
-  Publish();
   Answer(entries, answers);
   while (!granted_.empty() && granted_.begin()->first <= last) {
     const std::vector<OnRead> ready = std::move(granted_.begin()->second);
