@@ -20,6 +20,7 @@ using paxos::Slot;
 // No cluster lives long enough to reach these; they leave room for arithmetic on what is received.
 constexpr uint64_t kSlotMax = uint64_t{1} << 62;
 constexpr uint64_t kLogTimeMax = uint64_t{1} << 62;
+constexpr int kKnownMax = 64;  // as many members as a configuration may have
 constexpr uint64_t kLeaseLeftMaxNs = 3'600'000'000'000;
 
 // ---- Structs to proto ----
@@ -51,6 +52,15 @@ void Put(const paxos::Vote& vote, v1::VoteProto& wire) {
 struct Encoder {
   v1::PeerMessage& wire;
 
+  void operator()(const paxos::Introduction& m) const {
+    auto& out = *wire.mutable_introduction();
+    for (const auto& [node, incarnation] : m.known) {
+      auto& known = *out.add_known();
+      known.set_node(node.value());
+      known.set_incarnation(incarnation.value());
+    }
+    out.set_has_begun(m.has_begun);
+  }
   void operator()(const paxos::Poll& m) const {
     auto& out = *wire.mutable_poll();
     out.set_poll(m.poll);
@@ -246,6 +256,18 @@ class Decoder {
   Status status_;
 };
 
+paxos::Introduction Take(v1::IntroductionProto& wire, Decoder& decoder) {
+  paxos::Introduction introduction{.known = {}, .has_begun = wire.has_begun()};
+  if (wire.known_size() > kKnownMax) decoder.Fail("known", "it is too long");
+  for (const auto& known : wire.known()) {
+    if (known.node() == 0 || known.incarnation() == 0) decoder.Fail("known", "one is 0");
+    const auto added =
+        introduction.known.emplace(NodeId(known.node()), paxos::Incarnation(known.incarnation()));
+    if (!added.second) decoder.Fail("known", "a node stands there twice");
+  }
+  return introduction;
+}
+
 paxos::Poll Take(v1::PollProto& wire, Decoder& decoder) {
   return {.poll = wire.poll(),
           .ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
@@ -353,6 +375,8 @@ paxos::ReadIndexAnswer Take(v1::ReadIndexAnswerProto& wire, Decoder& decoder) {
 
 Message TakeMessage(v1::PeerMessage& wire, Decoder& decoder) {
   switch (wire.message_case()) {
+    case v1::PeerMessage::kIntroduction:
+      return Take(*wire.mutable_introduction(), decoder);
     case v1::PeerMessage::kPoll:
       return Take(*wire.mutable_poll(), decoder);
     case v1::PeerMessage::kPollAnswer:

@@ -24,6 +24,7 @@ enum class PlantedBug {
   kReadBeforeRecovery,       // A new leader reads before rule 2's slots are applied.
   kSessionsForgottenAtStart,  // the answers of sessions are not read back from the store
   kAnswerUnderWrongNumber,    // an answer is kept under the number after its own
+  kWipedNodeLetIn,            // A node that was formatted anew votes under its old id.
   kFloorIgnored,              // a request below its session's floor is carried out
 };
 

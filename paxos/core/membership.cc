@@ -73,6 +73,21 @@ const Member* Configuration::Find(NodeId node) const {
   return found != members.end() && found->id == node ? &*found : nullptr;
 }
 
+Roster Configuration::KnownIncarnations() const {
+  Roster known;
+  for (const Member& member : members) {
+    if (!member.incarnation.IsZero()) known.emplace(member.id, member.incarnation);
+  }
+  return known;
+}
+
+void Configuration::NoteIncarnations(const Roster& roster) {
+  for (Member& member : members) {
+    const auto found = roster.find(member.id);
+    if (found != roster.end()) member.incarnation = found->second;
+  }
+}
+
 Duration Configuration::HeldLease() const {
   return lease - Duration(lease.count() / kPpm * drift_ppm + lease.count() % kPpm * drift_ppm / kPpm);
 }

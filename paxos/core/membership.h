@@ -2,6 +2,7 @@
 // Who belongs to the cluster, and which quorums count: replicated state (rule 6).
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -16,8 +17,8 @@ namespace decree::paxos {
 
 struct Member {
   NodeId id;
-  // Which formatting of the node's directory is the member; 0: not told by this record, as at the
-  // founding, when nobody can know those of the others.
+  // Which formatting of the node's directory is the member; 0: not known yet, as at the founding, when
+  // nobody can know those of the others (rule 10).
   Incarnation incarnation;
   bool voter = true;
   std::string peer_address;    // host:port for other nodes
@@ -25,6 +26,9 @@ struct Member {
 
   friend bool operator==(const Member&, const Member&) = default;
 };
+
+// Which formatting of its directory each of some members is.
+using Roster = std::map<NodeId, Incarnation>;
 
 // One record of the membership, immutable once chosen. The first is made when a directory is formatted,
 // the same on every node.
@@ -46,6 +50,11 @@ struct Configuration {
   uint32_t VoterCount() const;
   bool IsVoter(NodeId node) const;
   const Member* Find(NodeId node) const;  // null if not a member; valid while this object lives
+
+  // Of the members whose incarnation is known.
+  Roster KnownIncarnations() const;
+  // Notes those of members.
+  void NoteIncarnations(const Roster& roster);
 
   // Meets every phase-1 quorum in at least one node.
   uint32_t LeaseQuorum() const { return VoterCount() - q1 + 1; }

@@ -11,9 +11,9 @@ constexpr size_t kSlotOverheadBytes = 24;
 
 // In the order of the variant.
 constexpr std::array kNames = {
-    "Poll",      "PollAnswer",   "Prepare", "Promise",  "Accept", "Accepted",    "Nack",
-    "Heartbeat", "HeartbeatAck", "Waiver",  "StandNow", "Fetch",  "FetchAnswer", "ReadIndexRequest",
-    "ReadIndexAnswer"};
+    "Introduction", "Poll",      "PollAnswer",   "Prepare",          "Promise",        "Accept",
+    "Accepted",     "Nack",      "Heartbeat",    "HeartbeatAck",     "Waiver",         "StandNow",
+    "Fetch",        "FetchAnswer", "ReadIndexRequest", "ReadIndexAnswer"};
 static_assert(kNames.size() == std::variant_size_v<Message>);
 
 template <typename Items>
@@ -27,6 +27,10 @@ size_t ItemsBytes(const Items& items) {
 struct Describe {
   std::ostream& out;
 
+  void operator()(const Introduction& m) const {
+    for (const auto& [node, incarnation] : m.known) out << " n" << node << '=' << incarnation;
+    if (m.has_begun) out << " has_begun";
+  }
   void operator()(const Poll& m) const {
     out << " ballot=" << m.ballot << " chosen=" << m.chosen_index << " poll=" << m.poll;
   }

@@ -12,6 +12,7 @@
 
 #include "paxos/base/time.h"
 #include "paxos/core/entry.h"
+#include "paxos/core/membership.h"
 #include "paxos/core/types.h"
 
 namespace decree::paxos {
@@ -27,6 +28,15 @@ struct Vote {
   Ballot ballot;        // under which it was accepted; none if it was only ever learnt as chosen
   bool chosen = false;  // the value is known to be chosen
   EntryPtr entry;
+};
+
+// ---- First meeting (rule 10) ----
+
+// "This is who I am, and this is who the others are, as each of them has told me." Sent until the
+// cluster has begun, and by those that have begun in answer.
+struct Introduction {
+  Roster known;  // the sender included; when it names every member, the sender holds it durably
+  bool has_begun = false;
 };
 
 // ---- Election (rule 8) ----
@@ -130,9 +140,9 @@ struct ReadIndexAnswer {
   Ballot ballot;  // of the leader; `index` is a chosen index as in Heartbeat
 };
 
-using Message = std::variant<Poll, PollAnswer, Prepare, Promise, Accept, Accepted, Nack, Heartbeat,
-                             HeartbeatAck, Waiver, StandNow, Fetch, FetchAnswer, ReadIndexRequest,
-                             ReadIndexAnswer>;
+using Message = std::variant<Introduction, Poll, PollAnswer, Prepare, Promise, Accept, Accepted, Nack,
+                             Heartbeat, HeartbeatAck, Waiver, StandNow, Fetch, FetchAnswer,
+                             ReadIndexRequest, ReadIndexAnswer>;
 
 struct Envelope {
   NodeId from;

@@ -32,7 +32,13 @@ struct ChosenIndexRecord {
   Slot slot;
 };
 
-using Record = std::variant<PromisedRecord, AcceptedRecord, ChosenRecord, ChosenIndexRecord>;
+// Who the first members are, all of them (rule 10). Written once, to a file of its own.
+struct RosterRecord {
+  Roster incarnations;
+};
+
+using Record =
+    std::variant<PromisedRecord, AcceptedRecord, ChosenRecord, ChosenIndexRecord, RosterRecord>;
 
 struct RecordBatch {
   Ticket ticket;
@@ -48,6 +54,7 @@ struct RecoveredState {
   std::vector<Vote> votes;  // the newest record of each slot above `floor`, in slot order
   Configuration configuration;  // that governs the slot after `applied`
   LogTime log_time;             // the highest of any slot up to `floor`
+  Roster roster;                // of the first members; empty before they have met
 };
 
 }  // namespace decree::paxos

@@ -16,6 +16,7 @@
 #include "paxos/base/time.h"
 #include "paxos/core/acceptor.h"
 #include "paxos/core/election.h"
+#include "paxos/core/first_meeting.h"
 #include "paxos/core/learner.h"
 #include "paxos/core/lease.h"
 #include "paxos/core/membership.h"
@@ -90,7 +91,11 @@ class Replica {
   Ballot promised() const { return acceptor_.promised(); }
   Slot chosen_index() const { return learner_.chosen_index(); }
   Slot applied() const { return applied_; }
+  // Tells the incarnations as soon as this node has heard all first members.
   const Configuration& configuration() const { return configuration_; }
+  // Neither promises nor votes before it has (rule 10).
+  bool has_begun() const { return meeting_.has_begun(); }
+  const FirstMeeting& meeting() const { return meeting_; }
   const Identity& self() const { return self_; }
   // Until when this node may answer linearizable reads without a message; Time::min() if not at all.
   Time LeaseUntil() const;
@@ -117,6 +122,7 @@ class Replica {
 
   // ---- Messages ----
 
+  void On(const Envelope& envelope, const Introduction& introduction, Time now, Output& out);
   void On(const Envelope& envelope, const Poll& poll, Time now, Output& out);
   void On(const Envelope& envelope, const PollAnswer& answer, Time now, Output& out);
   void On(const Envelope& envelope, const Prepare& prepare, Time now, Output& out);
@@ -133,7 +139,8 @@ class Replica {
   void On(const Envelope& envelope, const ReadIndexRequest& request, Time now, Output& out);
   void On(const Envelope& envelope, const ReadIndexAnswer& answer, Time now, Output& out);
 
-  // Not from a member, from a member's earlier incarnation, or an answer to another life of ours.
+  // Not from a member, from another incarnation of a member, or an answer to another life of ours; or
+  // before the cluster has begun.
   bool ShouldIgnore(const Envelope& envelope) const;
   void Dispatch(const Envelope& envelope, Time now, Output& out);
 
@@ -186,6 +193,7 @@ class Replica {
   Configuration configuration_;  // governs the slot after the chosen index
 
   Outbox outbox_;
+  FirstMeeting meeting_;
   Acceptor acceptor_;
   Learner learner_;
   Proposer proposer_;

@@ -17,6 +17,7 @@ void Replica::StartPoll(Time now, Output& out) {
   if (role_ == Role::kCandidate) return StepDown("phase1_timed_out", now, out);
   ForgetLeader(out);
   election_.Postpone(now);
+  if (!has_begun()) return;
   // A node that cannot write would lead badly: slow is worse than dead.
   if (!configuration_.IsVoter(self_.node) || IsLogStuck(now)) return;
   const Poll poll = election_.StartPoll(NextBallot(), chosen_index());

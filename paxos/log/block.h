@@ -13,7 +13,13 @@
 
 namespace decree::paxos {
 
-enum class BlockKind : uint32_t { kIdentity = 1, kPromise = 2, kWatermark = 3, kSegment = 4 };
+enum class BlockKind : uint32_t {
+  kIdentity = 1,
+  kPromise = 2,
+  kWatermark = 3,
+  kSegment = 4,
+  kRoster = 5,
+};
 
 // The newest format that this program reads, and the one that it writes.
 inline constexpr uint32_t kLogFormatVersion = 1;

@@ -34,7 +34,7 @@ Fields FieldsOf(const Record& record) {
     return {RecordType::kChosen, chosen->slot, Ballot(), chosen->entry.get()};
   }
   const auto* index = std::get_if<ChosenIndexRecord>(&record);
-  CHECK(index != nullptr) << "a promise does not go into the log";
+  CHECK(index != nullptr) << "promises and rosters have files of their own";
   return {RecordType::kChosenIndex, index->slot, Ballot(), nullptr};
 }
 
@@ -58,7 +58,8 @@ bool IsKnownKind(uint8_t kind) {
 uint64_t RecordHeader::RecordBytes() const { return kRecordHeaderBytes + Padded(body_bytes); }
 
 bool BelongsInLog(const Record& record) {
-  return !std::holds_alternative<PromisedRecord>(record);
+  return !std::holds_alternative<PromisedRecord>(record) &&
+         !std::holds_alternative<RosterRecord>(record);
 }
 
 Slot SlotOf(const Record& record) { return FieldsOf(record).slot; }

@@ -65,7 +65,7 @@ struct RecordPlace {
   bool ends_group = false;
 };
 
-// True for all but PromisedRecord, which has a file of its own.
+// True for all but PromisedRecord and RosterRecord, which have files of their own.
 bool BelongsInLog(const Record& record);
 // Of a record that belongs in the log.
 Slot SlotOf(const Record& record);

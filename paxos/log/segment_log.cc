@@ -10,6 +10,7 @@
 #include "paxos/base/probe.h"
 #include "paxos/log/block.h"
 #include "paxos/log/promise_file.h"
+#include "paxos/log/roster_file.h"
 #include "paxos/log/segment.h"
 #include "paxos/log/segment_scan.h"
 #include "paxos/log/slot_index.h"
@@ -144,6 +145,7 @@ Status FileSegmentLog::Recover() {
   if (!IsPlanted(PlantedBug::kPromiseForgottenAtStart)) {
     recovered_.promised = std::max(recovered_.promised, promise_.ballot());
   }
+  ASSIGN_OR_RETURN(recovered_.roster, ReadRoster(files_, path_, identity_));
   recovered_.first_slot = index_.first();
   recovered_.last_slot = index_.last();
   recovered_.torn_tail = needs_new_segment_;
@@ -219,6 +221,8 @@ void FileSegmentLog::Append(std::span<const RecordBatch> batches) {
       if (BelongsInLog(record)) {
         records.push_back(&record);
         bytes += EncodedBytes(record);
+      } else if (const auto* const roster = std::get_if<RosterRecord>(&record)) {
+        Require(WriteRoster(files_, path_, identity_, roster->incarnations));
       } else {
         promised = std::max(promised, std::get<PromisedRecord>(record).ballot);
       }
@@ -357,7 +361,7 @@ Status RemoveUnfinishedFormat(FileSystem& files, const std::string& path) {
 Status SyncBeforeReading(FileSystem& files, const std::string& path) {
   ASSIGN_OR_RETURN(const std::vector<std::string> names, files.List(path));
   for (const std::string& name : names) {
-    if (name != "promise" && !Segment::NumberOf(name)) continue;
+    if (name != "promise" && name != kRosterFileName && !Segment::NumberOf(name)) continue;
     ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files.Open(StrCat(path, "/", name)));
     RETURN_IF_ERROR(file->Sync());
     RETURN_IF_ERROR(file->DropCache());

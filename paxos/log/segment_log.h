@@ -34,6 +34,8 @@ struct RecoveredLog {
   // The slots of which the log has records; kNoSlot if it is empty.
   Slot first_slot;
   Slot last_slot;
+  // The incarnations of the first members; empty before they have met.
+  Roster roster;
   // A torn last write was cut off.
   bool torn_tail = false;
 };
@@ -54,8 +56,8 @@ class SegmentLog {
   virtual const LogIdentity& identity() const = 0;
   virtual const RecoveredLog& recovered() const = 0;
 
-  // Writes all batches as one group and syncs it; on return they are durable. PromisedRecords go to
-  // the promise file, before the group is written.
+  // Writes all batches as one group and syncs it; on return they are durable. RosterRecords and
+  // PromisedRecords go to files of their own, before the group is written.
   virtual void Append(std::span<const RecordBatch> batches) = 0;
 
   // The newest record of each slot in [first, last], in slot order, until `bytes_max` is reached (at

@@ -88,7 +88,8 @@ StatusOr<std::unique_ptr<Node>> Node::Start(const Options& options, SegmentLog& 
                            .applied = chosen_index,
                            .votes = {},
                            .configuration = {},
-                           .log_time = state_machine.log_time()};
+                           .log_time = state_machine.log_time(),
+                           .roster = log.recovered().roster};
   ASSIGN_OR_RETURN(recovered.votes, ReadVotes(log, chosen_index));
   ASSIGN_OR_RETURN(recovered.configuration, CurrentConfiguration(log, state_machine));
   RETURN_IF_ERROR(options.ValidateWith(recovered.configuration));
@@ -96,13 +97,7 @@ StatusOr<std::unique_ptr<Node>> Node::Start(const Options& options, SegmentLog& 
   const Identity self{.node = log.identity().node,
                       .incarnation = log.identity().incarnation,
                       .life = life};
-  const Member* const member = recovered.configuration.Find(self.node);
-  if (member != nullptr && !member->incarnation.IsZero() &&
-      member->incarnation != self.incarnation) {
-    return absl::FailedPreconditionError(
-        StrCat("the cluster knows node ", self.node.value(), " by another incarnation than this ",
-               "directory's: it was formatted anew, and may not come back under its old id"));
-  }
+  RETURN_IF_ERROR(FirstMeeting::Check(self, recovered));
   return std::unique_ptr<Node>(
       new Node(options, log, state_machine, transport, clock, self, recovered, seed));
 }

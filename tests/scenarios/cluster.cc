@@ -18,7 +18,7 @@ paxos::Configuration MakeFounding(const Settings& settings) {
   paxos::Configuration founding;
   for (uint32_t id = 1; id <= settings.nodes; ++id) {
     founding.members.push_back({.id = NodeId(id),
-                                .incarnation = {},
+                                .incarnation = paxos::Incarnation(100 + id),
                                 .voter = true,
                                 .peer_address = StrCat("peer", id, ":1"),
                                 .client_address = StrCat("client", id, ":1")});

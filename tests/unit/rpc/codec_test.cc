@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include <glog/logging.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -28,6 +29,7 @@ std::vector<Message> AllMessages() {
                    .log_time = paxos::LogTime(77),
                    .payload = paxos::Voters(3).Encode()});
   return {
+      paxos::Introduction{.known = {{paxos::NodeId(2), paxos::Incarnation(7)}}, .has_begun = true},
       paxos::Poll{.poll = 1, .ballot = B(5, 2), .chosen_index = Slot(9)},
       paxos::PollAnswer{.poll = 1, .granted = true, .promised = B(4, 1), .trim_point = Slot(2),
                         .chosen_index = Slot(8), .lease_left = Milliseconds(120)},
@@ -58,6 +60,14 @@ v1::PeerMessage Wire(const Message& message) {
   return ToProto(envelope);
 }
 
+template <typename Kind>
+Message Any() {
+  for (const Message& message : AllMessages()) {
+    if (std::holds_alternative<Kind>(message)) return message;
+  }
+  LOG(FATAL) << "none of this kind";
+}
+
 TEST(CodecTest, EveryMessageComesBackAsItWas) {
   ASSERT_EQ(AllMessages().size(), std::variant_size_v<Message>);
   for (const Message& message : AllMessages()) {
@@ -82,25 +92,30 @@ TEST(CodecTest, WhatNoCorrectPeerSendsIsRefusedWithTheField) {
     EXPECT_TRUE(absl::IsInvalidArgument(decoded.status())) << decoded.status();
     return decoded.status().ToString();
   };
-  const std::vector<Message> all = AllMessages();
-  EXPECT_THAT(refused(all[2], [](auto& w) { w.mutable_prepare()->clear_ballot(); }),
+  EXPECT_THAT(refused(Any<paxos::Introduction>(), [](auto& w) {
+                w.mutable_introduction()->add_known()->set_node(3);
+              }), HasSubstr("one is 0"));
+  EXPECT_THAT(refused(Any<paxos::Introduction>(), [](auto& w) {
+                *w.mutable_introduction()->add_known() = w.introduction().known(0);
+              }), HasSubstr("twice"));
+  EXPECT_THAT(refused(Any<paxos::Prepare>(), [](auto& w) { w.mutable_prepare()->clear_ballot(); }),
               HasSubstr("ballot"));
-  EXPECT_THAT(refused(all[2], [](auto& w) { w.mutable_prepare()->set_first_slot(~0ull); }),
+  EXPECT_THAT(refused(Any<paxos::Prepare>(), [](auto& w) { w.mutable_prepare()->set_first_slot(~0ull); }),
               HasSubstr("first_slot"));
-  EXPECT_THAT(refused(all[4], [](auto& w) {
+  EXPECT_THAT(refused(Any<paxos::Accept>(), [](auto& w) {
                 w.mutable_accept()->mutable_entries(1)->set_slot(10);
               }), HasSubstr("do not ascend"));
-  EXPECT_THAT(refused(all[4], [](auto& w) {
+  EXPECT_THAT(refused(Any<paxos::Accept>(), [](auto& w) {
                 w.mutable_accept()->mutable_entries(0)->mutable_entry()->set_payload("x");
               }), HasSubstr("not a batch"));
-  EXPECT_THAT(refused(all[4], [](auto& w) {
+  EXPECT_THAT(refused(Any<paxos::Accept>(), [](auto& w) {
                 w.mutable_accept()->mutable_entries(0)->mutable_entry()->set_kind(9);
               }), HasSubstr("entry.kind"));
-  EXPECT_THAT(refused(all[3], [](auto& w) { w.mutable_promise()->set_last_slot(5); }),
+  EXPECT_THAT(refused(Any<paxos::Promise>(), [](auto& w) { w.mutable_promise()->set_last_slot(5); }),
               HasSubstr("last_slot"));
-  EXPECT_THAT(refused(all[7], [](auto& w) { w.set_group(1); }), HasSubstr("group"));
-  EXPECT_THAT(refused(all[7], [](auto& w) { w.set_from_life(0); }), HasSubstr("from_life"));
-  EXPECT_THAT(refused(all[7], [](auto& w) { w.clear_message(); }), HasSubstr("message"));
+  EXPECT_THAT(refused(Any<paxos::Heartbeat>(), [](auto& w) { w.set_group(1); }), HasSubstr("group"));
+  EXPECT_THAT(refused(Any<paxos::Heartbeat>(), [](auto& w) { w.set_from_life(0); }), HasSubstr("from_life"));
+  EXPECT_THAT(refused(Any<paxos::Heartbeat>(), [](auto& w) { w.clear_message(); }), HasSubstr("message"));
 }
 
 TEST(CodecTest, AnyBytesAreRefusedOrDecoded) {

@@ -24,6 +24,7 @@ class ReplicaCluster {
     if (configuration.members.empty()) configuration = Voters(count);
     for (uint32_t i = 1; i <= count; ++i) {
       nodes_[i].recovered.configuration = configuration;
+      nodes_[i].incarnation = Self(i).incarnation;
       Start(i);
     }
   }
@@ -85,6 +86,13 @@ class ReplicaCluster {
   // Loses the process; what was durable stays.
   void Crash(uint32_t node) { nodes_.at(node).replica.reset(); }
   void Restart(uint32_t node) { Start(node); }
+  // Loses the disk too, and comes back formatted anew under its old id.
+  void Wipe(uint32_t id) {
+    Node& node = nodes_.at(id);
+    node.recovered = {.configuration = node.recovered.configuration};
+    node.incarnation = Incarnation(node.incarnation.value() + 1000);
+    Start(id);
+  }
 
   // Puts a message before a node as if the network had carried it.
   Output Inject(uint32_t to, Envelope envelope) {
@@ -128,6 +136,7 @@ class ReplicaCluster {
   struct Node {
     std::unique_ptr<Replica> replica;
     RecoveredState recovered;  // what its disk holds
+    Incarnation incarnation;
     std::vector<RecordBatch> unsynced;
     Ticket last_ticket;
     std::vector<std::string> applied;
@@ -142,8 +151,10 @@ class ReplicaCluster {
     node.applied.clear();
     node.last_ticket = Ticket();
     Identity self = Self(id);
+    self.incarnation = node.incarnation;
     self.life = Life(++lives_);
     RecoveredState recovered = node.recovered;
+    CHECK(FirstMeeting::Check(self, recovered).ok());
     node.replica = std::make_unique<Replica>(options_, self, recovered, Random(id + lives_), now_);
   }
 
@@ -194,6 +205,8 @@ class ReplicaCluster {
                        .entry = accepted->entry});
       } else if (const auto* chosen = std::get_if<ChosenRecord>(&record)) {
         SetVote(disk, {.slot = chosen->slot, .ballot = {}, .chosen = true, .entry = chosen->entry});
+      } else if (const auto* roster = std::get_if<RosterRecord>(&record)) {
+        disk.roster = roster->incarnations;
       } else {
         disk.chosen_index = std::get<ChosenIndexRecord>(record).slot;
       }

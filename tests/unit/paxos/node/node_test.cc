@@ -57,6 +57,8 @@ class FakeLog final : public SegmentLog {
       Keep({accepted->slot, accepted->ballot, false, accepted->entry});
     } else if (const auto* chosen = std::get_if<ChosenRecord>(&record)) {
       Keep({chosen->slot, {}, true, chosen->entry});
+    } else if (const auto* roster = std::get_if<RosterRecord>(&record)) {
+      recovered_.roster = roster->incarnations;
     } else {
       recovered_.chosen_index = std::get<ChosenIndexRecord>(record).slot;
     }
