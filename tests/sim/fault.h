@@ -34,9 +34,10 @@ enum class Fault {
   kTransfer,
   kClockRate,
   kClockJump,
+  kNewDisk,
 };
 
-inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kClockJump) + 1;
+inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kNewDisk) + 1;
 
 // As options and reports name it, such as "power-loss".
 std::string_view FaultName(Fault fault);

@@ -29,6 +29,7 @@ const std::vector<Nemesis::Stroke>& Nemesis::Strokes() {
       {Fault::kTransfer, &Nemesis::Transfer},
       {Fault::kClockRate, &Nemesis::ClockRate},
       {Fault::kClockJump, &Nemesis::ClockJump},
+      {Fault::kNewDisk, &Nemesis::NewDisk},
   };
   return strokes;
 }
@@ -109,6 +110,15 @@ void Nemesis::Pause() {
   Duration duration = Milliseconds(1);
   for (uint64_t doublings = random_.Below(17); doublings > 0; --doublings) duration *= 2;
   LeaderOrAny().Pause(std::min(duration, Seconds(60)));
+}
+
+// A node loses its disk and is formatted anew under its old id, which it may not be (rule 10). The others
+// must be able to go on without it, and one at most is lost.
+void Nemesis::NewDisk() {
+  const paxos::Configuration& founding = world_.swarm.founding;
+  if (has_replaced_disk_ || nodes_.size() - 1 < std::max(founding.q1, founding.q2)) return;
+  has_replaced_disk_ = true;
+  LeaderOrAny().ReplaceDisk();
 }
 
 // ---- Network ----

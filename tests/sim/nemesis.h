@@ -23,6 +23,9 @@ class Nemesis {
   // To be told of a node that has just begun to lead.
   void OnNewLeader(const SimNode& leader);
 
+  // A node was formatted anew.
+  bool has_replaced_disk() const { return has_replaced_disk_; }
+
   // As counted in the trace, of every fault there is.
   static std::vector<std::string> CountedNames();
 
@@ -50,6 +53,7 @@ class Nemesis {
   void ClockRate();
   void ClockJump();
   void RestartGranters();
+  void NewDisk();
 
   void Note(Fault fault);
   SimNode& AnyNode();
@@ -64,6 +68,7 @@ class Nemesis {
   Nodes& nodes_;
   Random random_;
   bool stopped_ = true;
+  bool has_replaced_disk_ = false;
 };
 
 }  // namespace decree::sim

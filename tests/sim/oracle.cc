@@ -42,7 +42,13 @@ using paxos::Ballot;
 using paxos::NodeId;
 using paxos::Slot;
 
-void Oracle::OnSend(const paxos::Envelope& envelope) {
+void Oracle::OnSend(const paxos::Replica& sender, const paxos::Envelope& envelope) {
+  NoteRoster(sender);
+  if (!std::holds_alternative<paxos::Introduction>(envelope.message)) {
+    const auto member = roster_.find(envelope.from);
+    CHECK(member != roster_.end() && member->second == envelope.from_incarnation)
+        << "rule 10: a node that is no member takes part: " << envelope;
+  }
   Said& said = said_[envelope.from];
   if (const auto* promise = std::get_if<paxos::Promise>(&envelope.message)) {
     said.promised = std::max(said.promised, promise->ballot);
@@ -71,6 +77,14 @@ void Oracle::OnSend(const paxos::Envelope& envelope) {
       NoteChosen(item.slot, Fingerprint(*item.entry), envelope.from);
     }
   }
+}
+
+void Oracle::NoteRoster(const paxos::Replica& replica) {
+  if (!replica.has_begun()) return;
+  const paxos::Roster roster = replica.configuration().KnownIncarnations();
+  if (roster_.empty()) roster_ = roster;
+  CHECK(roster == roster_) << "rule 10: n" << replica.self().node
+                           << " has begun among others than the rest";
 }
 
 void Oracle::NoteOwner(const Ballot& ballot, const paxos::Envelope& envelope) {
@@ -113,6 +127,7 @@ void Oracle::OnApplied(NodeId node, std::span<const paxos::SlotCommands> slots, 
 void Oracle::OnStep(const paxos::Replica& replica, Time local_now, const paxos::Options& options) {
   const NodeId node = replica.self().node;
   paxos::CheckInvariants(replica, local_now);
+  NoteRoster(replica);
   CHECK_GE(replica.chosen_index(), chosen_index_[node]) << "rule 4: n" << node << " forgot a chosen slot";
   chosen_index_[node] = replica.chosen_index();
   CHECK_LE(replica.pending_bytes(),
@@ -134,6 +149,11 @@ void Oracle::OnLease(NodeId node, Instant busy_until, Instant lease_until) {
 }
 
 void Oracle::OnCrash(NodeId node) { leases_.erase(node); }
+
+void Oracle::OnNewDisk(NodeId node) {
+  said_.erase(node);
+  chosen_index_.erase(node);
+}
 
 void Oracle::CheckLeases() {
   if (!checks_leases_) return;

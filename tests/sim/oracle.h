@@ -22,8 +22,8 @@ class Oracle {
   Oracle(EventQueue& queue, bool checks_leases)
       : queue_(queue), checks_leases_(checks_leases) {}
 
-  // A message leaves: what it says must be ours to say, and binds every later life of its sender.
-  void OnSend(const paxos::Envelope& envelope);
+  // A message leaves `sender`: what it says must be ours to say, and binds every later life of its sender.
+  void OnSend(const paxos::Replica& sender, const paxos::Envelope& envelope);
   // A node has recovered from its disk, where it found these votes.
   void OnStart(const paxos::Replica& replica, const std::vector<paxos::Vote>& votes);
   // A node's state machine has taken these slots in; `digest` is over all that it ever did.
@@ -34,6 +34,10 @@ class Oracle {
   // `lease_until`.
   void OnLease(paxos::NodeId node, Instant busy_until, Instant lease_until);
   void OnCrash(paxos::NodeId node);
+  // A node has forgotten everything. If it was a member, it must say no more than who it is.
+  void OnNewDisk(paxos::NodeId node);
+  // Who the members are, since any node has begun; empty before.
+  const paxos::Roster& roster() const { return roster_; }
 
   // How many slots anybody has told of.
   size_t chosen() const { return chosen_.size(); }
@@ -60,6 +64,8 @@ class Oracle {
 
   // A second value for a slot is the end. ("Paxos Made Simple", §2.1: only one value is chosen.)
   void NoteChosen(paxos::Slot slot, uint64_t fingerprint, paxos::NodeId witness);
+  // All that have begun agree on who the members are: the first to begin says it for all.
+  void NoteRoster(const paxos::Replica& replica);
   void NoteOwner(const paxos::Ballot& ballot, const paxos::Envelope& envelope);
   void CheckLeases();
 
@@ -71,6 +77,7 @@ class Oracle {
   std::map<paxos::Ballot, paxos::Life> owners_;
   std::map<SlotInBallot, paxos::EntryPtr> proposed_;
   std::map<paxos::NodeId, Belief> leases_;
+  paxos::Roster roster_;
   std::map<paxos::NodeId, paxos::Slot> chosen_index_;  // in the present life
 };
 

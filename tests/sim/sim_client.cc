@@ -319,7 +319,7 @@ void SimClient::SendRead(const CallPtr& call, SimNode& node) {
   };
   const bool is_stale = EntryOf(*call).kind == OperationKind::kStaleGet;
   node.Do([this, call, attempt, answer, is_stale, &node](paxos::Node& process) {
-    if (is_stale) return answer();
+    if (is_stale && process.replica().has_begun()) return answer();
     process.Read([this, call, attempt, answer, &node](paxos::ReadOutcome outcome) {
       if (outcome.granted) return answer();
       Return(node, [this, call, attempt] { Retry(call, attempt); });

@@ -28,6 +28,8 @@ class SimDisk {
   }
   // Nothing of this process is left but the disk.
   void Crash(Death death) { death == Death::kPowerLoss ? files_.LosePower() : files_.Kill(); }
+  // A new, empty one is there in its place.
+  void Replace() { files_.Replace(); }
   Death DrawDeath() { return random_.Chance(0.6) ? Death::kPowerLoss : Death::kKilled; }
   void StopFaults() { files_.CrashAfter(0); }
 

@@ -26,10 +26,15 @@ SimNode::SimNode(World& world, paxos::NodeId id, Random random)
       files_(disk_.files(), [this](auto operation) { return OnDiskOperation(operation); }),
       restart_max_(world.swarm.restart_max),
       sync_max_(world.swarm.sync_max) {
+  Format();
+}
+
+void SimNode::Format() {
+  incarnation_ = paxos::Incarnation(random_.Next() | 1);
   const paxos::LogIdentity identity{.cluster = kCluster,
-                                    .node = id,
-                                    .incarnation = paxos::Incarnation(random_.Next() | 1),
-                                    .founding = world.swarm.founding};
+                                    .node = id_,
+                                    .incarnation = incarnation_,
+                                    .founding = world_.swarm.founding};
   const Status formatted =
       paxos::SegmentLog::Format(disk_.files(), kLogDirectory, identity);
   CHECK(formatted.ok()) << formatted;
@@ -97,6 +102,13 @@ void SimNode::DieFor(Death death, Duration away_max) {
   world_.queue.After(away, [this] {
     if (!IsUp()) Boot();
   });
+}
+
+void SimNode::ReplaceDisk() {
+  DieFor(Death::kKilled, restart_max_);
+  disk_.Replace();
+  world_.oracle.OnNewDisk(id_);
+  Format();
 }
 
 void SimNode::Pause(Duration duration) {
@@ -222,7 +234,7 @@ void SimNode::NoteRole() {
 }
 
 void SimNode::Send(paxos::Envelope envelope) {
-  world_.oracle.OnSend(envelope);
+  world_.oracle.OnSend(process_->node->replica(), envelope);
   world_.network->Send(envelope, clock_.spent());
 }
 

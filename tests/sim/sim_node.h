@@ -54,6 +54,10 @@ class SimNode final : private paxos::Transport {
   void Die(Death death) { DieFor(death, restart_max_); }
   // It starts again at once.
   void DieBriefly() { DieFor(Death::kKilled, Milliseconds(2)); }
+  // It dies, and starts again on a new disk that is formatted anew.
+  void ReplaceDisk();
+  // Which formatting of it this is.
+  paxos::Incarnation incarnation() const { return incarnation_; }
   // It does nothing for so long; its inputs wait.
   void Pause(Duration duration);
   bool IsUp() const { return process_ != nullptr; }
@@ -97,6 +101,7 @@ class SimNode final : private paxos::Transport {
 
   void Send(paxos::Envelope envelope) override;
 
+  void Format();
   void StartProcess();
   void TakeTurn();
   void FinishStep();
@@ -117,6 +122,7 @@ class SimNode final : private paxos::Transport {
   NodeClock clock_;
   SimDisk disk_;
   TimedFileSystem files_;
+  paxos::Incarnation incarnation_;
 
   std::unique_ptr<Process> process_;  // null while it is down
   std::deque<Input> inbox_;

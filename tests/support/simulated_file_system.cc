@@ -162,6 +162,14 @@ void SimulatedFileSystem::LosePower() {
   dirty_.clear();
 }
 
+void SimulatedFileSystem::Replace() {
+  Kill();
+  names_.clear();
+  directories_.clear();
+  unsynced_names_.clear();
+  dirty_.clear();
+}
+
 void SimulatedFileSystem::LoseNames() {
   // A journaling file system keeps the order of its changes.
   const size_t kept = random_.Below(unsynced_names_.size() + 1);

@@ -31,6 +31,8 @@ class SimulatedFileSystem final : public FileSystem {
   void Kill();
   // What was not synced is lost, or kept in part; so are names, but in their order.
   void LosePower();
+  // The machine has got another disk, and it is empty.
+  void Replace();
   // Throws SimulatedCrash at the `operations`-th change or sync from now, which may then have
   // happened, or not, or in part. 0: never.
   void CrashAfter(uint64_t operations) { crash_after_ = operations; }
