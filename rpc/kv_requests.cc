@@ -37,6 +37,8 @@ void BecomeUnknown(Failure& failure) {
 }
 
 std::string NoLeader(const paxos::Replica& replica) {
+  const std::vector<std::string> obstacles = replica.meeting().Obstacles();
+  if (!obstacles.empty()) return StrCat("no leader: ", obstacles.front());
   return StrCat("no leader: n", replica.self().node.value(),
                 " knows none, a quorum of the cluster may be down");
 }
@@ -266,7 +268,8 @@ void ReadRequest::OnDeadline() {
   EndWith(NotExecuted(
       StatusCode::UNAVAILABLE,
       leader == paxos::kNoNode
-          ? StrCat(NoLeader(replica), "; the read was not served, a stale read would be")
+          ? StrCat(NoLeader(replica), "; the read was not served",
+                   replica.has_begun() ? ", a stale read would be" : "")
           : StrCat("n", leader.value(), " leads, but no quorum has confirmed it to n",
                    replica.self().node.value(), " before the deadline; the read was not served")));
 }

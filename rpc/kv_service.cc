@@ -110,6 +110,14 @@ class MethodWrite final : public WriteRequest {
   MemberEvent<MethodWrite, &MethodWrite::OnForwardEvent> forwarded_{this};
 };
 
+// What the store of a node holds that was formatted a moment ago is not even stale.
+Failure NoMember(const paxos::Replica& replica) {
+  const std::vector<std::string> obstacles = replica.meeting().Obstacles();
+  return NotExecuted(StatusCode::UNAVAILABLE,
+                     StrCat("n", replica.self().node.value(), " takes no part in the cluster yet",
+                            obstacles.empty() ? "" : ": ", obstacles.empty() ? "" : obstacles.front()));
+}
+
 // Lets a request in, or refuses it at the door: true if it may go on, with the time that it has.
 template <typename Call>
 bool Admit(KvContext& context, Call& call, Duration& time_left) {
@@ -220,8 +228,9 @@ void KvService::OnGet(std::shared_ptr<UnaryCall<v1::GetRequest, v1::GetResponse>
   Duration time_left;
   if (!Admit(context_, *call, time_left)) return;
   if (call->request().read() == v1::READ_MODE_STALE) {
-    ++stale_reads_;
     context_.admission.Leave(BytesOf(*call));
+    if (!context_.replica().has_begun()) return call->Fail(NoMember(context_.replica()));
+    ++stale_reads_;
     return AnswerGet(*call);
   }
   const bool may_ask = !call->request().no_forwarding();

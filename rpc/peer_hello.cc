@@ -61,8 +61,10 @@ Status CheckHello(const v1::PeerHello& hello, const PeerIdentity& own,
     return Mismatch("n", hello.from(), " names no incarnation or no life");
   }
   if (!member->incarnation.IsZero() && member->incarnation.value() != hello.incarnation()) {
-    return Mismatch("n", hello.from(), " was formatted anew and has forgotten what it promised; it "
-                    "may not come back under its old id");
+    return Mismatch("n", hello.from(), " is not the n", hello.from(), " that n", self,
+                    " knows: it was formatted anew, or two nodes run under one id. A node that was "
+                    "formatted anew has forgotten what it promised, and may not come back under its old "
+                    "id; stop the wrong one");
   }
   return OkStatus();
 }

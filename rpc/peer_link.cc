@@ -164,12 +164,18 @@ void PeerLink::OnFinished(bool) {
   reopen_ = std::min(2 * reopen_, options_.reopen_max);
 }
 
-void PeerLink::LogEnd(const std::string& why) {
+void PeerLink::LogEnd(std::string why) {
+  if (why.empty()) why = "the peer has closed it";
   // Attempts that fail alike are told once.
   if (why == last_logged_) return;
-  last_logged_ = why;
-  LOG(WARNING) << name_ << ": no stream to " << ends_.peer.peer_address << ": "
-               << (why.empty() ? "the peer has closed it" : why);
+  LOG(WARNING) << name_ << ": no stream to " << ends_.peer.peer_address << ": " << why;
+  last_logged_ = std::move(why);
+}
+
+std::string PeerLink::Problem() const {
+  if (is_open() || last_logged_.empty()) return {};
+  return StrCat("no connection to n", ends_.peer.id.value(), " at ", ends_.peer.peer_address, ": ",
+                last_logged_);
 }
 
 void* PeerLink::Tag(Event& event) {

@@ -58,6 +58,8 @@ class PeerLink {
   void Close();
 
   bool is_open() const { return state_ == State::kOpen; }
+  // Why it is not open, in words for the operator; empty if it is, or has not been tried yet.
+  std::string Problem() const;
   // Messages that were dropped because the peer was away or too slow.
   uint64_t dropped() const { return dropped_; }
 
@@ -76,7 +78,7 @@ class PeerLink {
   void Write();
   // Something failed: lets the operations under way come back, then takes the status.
   void End();
-  void LogEnd(const std::string& why);
+  void LogEnd(std::string why);
   void* Tag(Event& event);
 
   EventLoop& loop_;

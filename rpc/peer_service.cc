@@ -12,9 +12,10 @@ namespace {
 
 // How long a caller may take to say who it is.
 constexpr Duration kHelloPatience = Seconds(5);
-constexpr double kLogEverySeconds = 10;
 // Streams at a time, greeted or not; a cluster has far fewer.
 constexpr size_t kStreamsMax = 256;
+// A peer that restarts and restarts is no reason to remember for ever.
+constexpr size_t kFormerLivesMax = 1000;
 
 }  // namespace
 
@@ -54,7 +55,7 @@ class PeerService::Stream {
     if (!ok) return End(grpc::Status::OK);  // The peer has closed it, or is gone.
     const Status status = from_ == paxos::kNoNode ? TakeHello() : TakeBatch();
     if (!status.ok()) {
-      LOG_EVERY_T(WARNING, kLogEverySeconds)
+      LOG_IF(WARNING, owner_.problems_.Note(std::string(status.message()), owner_.loop_.Now()))
           << 'n' << owner_.own_.self.node << " ends a stream of " << context_.peer() << ": "
           << status.message();
       return End(ToGrpc(status));
@@ -67,6 +68,7 @@ class PeerService::Stream {
     if (!frame_.has_hello()) return absl::InvalidArgumentError("the first frame is no greeting");
     const v1::PeerHello& hello = frame_.hello();
     RETURN_IF_ERROR(CheckHello(hello, owner_.own_, owner_.replica_->configuration()));
+    RETURN_IF_ERROR(owner_.TakeLife(hello));
     from_ = paxos::NodeId(hello.from());
     incarnation_ = paxos::Incarnation(hello.incarnation());
     life_ = hello.life();
@@ -148,6 +150,20 @@ void PeerService::Post() {
   const auto stream = streams_.insert(streams_.end(), std::make_unique<Stream>(*this));
   (*stream)->position = stream;
   (*stream)->Post();
+}
+
+Status PeerService::TakeLife(const v1::PeerHello& hello) {
+  Lives& lives = lives_[paxos::NodeId(hello.from())];
+  if (lives.former.contains(hello.life())) {
+    return absl::FailedPreconditionError(
+        StrCat("n", hello.from(), " runs twice: another process has greeted as n", hello.from(),
+               " since, from a copy of the same directory. Stop both: each has forgotten what the other "
+               "has promised"));
+  }
+  if (lives.present != 0 && lives.present != hello.life()) lives.former.insert(lives.present);
+  lives.present = hello.life();
+  if (lives.former.size() > kFormerLivesMax) lives.former.erase(lives.former.begin());
+  return OkStatus();
 }
 
 void PeerService::Register(Stream& stream) {

@@ -10,13 +10,17 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "decree/v1/peer.grpc.pb.h"
 #include "paxos/core/message.h"
 #include "paxos/core/replica.h"
 #include "rpc/event_loop.h"
 #include "rpc/peer_hello.h"
+#include "rpc/recent_problems.h"
 
 namespace decree::rpc {
 
@@ -31,10 +35,20 @@ class PeerService {
   grpc::Service* service() { return &service_; }
   // Takes streams from now on. `replica` is asked for the configuration.
   void Open(const paxos::Replica& replica, OnMessage on_message);
+  // Whom it has lately refused, and why.
+  std::vector<std::string> Problems() const { return problems_.Recent(loop_.Now()); }
 
  private:
   class Stream;
 
+  // The processes that a peer has been. Each new one is the end of those before.
+  struct Lives {
+    uint64_t present = 0;
+    std::set<uint64_t> former;
+  };
+
+  // A peer that runs twice, from copies of one directory, greets as an earlier process of itself.
+  Status TakeLife(const v1::PeerHello& hello);
   // Makes `stream` the one of its peer and kind.
   void Register(Stream& stream);
   void Remove(Stream& stream);
@@ -47,6 +61,8 @@ class PeerService {
   OnMessage on_message_;
   std::list<std::unique_ptr<Stream>> streams_;
   std::map<std::pair<paxos::NodeId, bool>, Stream*> current_;
+  std::map<paxos::NodeId, Lives> lives_;
+  RecentProblems problems_;
 };
 
 }  // namespace decree::rpc

@@ -97,6 +97,16 @@ uint32_t PeerTransport::connected() const {
   }));
 }
 
+std::vector<std::string> PeerTransport::Problems() const {
+  std::vector<std::string> problems;
+  for (const auto& [id, peer] : peers_) {
+    std::string problem = peer.control->Problem();
+    if (problem.empty()) problem = peer.bulk->Problem();
+    if (!problem.empty()) problems.push_back(std::move(problem));
+  }
+  return problems;
+}
+
 uint64_t PeerTransport::dropped() const {
   uint64_t dropped = 0;
   for (const auto& [id, peer] : peers_) dropped += peer.control->dropped() + peer.bulk->dropped();

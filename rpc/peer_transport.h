@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <grpcpp/support/slice.h>
@@ -31,6 +32,8 @@ class PeerTransport final : public paxos::Transport {
 
   // Members other than this node that both streams reach.
   uint32_t connected() const;
+  // Whom it does not reach, and why.
+  std::vector<std::string> Problems() const;
   // Messages dropped because a peer was away or too slow.
   uint64_t dropped() const;
 

@@ -221,6 +221,14 @@ void Server::FillStatus(v1::StatusResponse& status) const {
   status.set_lease_ms(static_cast<uint64_t>(ToMilliseconds(configuration.lease)));
   status.set_peers_connected(peers_out_.connected());
   FillReadStatus(status);
+  FillProblems(status);
+}
+
+void Server::FillProblems(v1::StatusResponse& status) const {
+  for (const auto& problems : {node_->replica().meeting().Obstacles(), peers_out_.Problems(),
+                               peers_in_.Problems()}) {
+    for (const std::string& problem : problems) status.add_problems(problem);
+  }
 }
 
 void Server::FillReadStatus(v1::StatusResponse& status) const {

@@ -58,6 +58,7 @@ class Server {
   void Close();
   void FillStatus(v1::StatusResponse& status) const;
   void FillReadStatus(v1::StatusResponse& status) const;
+  void FillProblems(v1::StatusResponse& status) const;
 
   const ServerOptions options_;
   const PosixClock clock_;

@@ -290,7 +290,12 @@ int Status(Client& client, const Output& output) {
                   static_cast<unsigned long long>(status->revision()), status->peers_connected(),
                   status->members_size() - 1, Bytes(status->log_bytes()).c_str());
     }
+    for (const std::string& problem : status->problems()) {
+      if (!output.json) std::printf("  problem: %s\n", problem.c_str());
+    }
     rows.push_back({{"endpoint", endpoints[i]},
+                    {"problems", json(std::vector<std::string>(status->problems().begin(),
+                                                               status->problems().end()))},
                     {"cluster", status->cluster()},
                     {"node", status->node()},
                     {"version", status->version()},

@@ -12,6 +12,8 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <set>
 #include <thread>
@@ -55,24 +57,12 @@ bool WaitFor(const std::function<bool()>& condition, Duration limit) {
 }
 
 ProcessCluster::ProcessCluster(uint32_t nodes, Arguments extra)
-    : arguments_(std::move(extra)), nodes_(nodes) {
+    : arguments_(std::move(extra)), members_(nodes), nodes_(nodes) {
   std::string pattern = std::filesystem::temp_directory_path() / "decree-test-XXXXXX";
   CHECK(mkdtemp(pattern.data()) != nullptr) << pattern;
   directory_ = pattern;
   for (Node& node : nodes_) node = {.client_port = FreePort(), .peer_port = FreePort()};
-  std::vector<std::string> members;
-  for (uint32_t id = 1; id <= nodes; ++id) {
-    members.push_back("--member");
-    members.push_back(StrCat(id, "=", Loopback(nodes_[id - 1].peer_port), ",", Endpoint(id)));
-  }
-  for (uint32_t id = 1; id <= nodes; ++id) {
-    std::vector<std::string> arguments{"init",      "--data", DataDirectory(id), "--cluster",
-                                       "processes", "--node", std::to_string(id)};
-    arguments.insert(arguments.end(), members.begin(), members.end());
-    arguments.insert(arguments.end(), arguments_.init.begin(), arguments_.init.end());
-    nodes_[id - 1].pid = Spawn(arguments, "/dev/null");
-    CHECK_EQ(Wait(id), 0) << "decreed init of node " << id;
-  }
+  for (uint32_t id = 1; id <= nodes; ++id) Format(id, id);
   for (uint32_t id = 1; id <= nodes; ++id) Start(id);
 }
 
@@ -84,6 +74,15 @@ ProcessCluster::~ProcessCluster() {
 
 std::string ProcessCluster::Endpoint(uint32_t node) const {
   return Loopback(nodes_[node - 1].client_port);
+}
+
+std::string ProcessCluster::PeerAddress(uint32_t node) const {
+  return Loopback(nodes_[node - 1].peer_port);
+}
+
+std::string ProcessCluster::Log(uint32_t node) const {
+  std::ifstream file(DataDirectory(node) + ".log");
+  return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
 std::string ProcessCluster::DataDirectory(uint32_t node) const {
@@ -114,10 +113,28 @@ pid_t ProcessCluster::Spawn(const std::vector<std::string>& arguments,
   return pid;
 }
 
-void ProcessCluster::Start(uint32_t node) {
+uint32_t ProcessCluster::AddPlace() {
+  nodes_.push_back({.client_port = FreePort(), .peer_port = FreePort()});
+  return size();
+}
+
+void ProcessCluster::Format(uint32_t place, uint32_t as, const std::string& cluster) {
+  std::vector<std::string> arguments{"init",  "--data", DataDirectory(place), "--cluster",
+                                     cluster, "--node", std::to_string(as)};
+  for (uint32_t id = 1; id <= members_; ++id) {
+    arguments.push_back("--member");
+    arguments.push_back(StrCat(id, "=", PeerAddress(id), ",", Endpoint(id)));
+  }
+  arguments.insert(arguments.end(), arguments_.init.begin(), arguments_.init.end());
+  nodes_[place - 1].pid = Spawn(arguments, "/dev/null");
+  CHECK_EQ(Wait(place), 0) << "decreed init of node " << as;
+}
+
+void ProcessCluster::Start(uint32_t node, const std::vector<std::string>& more_arguments) {
   CHECK(!IsRunning(node)) << node;
   std::vector<std::string> arguments{"serve", "--data", DataDirectory(node)};
   arguments.insert(arguments.end(), arguments_.serve.begin(), arguments_.serve.end());
+  arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
   nodes_[node - 1].pid = Spawn(arguments, DataDirectory(node) + ".log");
 }
 

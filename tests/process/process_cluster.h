@@ -18,6 +18,8 @@ bool WaitFor(const std::function<bool()>& condition, Duration limit = Seconds(20
 
 class ProcessCluster {
  public:
+  static constexpr char kCluster[] = "processes";
+
   // Beside what the fixture gives to `decreed init` and `decreed serve`.
   struct Arguments {
     std::vector<std::string> init;
@@ -35,13 +37,20 @@ class ProcessCluster {
   uint32_t size() const { return static_cast<uint32_t>(nodes_.size()); }
   // Nodes are numbered from 1.
   std::string Endpoint(uint32_t node) const;
+  std::string PeerAddress(uint32_t node) const;
   std::string DataDirectory(uint32_t node) const;
+  // All that it has logged.
+  std::string Log(uint32_t node) const;
 
   // Of all nodes, or of one.
   std::unique_ptr<rpc::Client> NewClient(Duration timeout = Seconds(5)) const;
   std::unique_ptr<rpc::Client> NewClientOf(uint32_t node, Duration timeout = Seconds(5)) const;
 
-  void Start(uint32_t node);
+  // Adds a place for one more process, with ports and a directory that do not belong to the cluster.
+  uint32_t AddPlace();
+  // Formats a place's directory, for the node `as` of a cluster with this fixture's members.
+  void Format(uint32_t place, uint32_t as, const std::string& cluster = kCluster);
+  void Start(uint32_t node, const std::vector<std::string>& more_arguments = {});
   void Signal(uint32_t node, int signal);
   // SIGKILL, and waits for the end.
   void Kill(uint32_t node);
@@ -69,6 +78,7 @@ class ProcessCluster {
   pid_t Spawn(const std::vector<std::string>& arguments, const std::string& log) const;
 
   const Arguments arguments_;
+  const uint32_t members_;
   std::string directory_;
   std::vector<Node> nodes_;
 };

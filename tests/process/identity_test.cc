@@ -1,0 +1,141 @@
+// Who may take part (rule 10): whoever does not belong is refused, and both ends say why.
+
+#include <signal.h>
+
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/process/process_cluster.h"
+
+namespace decree::process {
+namespace {
+
+using testing::HasSubstr;
+
+bool HasProblem(const ProcessCluster& cluster, uint32_t node, const std::string& text) {
+  return WaitFor([&] {
+    const auto status = cluster.NewClientOf(node)->NodeStatus(0);
+    if (!status.ok()) return false;
+    for (const std::string& problem : status->problems()) {
+      if (problem.find(text) != std::string::npos) return true;
+    }
+    return false;
+  });
+}
+
+// Both see it, and both have a line in their logs.
+void ExpectProblem(const ProcessCluster& cluster, uint32_t a, uint32_t b, const std::string& text) {
+  for (const uint32_t node : {a, b}) {
+    EXPECT_TRUE(HasProblem(cluster, node, text)) << "n" << node << " does not say: " << text;
+    EXPECT_THAT(cluster.Log(node), HasSubstr(text)) << "n" << node;
+  }
+}
+
+// The cluster goes on without it.
+void ExpectService(const ProcessCluster& cluster) {
+  cluster.AwaitLeader();
+  const auto put = cluster.NewClient(Seconds(20))->Put("k", "v");
+  EXPECT_TRUE(put.ok()) << put.status();
+}
+
+class IdentityTest : public testing::Test {
+ protected:
+  IdentityTest() { ExpectService(cluster_); }
+
+  // Puts another directory in the place of n3's, and starts it.
+  void ReplaceThird(const std::string& cluster_name) {
+    cluster_.Kill(3);
+    std::filesystem::rename(cluster_.DataDirectory(3), cluster_.DataDirectory(3) + ".old");
+    cluster_.Format(3, 3, cluster_name);
+    cluster_.Start(3);
+  }
+
+  ProcessCluster cluster_{3};
+};
+
+TEST_F(IdentityTest, AHealthyClusterHasNoProblems) {
+  ASSERT_TRUE(cluster_.AwaitAgreement());
+  for (const uint32_t node : {1, 2, 3}) {
+    EXPECT_TRUE(WaitFor([&] { return cluster_.StatusOf(node).problems().empty(); }));
+  }
+}
+
+TEST_F(IdentityTest, ANodeOfAnotherCluster) {
+  ReplaceThird("another");
+  ExpectProblem(cluster_, 1, 3, "belongs to cluster \"");
+  ExpectService(cluster_);
+}
+
+TEST_F(IdentityTest, AWipedNodeUnderItsOldId) {
+  ReplaceThird(ProcessCluster::kCluster);
+  ExpectProblem(cluster_, 1, 3, "n3 is not the n3 that n1 knows: it was formatted anew");
+  ExpectService(cluster_);
+  const v1::StatusResponse wiped = cluster_.StatusOf(3);
+  EXPECT_EQ(wiped.leader(), 0u);
+  EXPECT_EQ(wiped.ballot_round(), 0u);
+  // It has nothing, and does not say that nothing is there.
+  const auto stale = cluster_.NewClientOf(3, Seconds(1))->Get("k", v1::READ_MODE_STALE);
+  EXPECT_THAT(stale.status().ToString(), HasSubstr("takes no part in the cluster yet"));
+
+  // The disk is found again: that is the member.
+  cluster_.Kill(3);
+  std::filesystem::remove_all(cluster_.DataDirectory(3));
+  std::filesystem::rename(cluster_.DataDirectory(3) + ".old", cluster_.DataDirectory(3));
+  cluster_.Start(3);
+  EXPECT_TRUE(cluster_.AwaitAgreement());
+}
+
+TEST_F(IdentityTest, TwoNodesFormattedWithOneId) {
+  const uint32_t second = cluster_.AddPlace();
+  cluster_.Format(second, 3);
+  cluster_.Start(second, {"--listen-client", cluster_.Endpoint(second), "--listen-peer",
+                          cluster_.PeerAddress(second)});
+  ExpectProblem(cluster_, 1, second, "n3 is not the n3 that n1 knows");
+  ExpectService(cluster_);
+}
+
+TEST_F(IdentityTest, OneDirectoryCopiedAndRunTwice) {
+  const uint32_t second = cluster_.AddPlace();
+  cluster_.Kill(3);
+  std::filesystem::copy(cluster_.DataDirectory(3), cluster_.DataDirectory(second),
+                        std::filesystem::copy_options::recursive);
+  cluster_.Start(3);
+  const auto client = cluster_.NewClientOf(3);
+  ASSERT_TRUE(WaitFor([&] {
+    const auto status = client->NodeStatus(0);
+    return status.ok() && status->peers_connected() == 2;
+  }));
+  cluster_.Start(second, {"--listen-client", cluster_.Endpoint(second), "--listen-peer",
+                          cluster_.PeerAddress(second)});
+  // Whoever greets again after the other one is known to be one of two.
+  ExpectProblem(cluster_, 1, 3, "n3 runs twice");
+}
+
+TEST_F(IdentityTest, TwoPeersUnderEachOthersAddresses) {
+  for (const uint32_t node : {1, 2, 3}) cluster_.Kill(node);
+  cluster_.Start(1);
+  cluster_.Start(2, {"--listen-peer", cluster_.PeerAddress(3)});
+  cluster_.Start(3, {"--listen-peer", cluster_.PeerAddress(2)});
+  ExpectProblem(cluster_, 1, 2, "n1 meant to reach n3 and has reached n2");
+}
+
+TEST(FirstMeetingTest, AClusterBeginsWhenItsLastMemberIsThere) {
+  ProcessCluster cluster(3);
+  cluster.KillAll();
+  for (const uint32_t node : {1, 2, 3}) {
+    std::filesystem::remove_all(cluster.DataDirectory(node));
+    cluster.Format(node, node);
+  }
+  cluster.Start(1);
+  cluster.Start(2);
+  EXPECT_TRUE(HasProblem(cluster, 1, "n3 has not been heard yet"));
+  const auto put = cluster.NewClient(Seconds(2))->Put("k", "v");
+  EXPECT_THAT(put.status().ToString(), HasSubstr("n3 has not been heard yet"));
+  cluster.Start(3);
+  ExpectService(cluster);
+}
+
+}  // namespace
+}  // namespace decree::process

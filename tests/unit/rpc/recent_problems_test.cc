@@ -1,0 +1,33 @@
+#include "rpc/recent_problems.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace decree::rpc {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr Time kStart{Seconds(100)};
+
+TEST(RecentProblemsTest, ATextIsTheSameProblemUntilItStops) {
+  RecentProblems problems;
+  EXPECT_TRUE(problems.Note("a", kStart));
+  EXPECT_TRUE(problems.Note("b", kStart + Seconds(1)));
+  EXPECT_FALSE(problems.Note("a", kStart + Seconds(9)));
+  EXPECT_FALSE(problems.Note("a", kStart + Seconds(18)));
+  EXPECT_THAT(problems.Recent(kStart + Seconds(19)), ElementsAre("a"));
+  EXPECT_THAT(problems.Recent(kStart + Seconds(40)), IsEmpty());
+  EXPECT_TRUE(problems.Note("a", kStart + Seconds(40)));
+}
+
+TEST(RecentProblemsTest, KeepsAFewOnly) {
+  RecentProblems problems;
+  for (int i = 0; i < 1000; ++i) problems.Note(std::to_string(i), kStart);
+  EXPECT_THAT(problems.Recent(kStart), SizeIs(16));
+}
+
+}  // namespace
+}  // namespace decree::rpc
