@@ -10,6 +10,7 @@ namespace {
 Failure MakeFailure(grpc::StatusCode code, std::string text, v1::ErrorDetail::Outcome outcome) {
   Failure failure{.code = code, .text = std::move(text), .detail = {}};
   failure.detail.set_outcome(outcome);
+  failure.detail.set_safe_to_retry(outcome == v1::ErrorDetail::OUTCOME_NOT_EXECUTED);
   return failure;
 }
 

@@ -164,6 +164,16 @@ int ProcessCluster::Wait(uint32_t node) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+uint64_t ProcessCluster::ResidentBytes(uint32_t node) const {
+  CHECK(IsRunning(node)) << node;
+  std::ifstream file(StrCat("/proc/", nodes_[node - 1].pid, "/statm"));
+  uint64_t total_pages = 0;
+  uint64_t resident_pages = 0;
+  file >> total_pages >> resident_pages;
+  CHECK(file.good()) << "no memory figures of node " << node;
+  return resident_pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
 // ---- Clients and what they see ----
 
 std::unique_ptr<rpc::Client> ProcessCluster::NewClient(Duration timeout) const {

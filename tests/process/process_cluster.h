@@ -59,6 +59,9 @@ class ProcessCluster {
   int Wait(uint32_t node);
   bool IsRunning(uint32_t node) const { return nodes_[node - 1].pid != 0; }
 
+  // The memory of a running node that is in use.
+  uint64_t ResidentBytes(uint32_t node) const;
+
   // Who says that it leads, and is followed by a majority; 0 if nobody.
   uint32_t Leader() const;
   // Waits for one other than `not_this`. Stops the test's process if there is none in time.
