@@ -72,7 +72,7 @@ bool EventLoop::HandleNext(gpr_timespec deadline) {
   const auto status = queue_->AsyncNext(&tag, &ok, deadline);
   if (status != grpc::CompletionQueue::GOT_EVENT) return false;
   pending_.fetch_sub(1, std::memory_order_relaxed);
-  static_cast<Event*>(tag)->OnEvent(ok);
+  static_cast<Event*>(TakeTag(tag))->OnEvent(ok);
   return true;
 }
 

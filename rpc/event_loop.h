@@ -17,6 +17,7 @@
 #include <grpcpp/completion_queue.h>
 
 #include "paxos/base/time.h"
+#include "rpc/tag_order.h"
 
 namespace decree::rpc {
 
@@ -91,7 +92,7 @@ class EventLoop {
   // To be passed as the tag of one operation.
   void* Tag(Event& event) {
     pending_.fetch_add(1, std::memory_order_relaxed);
-    return &event;
+    return GiveTag(&event);
   }
   // Operations that have not ended.
   size_t pending() const { return pending_.load(std::memory_order_relaxed); }

@@ -5,6 +5,8 @@
 
 #include <grpc/support/time.h>
 
+#include "rpc/tag_order.h"
+
 namespace decree::rpc {
 
 ClientLoop::ClientLoop() : thread_([this] { Run(); }) {}
@@ -14,13 +16,15 @@ ClientLoop::~ClientLoop() {
   thread_.join();
 }
 
+void* ClientLoop::Tag(Event& event) { return GiveTag(&event); }
+
 void ClientLoop::At(Time when, std::function<void()> action) {
   const std::lock_guard lock(mutex_);
   timers_.emplace(when, std::move(action));
   if (when >= sleeps_until_ || is_waking_ || IsOwnThread()) return;
   is_waking_ = true;
   alarm_ = std::make_unique<grpc::Alarm>();
-  alarm_->Set(&queue_, gpr_now(GPR_CLOCK_MONOTONIC), static_cast<Event*>(&wake_));
+  alarm_->Set(&queue_, gpr_now(GPR_CLOCK_MONOTONIC), Tag(wake_));
 }
 
 void ClientLoop::Wake::OnEvent(bool) {
@@ -45,7 +49,7 @@ void ClientLoop::Run() {
       case grpc::CompletionQueue::TIMEOUT:
         break;
       case grpc::CompletionQueue::GOT_EVENT:
-        static_cast<Event*>(tag)->OnEvent(ok);
+        static_cast<Event*>(TakeTag(tag))->OnEvent(ok);
         break;
     }
   }

@@ -18,7 +18,7 @@ namespace decree::rpc {
 
 class ClientLoop {
  public:
-  // What gRPC is given as the tag of an operation.
+  // Is told of the end of an operation.
   class Event {
    public:
     virtual ~Event() = default;
@@ -38,6 +38,8 @@ class ClientLoop {
   // Runs `action` on the loop's thread, not before `when`.
   void At(Time when, std::function<void()> action);
 
+  // What to give gRPC with an operation whose end `event` is to be told.
+  static void* Tag(Event& event);
   grpc::CompletionQueue* queue() { return &queue_; }
 
  private:

@@ -164,7 +164,7 @@ class UnaryOperation final : public Operation {
   void StartCall(const EndpointStubs& stubs, grpc::CompletionQueue& queue) override {
     reader_ = Method::Prepare(stubs, *context, request_, queue);
     reader_->StartCall();
-    reader_->Finish(&response_, &result, static_cast<ClientLoop::Event*>(this));
+    reader_->Finish(&response_, &result, ClientLoop::Tag(*this));
   }
 
   void OnEvent(bool) override { on_attempt_ended_(*this); }
