@@ -183,11 +183,12 @@ bool Acceptor::OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat,
     promise_ticket_ = outbox.Persist(PromisedRecord{promised_});
   }
   granted_.Grant(heartbeat.ballot, lease, now);
-  outbox.Send(envelope.from, envelope.from_life,
-              HeartbeatAck{.ballot = heartbeat.ballot,
-                           .probe = heartbeat.probe,
-                           .chosen_index = chosen_index,
-                           .refuses_for = granted_.RefusesFor(now)});
+  // A restart concludes from the promise that there may be a grant, so no grant is told before it.
+  outbox.SendAfter(promise_ticket_, envelope.from, envelope.from_life,
+                   HeartbeatAck{.ballot = heartbeat.ballot,
+                                .probe = heartbeat.probe,
+                                .chosen_index = chosen_index,
+                                .refuses_for = granted_.RefusesFor(now)});
   return true;
 }
 

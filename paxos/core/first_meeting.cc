@@ -1,7 +1,5 @@
 #include "paxos/core/first_meeting.h"
 
-#include <algorithm>
-
 #include <glog/logging.h>
 
 #include "paxos/base/planted_bug.h"
@@ -76,17 +74,22 @@ void FirstMeeting::OnTick(Duration interval, Time now, Outbox& outbox) {
   if (now < next_at_) return;
   next_at_ = now + interval;
   KeepOnceWhole(outbox);
+  IntroduceToOthers(outbox);
+}
+
+void FirstMeeting::IntroduceToOthers(Outbox& outbox) const {
   for (const NodeId member : members_) {
     if (member == self_.node) continue;
-    outbox.SendAfter(kept_, member, Life(), Introduction{.known = heard_, .has_begun = false});
+    outbox.SendAfter(kept_, member, Life(), Introduction{.known = heard_, .has_begun = has_begun_});
   }
 }
 
-bool FirstMeeting::OnIntroduction(const Envelope& envelope, const Introduction& introduction,
+void FirstMeeting::OnIntroduction(const Envelope& envelope, const Introduction& introduction,
                                   Outbox& outbox) {
   if (has_begun_) {
-    if (!introduction.has_begun) Answer(envelope, outbox);
-    return false;
+    if (introduction.has_begun) return;
+    return outbox.Send(envelope.from, envelope.from_life,
+                       Introduction{.known = heard_, .has_begun = true});
   }
   std::string contradiction = Contradiction(envelope, introduction);
   if (!contradiction.empty()) {
@@ -94,7 +97,7 @@ bool FirstMeeting::OnIntroduction(const Envelope& envelope, const Introduction& 
     std::string& last = contradictions_[envelope.from];
     if (last != contradiction) LOG(WARNING) << Name(self_.node) << ": " << contradiction;
     last = std::move(contradiction);
-    return false;
+    return;
   }
   contradictions_.erase(envelope.from);
   Incarnation& heard = heard_[envelope.from];
@@ -104,24 +107,15 @@ bool FirstMeeting::OnIntroduction(const Envelope& envelope, const Introduction& 
   heard = envelope.from_incarnation;
   KeepOnceWhole(outbox);
   // Nobody reports a whole set before it is durable.
-  if (!HasHeardAll() || introduction.known != heard_) return false;
+  if (!HasHeardAll() || introduction.known != heard_) return;
   agreed_.insert(envelope.from);
-  if (!agreed_.contains(self_.node)) return false;
-  if (!introduction.has_begun && agreed_ != members_) return false;
+  if (!agreed_.contains(self_.node)) return;
+  if (!introduction.has_begun && agreed_ != members_) return;
   has_begun_ = true;
   next_at_ = kTimeNever;
   contradictions_.clear();
-  // Whoever lacks this report need not wait for it.
-  for (const NodeId member : members_) {
-    if (member == self_.node) continue;
-    outbox.Send(member, Life(), Introduction{.known = heard_, .has_begun = true});
-  }
-  return true;
-}
-
-void FirstMeeting::Answer(const Envelope& envelope, Outbox& outbox) const {
-  outbox.Send(envelope.from, envelope.from_life,
-              Introduction{.known = heard_, .has_begun = true});
+  // Whoever lacks a report of others need not wait for it.
+  IntroduceToOthers(outbox);
 }
 
 std::string FirstMeeting::Contradiction(const Envelope& envelope,

@@ -41,17 +41,17 @@ class FirstMeeting {
 
   // Introduces this node to the others, again and again until the cluster has begun.
   void OnTick(Duration interval, Time now, Outbox& outbox);
-  // True if the cluster begins with this.
-  bool OnIntroduction(const Envelope& envelope, const Introduction& introduction, Outbox& outbox);
+  void OnIntroduction(const Envelope& envelope, const Introduction& introduction, Outbox& outbox);
   Time NextDeadline() const { return next_at_; }
 
   // What keeps the cluster from beginning, in words for the operator: who is missing, and what does not
-  // fit. Empty once it has begun.
+  // fit. Empty when it has begun, and never before.
   std::vector<std::string> Obstacles() const;
 
  private:
   bool HasHeardAll() const { return heard_.size() == members_.size(); }
-  void Answer(const Envelope& envelope, Outbox& outbox) const;
+  // Tells the others what is known here, as soon as it is durable.
+  void IntroduceToOthers(Outbox& outbox) const;
   // What does not fit about an introduction; empty if all does.
   std::string Contradiction(const Envelope& envelope, const Introduction& introduction) const;
   void KeepOnceWhole(Outbox& outbox);

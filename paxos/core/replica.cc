@@ -215,9 +215,11 @@ Time Replica::NextDeadline() const {
 // ---- First meeting ----
 
 void Replica::On(const Envelope& envelope, const Introduction& introduction, Time, Output&) {
-  const bool begins = meeting_.OnIntroduction(envelope, introduction, outbox_);
+  const bool had_begun = has_begun();
+  meeting_.OnIntroduction(envelope, introduction, outbox_);
+  if (had_begun) return;
   configuration_.NoteIncarnations(meeting_.roster());
-  if (begins) LOG(INFO) << "n" << self_.node << ": all members have met, the cluster begins";
+  if (has_begun()) LOG(INFO) << "n" << self_.node << ": all members have met, the cluster begins";
 }
 
 // ---- Phase 1 and 2 ----

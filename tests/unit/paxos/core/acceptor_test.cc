@@ -53,6 +53,17 @@ class AcceptorTest : public testing::Test {
   Acceptor acceptor_;
 };
 
+// Else a restart that finds no promise would take it that nothing was granted.
+TEST_F(AcceptorTest, HoldsAGrantUntilThePromiseOfItsBallotIsDurable) {
+  EXPECT_TRUE(Heartbeat(1, B(5, 1)));
+  EXPECT_THAT(Drain().messages, IsEmpty());
+  EXPECT_TRUE(Heartbeat(1, B(5, 1)));
+  EXPECT_THAT(Drain().messages, IsEmpty());
+  EXPECT_THAT(Sent<HeartbeatAck>(DrainDurable()), SizeIs(2));
+  EXPECT_TRUE(Heartbeat(1, B(5, 1)));
+  EXPECT_THAT(Sent<HeartbeatAck>(Drain()), SizeIs(1));
+}
+
 TEST_F(AcceptorTest, HoldsAPromiseUntilItsRecordIsDurable) {
   Prepare(1, B(5, 1));
   const Output before = Drain();
