@@ -37,8 +37,9 @@ void BecomeUnknown(Failure& failure) {
 }
 
 std::string NoLeader(const paxos::Replica& replica) {
-  const std::vector<std::string> obstacles = replica.meeting().Obstacles();
-  if (!obstacles.empty()) return StrCat("no leader: ", obstacles.front());
+  if (!replica.has_begun()) {
+    return StrCat("no leader: ", replica.meeting().Obstacles().front());
+  }
   return StrCat("no leader: n", replica.self().node.value(),
                 " knows none, a quorum of the cluster may be down");
 }

@@ -112,10 +112,9 @@ class MethodWrite final : public WriteRequest {
 
 // What the store of a node holds that was formatted a moment ago is not even stale.
 Failure NoMember(const paxos::Replica& replica) {
-  const std::vector<std::string> obstacles = replica.meeting().Obstacles();
   return NotExecuted(StatusCode::UNAVAILABLE,
-                     StrCat("n", replica.self().node.value(), " takes no part in the cluster yet",
-                            obstacles.empty() ? "" : ": ", obstacles.empty() ? "" : obstacles.front()));
+                     StrCat("n", replica.self().node.value(), " takes no part in the cluster yet: ",
+                            replica.meeting().Obstacles().front()));
 }
 
 // Lets a request in, or refuses it at the door: true if it may go on, with the time that it has.

@@ -1,6 +1,7 @@
 #include "rpc/peer_service.h"
 
 #include <string>
+#include <utility>
 
 #include <glog/logging.h>
 
@@ -14,8 +15,6 @@ namespace {
 constexpr Duration kHelloPatience = Seconds(5);
 // Streams at a time, greeted or not; a cluster has far fewer.
 constexpr size_t kStreamsMax = 256;
-// A peer that restarts and restarts is no reason to remember for ever.
-constexpr size_t kFormerLivesMax = 1000;
 
 }  // namespace
 
@@ -67,8 +66,7 @@ class PeerService::Stream {
     hello_timer_.Cancel();
     if (!frame_.has_hello()) return absl::InvalidArgumentError("the first frame is no greeting");
     const v1::PeerHello& hello = frame_.hello();
-    RETURN_IF_ERROR(CheckHello(hello, owner_.own_, owner_.replica_->configuration()));
-    RETURN_IF_ERROR(owner_.TakeLife(hello));
+    RETURN_IF_ERROR(owner_.Check(hello));
     from_ = paxos::NodeId(hello.from());
     incarnation_ = paxos::Incarnation(hello.incarnation());
     life_ = hello.life();
@@ -80,6 +78,9 @@ class PeerService::Stream {
 
   Status TakeBatch() {
     if (!frame_.has_batch()) return absl::InvalidArgumentError("a frame holds no batch");
+    if (!std::exchange(has_spoken_, true)) {
+      owner_.lives_[from_].OnMessage(life_, owner_.loop_.Now());
+    }
     for (v1::PeerMessage& wire : *frame_.mutable_batch()->mutable_messages()) {
       if (wire.from_life() != life_) {
         return absl::InvalidArgumentError("a message is from another life than the greeting");
@@ -127,6 +128,7 @@ class PeerService::Stream {
   paxos::Incarnation incarnation_;
   uint64_t life_ = 0;
   bool is_bulk_ = false;
+  bool has_spoken_ = false;
   bool is_ending_ = false;
   int under_way_ = 0;
 
@@ -152,18 +154,14 @@ void PeerService::Post() {
   (*stream)->Post();
 }
 
-Status PeerService::TakeLife(const v1::PeerHello& hello) {
-  Lives& lives = lives_[paxos::NodeId(hello.from())];
-  if (lives.former.contains(hello.life())) {
-    return absl::FailedPreconditionError(
-        StrCat("n", hello.from(), " runs twice: another process has greeted as n", hello.from(),
-               " since, from a copy of the same directory. Stop both: each has forgotten what the other "
-               "has promised"));
-  }
-  if (lives.present != 0 && lives.present != hello.life()) lives.former.insert(lives.present);
-  lives.present = hello.life();
-  if (lives.former.size() > kFormerLivesMax) lives.former.erase(lives.former.begin());
-  return OkStatus();
+Status PeerService::Check(const v1::PeerHello& hello) const {
+  RETURN_IF_ERROR(CheckHello(hello, own_, replica_->configuration()));
+  const auto lives = lives_.find(paxos::NodeId(hello.from()));
+  if (lives == lives_.end() || !lives->second.IsReplaced(hello.life(), loop_.Now())) return OkStatus();
+  return absl::FailedPreconditionError(
+      StrCat("n", hello.from(), " runs twice: another process has spoken as n", hello.from(),
+             " since, from a copy of the same directory. Stop both: each has forgotten what the other "
+             "has promised"));
 }
 
 void PeerService::Register(Stream& stream) {

@@ -10,7 +10,6 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +19,7 @@
 #include "paxos/core/replica.h"
 #include "rpc/event_loop.h"
 #include "rpc/peer_hello.h"
+#include "rpc/peer_lives.h"
 #include "rpc/recent_problems.h"
 
 namespace decree::rpc {
@@ -41,14 +41,8 @@ class PeerService {
  private:
   class Stream;
 
-  // The processes that a peer has been. Each new one is the end of those before.
-  struct Lives {
-    uint64_t present = 0;
-    std::set<uint64_t> former;
-  };
-
-  // A peer that runs twice, from copies of one directory, greets as an earlier process of itself.
-  Status TakeLife(const v1::PeerHello& hello);
+  // Whether whoever greets may speak.
+  Status Check(const v1::PeerHello& hello) const;
   // Makes `stream` the one of its peer and kind.
   void Register(Stream& stream);
   void Remove(Stream& stream);
@@ -61,7 +55,7 @@ class PeerService {
   OnMessage on_message_;
   std::list<std::unique_ptr<Stream>> streams_;
   std::map<std::pair<paxos::NodeId, bool>, Stream*> current_;
-  std::map<paxos::NodeId, Lives> lives_;
+  std::map<paxos::NodeId, PeerLives> lives_;
   RecentProblems problems_;
 };
 
