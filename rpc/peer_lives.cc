@@ -5,20 +5,23 @@ namespace {
 
 // Long enough to be seen and told, and short enough to get over a mistake.
 constexpr Duration kRemembered = Seconds(30);
+// Two processes that run take turns several times in a second.
+constexpr int kReturnsMax = 6;
 
 }  // namespace
 
-void PeerLives::OnMessage(uint64_t life, Time now) {
-  if (life == present_) return;
+bool PeerLives::Greet(uint64_t life, Time now) {
+  if (life == present_) return true;
   std::erase_if(replaced_, [&](const auto& item) { return now > item.second + kRemembered; });
+  if (replaced_.empty()) returns_ = 0;
+  if (replaced_.contains(life)) {
+    if (returns_ == kReturnsMax) return false;
+    ++returns_;
+    replaced_.erase(life);
+  }
   if (present_ != 0) replaced_[present_] = now;
-  replaced_.erase(life);
   present_ = life;
-}
-
-bool PeerLives::IsReplaced(uint64_t life, Time now) const {
-  const auto found = replaced_.find(life);
-  return found != replaced_.end() && now <= found->second + kRemembered;
+  return true;
 }
 
 }  // namespace decree::rpc

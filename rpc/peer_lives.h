@@ -1,9 +1,9 @@
 #pragma once
 // The processes that a peer has been, to find out that it runs twice, from copies of one directory: a
-// process whose place another has taken does not come back, unless both run.
+// process whose place another has taken does not come back again and again, unless both run.
 //
-// A greeting proves nothing: that of a process which has ended may have waited in our own socket. A message
-// does, for it follows our answer to the greeting.
+// Once or twice it may seem to: a greeting of a process that has ended can have waited in our own socket
+// and come after that of its successor.
 
 #include <cstdint>
 #include <map>
@@ -14,14 +14,14 @@ namespace decree::rpc {
 
 class PeerLives {
  public:
-  // A stream of this process has brought its first message.
-  void OnMessage(uint64_t life, Time now);
-  // Another process has lately taken its place.
-  bool IsReplaced(uint64_t life, Time now) const;
+  // A process greets: takes the place of the one before. False if it must not, because it and another take
+  // turns; for a while.
+  bool Greet(uint64_t life, Time now);
 
  private:
   uint64_t present_ = 0;  // 0: none yet
-  std::map<uint64_t, Time> replaced_;  // when
+  std::map<uint64_t, Time> replaced_;  // lately, and when
+  int returns_ = 0;  // of those
 };
 
 }  // namespace decree::rpc

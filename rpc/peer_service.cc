@@ -1,7 +1,6 @@
 #include "rpc/peer_service.h"
 
 #include <string>
-#include <utility>
 
 #include <glog/logging.h>
 
@@ -66,7 +65,7 @@ class PeerService::Stream {
     hello_timer_.Cancel();
     if (!frame_.has_hello()) return absl::InvalidArgumentError("the first frame is no greeting");
     const v1::PeerHello& hello = frame_.hello();
-    RETURN_IF_ERROR(owner_.Check(hello));
+    RETURN_IF_ERROR(owner_.LetIn(hello));
     from_ = paxos::NodeId(hello.from());
     incarnation_ = paxos::Incarnation(hello.incarnation());
     life_ = hello.life();
@@ -78,9 +77,6 @@ class PeerService::Stream {
 
   Status TakeBatch() {
     if (!frame_.has_batch()) return absl::InvalidArgumentError("a frame holds no batch");
-    if (!std::exchange(has_spoken_, true)) {
-      owner_.lives_[from_].OnMessage(life_, owner_.loop_.Now());
-    }
     for (v1::PeerMessage& wire : *frame_.mutable_batch()->mutable_messages()) {
       if (wire.from_life() != life_) {
         return absl::InvalidArgumentError("a message is from another life than the greeting");
@@ -128,7 +124,6 @@ class PeerService::Stream {
   paxos::Incarnation incarnation_;
   uint64_t life_ = 0;
   bool is_bulk_ = false;
-  bool has_spoken_ = false;
   bool is_ending_ = false;
   int under_way_ = 0;
 
@@ -154,14 +149,13 @@ void PeerService::Post() {
   (*stream)->Post();
 }
 
-Status PeerService::Check(const v1::PeerHello& hello) const {
+Status PeerService::LetIn(const v1::PeerHello& hello) {
   RETURN_IF_ERROR(CheckHello(hello, own_, replica_->configuration()));
-  const auto lives = lives_.find(paxos::NodeId(hello.from()));
-  if (lives == lives_.end() || !lives->second.IsReplaced(hello.life(), loop_.Now())) return OkStatus();
+  if (lives_[paxos::NodeId(hello.from())].Greet(hello.life(), loop_.Now())) return OkStatus();
   return absl::FailedPreconditionError(
-      StrCat("n", hello.from(), " runs twice: another process has spoken as n", hello.from(),
-             " since, from a copy of the same directory. Stop both: each has forgotten what the other "
-             "has promised"));
+      StrCat("n", hello.from(), " runs twice: another process greets as n", hello.from(),
+             " in turn with this one, from a copy of the same directory. Stop both: each has forgotten "
+             "what the other has promised"));
 }
 
 void PeerService::Register(Stream& stream) {

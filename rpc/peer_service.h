@@ -42,7 +42,7 @@ class PeerService {
   class Stream;
 
   // Whether whoever greets may speak.
-  Status Check(const v1::PeerHello& hello) const;
+  Status LetIn(const v1::PeerHello& hello);
   // Makes `stream` the one of its peer and kind.
   void Register(Stream& stream);
   void Remove(Stream& stream);

@@ -7,29 +7,33 @@ namespace {
 
 constexpr Time kStart{Seconds(100)};
 
-TEST(PeerLivesTest, APeerMayRestart) {
+TEST(PeerLivesTest, APeerMayRestartAsOftenAsItLikes) {
   PeerLives lives;
-  for (const uint64_t life : {11, 12, 13}) {
-    EXPECT_FALSE(lives.IsReplaced(life, kStart));
-    lives.OnMessage(life, kStart);
-    EXPECT_FALSE(lives.IsReplaced(life, kStart));
+  for (uint64_t life = 1; life < 100; ++life) {
+    EXPECT_TRUE(lives.Greet(life, kStart));
+    EXPECT_TRUE(lives.Greet(life, kStart));
   }
 }
 
-TEST(PeerLivesTest, WhoeverComesBackAfterAnotherRunsTwice) {
+TEST(PeerLivesTest, AGreetingThatComesLateDoesNotLockTheSuccessorOut) {
   PeerLives lives;
-  lives.OnMessage(11, kStart);
-  lives.OnMessage(12, kStart + Seconds(1));
-  EXPECT_TRUE(lives.IsReplaced(11, kStart + Seconds(2)));
-  EXPECT_FALSE(lives.IsReplaced(12, kStart + Seconds(2)));
+  for (const uint64_t life : {12, 11, 12, 11, 12}) EXPECT_TRUE(lives.Greet(life, kStart));
 }
 
-TEST(PeerLivesTest, AMistakeDoesNotLastForEver) {
+TEST(PeerLivesTest, OfTwoThatTakeTurnsOneIsRefused) {
   PeerLives lives;
-  lives.OnMessage(12, kStart);
-  lives.OnMessage(11, kStart);  // It had ended before, and its message was still on the way.
-  EXPECT_TRUE(lives.IsReplaced(12, kStart + Seconds(29)));
-  EXPECT_FALSE(lives.IsReplaced(12, kStart + Seconds(31)));
+  const auto turn = [&](Time now) {
+    const bool first = lives.Greet(11, now);
+    const bool second = lives.Greet(12, now);
+    return first && second;
+  };
+  int turns = 0;
+  while (turn(kStart) && turns < 100) ++turns;
+  EXPECT_LT(turns, 10);
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(turn(kStart + Seconds(i)));
+  // One of them has been stopped; the other is let in again.
+  EXPECT_TRUE(lives.Greet(11, kStart + Seconds(60)));
+  EXPECT_TRUE(lives.Greet(11, kStart + Seconds(61)));
 }
 
 }  // namespace

@@ -69,7 +69,18 @@ TEST_F(FirstMeetingTest, ASetIsNotReportedBeforeItIsDurable) {
   EXPECT_NE(cluster_.ElectAny(), 0u);
 }
 
-TEST_F(FirstMeetingTest, OneLeaderAndNoMeetingAfterwards) {
+TEST_F(FirstMeetingTest, ARestartWithTheWholeSetIsNoBegin) {
+  cluster_.stuck_disks = {2};
+  cluster_.Pass(Seconds(1));  // n1 and n3 have written the set; n2 has not.
+  for (const uint32_t node : {1, 3}) {
+    cluster_.Crash(node);
+    cluster_.Restart(node);
+  }
+  EXPECT_EQ(cluster_.ElectAny(), 0u);
+  EXPECT_FALSE(HasBegun(1) || HasBegun(3));
+}
+
+TEST_F(FirstMeetingTest, NoMeetingAfterTheBegin) {
   ASSERT_NE(cluster_.ElectAny(), 0u);
   cluster_.Crash(3);
   for (const uint32_t node : {1, 2}) {
