@@ -69,10 +69,10 @@ size_t EventLoop::Poll(Time until) {
 bool EventLoop::HandleNext(gpr_timespec deadline) {
   void* tag = nullptr;
   bool ok = false;
-  const auto status = queue_->AsyncNext(&tag, &ok, deadline);
+  const auto status = TakeTag(*queue_, deadline, &tag, &ok);
   if (status != grpc::CompletionQueue::GOT_EVENT) return false;
   pending_.fetch_sub(1, std::memory_order_relaxed);
-  static_cast<Event*>(TakeTag(tag))->OnEvent(ok);
+  static_cast<Event*>(tag)->OnEvent(ok);
   return true;
 }
 

@@ -7,7 +7,7 @@
 namespace decree::rpc {
 namespace {
 
-constexpr int kPostedCalls = 4;
+constexpr int kPostedChecks = 4;
 constexpr std::array<std::string_view, 4> kServices = {"", "decree.v1.KV", "decree.v1.Admin",
                                                        "decree.v1.Peer"};
 
@@ -92,7 +92,7 @@ HealthService::HealthService(EventLoop& loop, grpc::health::v1::Health::AsyncSer
 HealthService::~HealthService() = default;
 
 void HealthService::Open() {
-  check_.Open(kPostedCalls);
+  check_.Open(kPostedChecks);
   PostWatch();
 }
 

@@ -43,13 +43,13 @@ void ClientLoop::Run() {
     }
     void* tag = nullptr;
     bool ok = false;
-    switch (queue_.AsyncNext(&tag, &ok, deadline)) {
+    switch (TakeTag(queue_, deadline, &tag, &ok)) {
       case grpc::CompletionQueue::SHUTDOWN:
         return;
       case grpc::CompletionQueue::TIMEOUT:
         break;
       case grpc::CompletionQueue::GOT_EVENT:
-        static_cast<Event*>(TakeTag(tag))->OnEvent(ok);
+        static_cast<Event*>(tag)->OnEvent(ok);
         break;
     }
   }

@@ -10,23 +10,23 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-constexpr Time kStart{Seconds(100)};
+constexpr Time kFirst{Seconds(100)};
 
 TEST(RecentProblemsTest, ATextIsTheSameProblemUntilItStops) {
   RecentProblems problems;
-  EXPECT_TRUE(problems.Note("a", kStart));
-  EXPECT_TRUE(problems.Note("b", kStart + Seconds(1)));
-  EXPECT_FALSE(problems.Note("a", kStart + Seconds(9)));
-  EXPECT_FALSE(problems.Note("a", kStart + Seconds(18)));
-  EXPECT_THAT(problems.Recent(kStart + Seconds(19)), ElementsAre("a"));
-  EXPECT_THAT(problems.Recent(kStart + Seconds(40)), IsEmpty());
-  EXPECT_TRUE(problems.Note("a", kStart + Seconds(40)));
+  EXPECT_TRUE(problems.Note("a", kFirst));
+  EXPECT_TRUE(problems.Note("b", kFirst + Seconds(1)));
+  EXPECT_FALSE(problems.Note("a", kFirst + Seconds(9)));
+  EXPECT_FALSE(problems.Note("a", kFirst + Seconds(18)));
+  EXPECT_THAT(problems.Recent(kFirst + Seconds(19)), ElementsAre("a"));
+  EXPECT_THAT(problems.Recent(kFirst + Seconds(40)), IsEmpty());
+  EXPECT_TRUE(problems.Note("a", kFirst + Seconds(40)));
 }
 
 TEST(RecentProblemsTest, KeepsAFewOnly) {
   RecentProblems problems;
-  for (int i = 0; i < 1000; ++i) problems.Note(std::to_string(i), kStart);
-  EXPECT_THAT(problems.Recent(kStart), SizeIs(16));
+  for (int i = 0; i < 1000; ++i) problems.Note(std::to_string(i), kFirst);
+  EXPECT_THAT(problems.Recent(kFirst), SizeIs(16));
 }
 
 }  // namespace
