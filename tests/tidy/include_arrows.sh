@@ -2,6 +2,7 @@
 # include_arrows.sh ROOT: reads every #include below ROOT and fails on one that points the wrong way.
 #
 #   paxos/base <- paxos/core <- paxos/log <- paxos/node <- kv <- rpc        proto <- all but core
+#   bench may include all of them, and none of them bench
 #
 # For each folder: what it may include of ours, and what it may not include of others, as extended
 # regular expressions.
@@ -44,6 +45,7 @@ check paxos/log 'paxos/(base|core|log)/|absl/' "$threads|$grpc|$leveldb"
 check paxos/node 'paxos/(base|core|log|node)/|absl/' "$grpc|$leveldb|$proto"
 check kv 'kv/|decree/v1/|paxos/base/|absl/|leveldb/' \
   "$grpc"
+check bench 'bench/|rpc/|kv/|paxos/|decree/v1/|etcd/|absl/|grpc' ""
 check rpc 'rpc/|kv/|paxos/|decree/v1/|absl/|grpc' "$leveldb"
 
 exit "$violations"
