@@ -55,6 +55,7 @@ class Workload {
   Workload(const WorkloadOptions& options, uint64_t seed);
 
   Request Next();
+  bool Has(Kind kind) const { return options_.Has(kind); }
   // How many keys there are by now.
   uint64_t keys() const { return keys_; }
 
