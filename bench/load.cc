@@ -90,8 +90,12 @@ class Load::Slot final : public Waiter {
 
 // ---- Load ----
 
-Load::Load(Target& target, Workload& workload, const LoadOptions& options)
-    : target_(target), workload_(workload), options_(options), random_(options.seed) {
+Load::Load(Target& target, Workload& workload, const LoadOptions& options, LoadObserver& observer)
+    : target_(target),
+      workload_(workload),
+      options_(options),
+      observer_(observer),
+      random_(options.seed) {
   for (size_t i = 0; i < options_.in_flight; ++i) {
     slots_.push_back(std::make_unique<Slot>(*this));
     free_.push_back(slots_.back().get());
@@ -100,7 +104,7 @@ Load::Load(Target& target, Workload& workload, const LoadOptions& options)
 
 Load::~Load() { AwaitIdle(); }
 
-Status Load::Preload(const OnProgress& on_progress) {
+Status Load::Preload() {
   phase_ = Phase::kPreload;
   last_success_ = clock_.Now();
   const uint64_t keys = workload_.keys();
@@ -108,20 +112,22 @@ Status Load::Preload(const OnProgress& on_progress) {
     const Time now = clock_.Now();
     if (now - last_success_ > kPreloadPatience) {
       AwaitIdle();
-      return absl::UnavailableError(StrCat("preload: ", written_, " of ", keys, " keys are written, and none since ",
-                                           ToMilliseconds(kPreloadPatience), " ms: ", result_.first_error));
+      return absl::UnavailableError(StrCat("preload: ", written_, " of ", keys,
+                                           " keys are written, and none more for ",
+                                           ToMilliseconds(kPreloadPatience), " ms: ",
+                                           result_.first_error));
     }
     StartWhatIsDue(now);
     target_.Poll(NextEvent());
     if (written_ - told < keys / 100 && written_ < keys) continue;
     told = written_;
-    on_progress(written_);
+    observer_.OnPreloaded(written_, keys);
   }
   AwaitIdle();
   return OkStatus();
 }
 
-LoadResult Load::Run(const OnSecond& on_second) {
+LoadResult Load::Run() {
   phase_ = Phase::kRun;
   const Time start = clock_.Now();
   const Time measure_at = start + options_.warm_up;
@@ -131,18 +137,20 @@ LoadResult Load::Run(const OnSecond& on_second) {
   result_ = {};
   for (Time now = start; now < end; now = clock_.Now()) {
     if (!is_measuring_ && now >= measure_at) {
-      CloseSecond(on_second);
+      CloseSecond();
       second_ends = measure_at + Seconds(1);
       is_measuring_ = true;
       last_success_ = measure_at;
+      observer_.OnMeasuringBegins();
     } else if (now >= second_ends) {
-      CloseSecond(on_second);
+      CloseSecond();
       second_ends += Seconds(1);
     }
     StartWhatIsDue(now);
     target_.Poll(std::min({NextEvent(), second_ends, end, is_measuring_ ? end : measure_at}));
   }
-  CloseSecond(on_second);
+  CloseSecond();
+  observer_.OnMeasuringEnds();
   result_.longest_gap = std::max(result_.longest_gap, end - last_success_);
   result_.measured = options_.duration;
   is_measuring_ = false;
@@ -232,14 +240,14 @@ void Load::Note(Kind kind, Duration latency, const Reply& reply, Time now) {
   last_success_ = now;
 }
 
-void Load::CloseSecond(const OnSecond& on_second) {
+void Load::CloseSecond() {
   Second second = std::exchange(second_, {});
   const Histogram latency = std::exchange(second_latency_, {});
   second.p50 = latency.Percentile(50);
   second.p99 = latency.Percentile(99);
   second.max = latency.max();
   if (is_measuring_) result_.seconds.push_back(second);
-  on_second(second);
+  observer_.OnSecond(second);
 }
 
 void Load::AwaitIdle() {

@@ -11,7 +11,6 @@
 #include <array>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -61,21 +60,28 @@ struct LoadResult {
   uint64_t error_count() const;
 };
 
+// Is told how a load goes, on the load's thread.
+class LoadObserver {
+ public:
+  virtual ~LoadObserver() = default;
+  // A hundredth of all keys more, or the last, is written.
+  virtual void OnPreloaded(uint64_t /*written*/, uint64_t /*keys*/) {}
+  // After the warm-up, and at the end.
+  virtual void OnMeasuringBegins() {}
+  virtual void OnMeasuringEnds() {}
+  virtual void OnSecond(const Second&) {}
+};
+
 class Load {
  public:
-  // Told of each second of warm-up and measurement.
-  using OnSecond = std::function<void(const Second&)>;
-  // Told how many keys are written.
-  using OnProgress = std::function<void(uint64_t)>;
-
   // `options` are valid.
-  Load(Target& target, Workload& workload, const LoadOptions& options);
+  Load(Target& target, Workload& workload, const LoadOptions& options, LoadObserver& observer);
   ~Load();
 
   // Writes every key of the workload once. Fails if nothing succeeds for half a minute.
-  Status Preload(const OnProgress& on_progress);
+  Status Preload();
   // Warm-up, then measurement.
-  LoadResult Run(const OnSecond& on_second);
+  LoadResult Run();
 
  private:
   class Slot;
@@ -87,7 +93,7 @@ class Load {
   bool TakeDue(Time now, Time& due);
   void OnDone(Slot& slot, const Reply& reply, Time now);
   void Note(Kind kind, Duration latency, const Reply& reply, Time now);
-  void CloseSecond(const OnSecond& on_second);
+  void CloseSecond();
   void AwaitIdle();
   Time NextEvent() const;
   // How a swap knows the key's last change; 0 as long as nothing is known.
@@ -96,6 +102,7 @@ class Load {
   Target& target_;
   Workload& workload_;
   const LoadOptions options_;
+  LoadObserver& observer_;
   const PosixClock clock_;
   Random random_;
 

@@ -16,14 +16,14 @@ constexpr size_t kKeyBytesMin = 16, kKeyBytesMax = 4096;
 constexpr size_t kValueBytesMax = 1 << 20;
 constexpr size_t kNoiseBytes = 1 << 20;
 
-struct Load {
+struct NamedLoad {
   std::string_view name;
   std::string_view mix;
   Keys distribution;
 };
 
 // "mixed" and YCSB's core workloads; E needs scans.
-constexpr Load kLoads[] = {
+constexpr NamedLoad kLoads[] = {
     {"mixed", "put=50,get=50", Keys::kUniform},  {"ycsb-a", "put=50,get=50", Keys::kZipfian},
     {"ycsb-b", "put=5,get=95", Keys::kZipfian},  {"ycsb-c", "get=100", Keys::kZipfian},
     {"ycsb-d", "insert=5,get=95", Keys::kLatest}, {"ycsb-f", "modify=50,get=50", Keys::kZipfian},
@@ -61,7 +61,7 @@ Status WorkloadOptions::SetLoad(std::string_view name) {
     return OkStatus();
   }
   std::string known = KindsText();
-  for (const Load& load : kLoads) {
+  for (const NamedLoad& load : kLoads) {
     if (load.name == name) {
       distribution = load.distribution;
       return SetMix(load.mix);

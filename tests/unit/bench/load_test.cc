@@ -61,7 +61,7 @@ class FakeTarget final : public Target {
   uint64_t revision_ = 0;
 };
 
-class LoadTest : public ::testing::Test {
+class LoadTest : public ::testing::Test, public LoadObserver {
  protected:
   LoadResult Run(const char* mix, LoadOptions options = {}) {
     options.warm_up = Milliseconds(20);
@@ -70,12 +70,14 @@ class LoadTest : public ::testing::Test {
     workload_options.keys = 50;
     EXPECT_TRUE(workload_options.SetMix(mix).ok());
     Workload workload(workload_options, 1);
-    Load load(target_, workload, options);
-    if (preload_) {
-      EXPECT_TRUE(load.Preload([this](uint64_t written) { written_ = written; }).ok());
-    }
-    return load.Run([this](const Second& second) { told_ += second.done; });
+    Load load(target_, workload, options, *this);
+    const Status preloaded = preload_ ? load.Preload() : OkStatus();
+    EXPECT_TRUE(preloaded.ok()) << preloaded;
+    return load.Run();
   }
+
+  void OnPreloaded(uint64_t written, uint64_t) override { written_ = written; }
+  void OnSecond(const Second& second) override { told_ += second.done; }
 
   FakeTarget target_;
   bool preload_ = false;
