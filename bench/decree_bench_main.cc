@@ -117,6 +117,11 @@ Status Complete(Arguments& arguments) {
     workload.distribution = distributions.at(arguments.distribution);
   }
   RETURN_IF_ERROR(workload.Validate());
+  double led = 0;
+  for (const Kind kind : {Kind::kPut, Kind::kGet, Kind::kSwap, Kind::kModify, Kind::kInsert}) {
+    led += workload.shares[static_cast<size_t>(kind)];
+  }
+  arguments.target_options.needs_leader = led > 0 || arguments.preload || arguments.preload_only;
   arguments.target_options.timeout = FromSeconds(arguments.timeout_seconds);
   arguments.options.warm_up = FromSeconds(arguments.warm_up_seconds);
   arguments.options.duration = FromSeconds(arguments.duration_seconds);

@@ -58,7 +58,7 @@ Status GrpcTarget::Connect(Duration timeout) {
     return absl::UnavailableError(StrCat("no connection to ", address(i / options_.channels), " within ",
                                          ToMilliseconds(timeout), " ms"));
   }
-  while (true) {
+  while (options_.needs_leader) {
     const StatusOr<size_t> found = FindLeader();
     if (found.ok()) {
       leader_ = *found;
@@ -67,6 +67,7 @@ Status GrpcTarget::Connect(Duration timeout) {
     if (clock_.Now() >= deadline) return found.status();
     std::this_thread::sleep_for(kFindPause);
   }
+  return OkStatus();
 }
 
 void GrpcTarget::Poll(Time until) {

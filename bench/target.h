@@ -41,13 +41,14 @@ struct TargetOptions {
   std::vector<std::string> endpoints;  // HOST:PORT
   size_t channels = 8;                  // connections to each endpoint
   Duration timeout = Seconds(5);       // of each request
+  bool needs_leader = true;            // false: all requests are stale reads
 };
 
 class Target {
  public:
   virtual ~Target() = default;
 
-  // Waits until all endpoints are connected and a leader is known.
+  // Waits until all endpoints are connected and, if one is needed, a leader is known.
   virtual Status Connect(Duration timeout) = 0;
   virtual void Start(const Request& request, Waiter& waiter) = 0;
   // Waits for replies until `until`, and takes in all there are. Returns early after any.

@@ -7,7 +7,7 @@
 #   cluster.sh stop N | start N   stop one node properly | start it again
 #   cluster.sh kill N             SIGKILL one node
 #   cluster.sh pause N | resume N SIGSTOP | SIGCONT
-#   cluster.sh logs N             the end of a node's log
+#   cluster.sh logs N | pid N     the end of a node's log | its process
 #   cluster.sh wipe               stop all nodes and remove their data
 #
 # Options, before or after the command:
@@ -147,6 +147,7 @@ case ${words[0]} in
   start) need_cluster; need_node; start_node "${words[1]}" ;;
   pause) need_cluster; need_node; kill -STOP "$(need_pid "${words[1]}")" ;;
   resume) need_cluster; need_node; kill -CONT "$(need_pid "${words[1]}")" ;;
+  pid) need_cluster; need_node; need_pid "${words[1]}" ;;
   logs) need_cluster; need_node; tail -n 50 "$data/n${words[1]}.log" ;;
   wipe)
     recall || exit 0
