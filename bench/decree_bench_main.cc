@@ -57,10 +57,12 @@ Duration FromSeconds(double seconds) { return Duration(static_cast<int64_t>(seco
 
 void AddOptions(CLI::App& app, Arguments& arguments) {
   app.footer(kFooter);
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--target", arguments.target, "What is put under load: decree, etcd or echo")
       ->check(CLI::IsMember({"decree", "etcd", "echo"}))
       ->capture_default_str();
   app.add_option("--endpoints", arguments.target_options.endpoints, "HOST:PORT of each node")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->delimiter(',')
       ->capture_default_str();
   app.add_option("--load", arguments.load,
