@@ -57,8 +57,8 @@ endpoint_of() { endpoints_of "$1" | cut -d, -f"$2"; }  # SYSTEM NODE
 leader_of() {
   case $1 in
     decree)
-      "$bin/decree" status --json --endpoints "$(endpoints_of decree)" | grep '"role":"leader"' |
-        grep -o '"node":[0-9]*' | head -n 1 | cut -d: -f2
+      "$bin/decree" status --json --endpoints "$(endpoints_of decree)" |
+        grep -m1 -o '"leader":[1-9]' | head -n 1 | cut -d: -f2
       ;;
     etcd) etcd_cluster leader ;;
   esac
