@@ -1,6 +1,6 @@
 // Decree under load, by its own service and without the client library: what a call costs, and nothing more.
 
-#include "bench/grpc_target.h"
+#include "bench/store_target.h"
 #include "decree/v1/admin.grpc.pb.h"
 #include "decree/v1/kv.grpc.pb.h"
 #include "rpc/status.h"
@@ -8,72 +8,38 @@
 namespace decree::bench {
 namespace {
 
-class DecreeTarget final : public GrpcTarget {
+using Stub = v1::KV::Stub;
+
+class DecreeTarget final : public StoreTarget {
  public:
   explicit DecreeTarget(const TargetOptions& options)
-      : GrpcTarget(options), kv_(MakeStubs<v1::KV>()), admin_(MakeStubs<v1::Admin>()) {}
-
-  void Start(const Request& request, Waiter& waiter) override {
-    switch (request.kind) {
-      case Kind::kGet:
-      case Kind::kStaleGet:
-        return StartGet(request, waiter);
-      case Kind::kSwap:
-        return StartSwap(request, waiter);
-      default:
-        return StartPut(request, waiter);
-    }
-  }
+      : StoreTarget(options), kv_(MakeStubs<v1::KV>()), admin_(MakeStubs<v1::Admin>()) {}
 
  private:
-  StatusOr<size_t> FindLeader() override {
-    std::string why = "nobody was asked";
-    for (size_t i = 0; i < endpoints(); ++i) {
-      grpc::ClientContext context;
-      LimitTime(context);
-      v1::StatusResponse status;
-      const grpc::Status result = StubOf(admin_, i).Status(&context, v1::StatusRequest(), &status);
-      if (!result.ok()) {
-        why = StrCat(address(i), ": ", result.error_message());
-      } else if (status.role() == "leader") {
-        return i;
-      } else {
-        why = "none of the endpoints leads";
-      }
-    }
-    return absl::UnavailableError(why);
-  }
-
-  void StartPut(const Request& request, Waiter& waiter) {
+  void StartPut(const Request& request, Waiter& waiter) override {
     v1::PutRequest put;
     put.mutable_header()->set_no_forwarding(true);
     put.set_key(request.key);
     put.set_value(request.value.data(), request.value.size());
-    StartCall<v1::PutResponse>(LeaderStub(), &v1::KV::Stub::PrepareAsyncPut, put,
-                               [this, &waiter, asked = leader()](auto& call) {
-                                 Reply reply = Judge(call, asked);
-                                 reply.revision = call.response.header().revision();
-                                 waiter.OnReply(reply);
-                               });
+    Ask<v1::PutResponse>(kv_, request.kind, &Stub::PrepareAsyncPut, put, waiter,
+                         [](const v1::PutResponse& response, Reply& reply) {
+                           reply.revision = response.header().revision();
+                         });
   }
 
-  void StartGet(const Request& request, Waiter& waiter) {
-    const bool is_stale = request.kind == Kind::kStaleGet;
+  void StartGet(const Request& request, Waiter& waiter) override {
     v1::GetRequest get;
     get.set_key(request.key);
     get.set_no_forwarding(true);
-    get.set_read(is_stale ? v1::READ_MODE_STALE : v1::READ_MODE_LINEARIZABLE);
-    StartCall<v1::GetResponse>(is_stale ? *kv_[AnyChannel()] : LeaderStub(),
-                               &v1::KV::Stub::PrepareAsyncGet, get,
-                               [this, &waiter, asked = leader()](auto& call) {
-                                 Reply reply = Judge(call, asked);
-                                 reply.found = call.response.found();
-                                 reply.revision = call.response.kv().mod_revision();
-                                 waiter.OnReply(reply);
-                               });
+    get.set_read(request.kind == Kind::kStaleGet ? v1::READ_MODE_STALE : v1::READ_MODE_LINEARIZABLE);
+    Ask<v1::GetResponse>(kv_, request.kind, &Stub::PrepareAsyncGet, get, waiter,
+                         [](const v1::GetResponse& response, Reply& reply) {
+                           reply.found = response.found();
+                           reply.revision = response.kv().mod_revision();
+                         });
   }
 
-  void StartSwap(const Request& request, Waiter& waiter) {
+  void StartSwap(const Request& request, Waiter& waiter) override {
     v1::CompareAndSwapRequest swap;
     swap.mutable_header()->set_no_forwarding(true);
     swap.set_key(request.key);
@@ -83,37 +49,30 @@ class DecreeTarget final : public GrpcTarget {
     } else {
       swap.set_expected_mod_revision(request.expected_revision);
     }
-    StartCall<v1::CompareAndSwapResponse>(
-        LeaderStub(), &v1::KV::Stub::PrepareAsyncCompareAndSwap, swap,
-        [this, &waiter, asked = leader()](auto& call) {
-          Reply reply = Judge(call, asked);
-          reply.swapped = call.response.swapped();
-          reply.revision = reply.swapped ? call.response.header().revision()
-                                         : call.response.current().mod_revision();
-          waiter.OnReply(reply);
-        });
+    Ask<v1::CompareAndSwapResponse>(kv_, request.kind, &Stub::PrepareAsyncCompareAndSwap, swap, waiter,
+                                    [](const v1::CompareAndSwapResponse& response, Reply& reply) {
+                                      reply.swapped = response.swapped();
+                                      reply.revision = reply.swapped
+                                                           ? response.header().revision()
+                                                           : response.current().mod_revision();
+                                    });
   }
 
-  // How a call ended; learns who leads from one that failed.
-  Reply Judge(const Call& call, size_t asked) {
-    if (call.status.ok()) return {};
-    if (call.status.error_code() == grpc::StatusCode::UNAVAILABLE ||
-        call.status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
-      GiveUpLeader(asked);
-      if (const auto detail = rpc::ReadErrorDetail(call.context)) NoteLeader(detail->leader_address());
-    }
-    return {.status = ToStatus(call.status)};
+  StatusOr<bool> Leads(size_t endpoint, Duration timeout) override {
+    grpc::ClientContext context;
+    LimitTime(context, timeout);
+    v1::StatusResponse status;
+    RETURN_IF_ERROR(
+        ToStatus(admin_[ChannelTo(endpoint)]->Status(&context, v1::StatusRequest(), &status)));
+    return status.role() == "leader";
   }
 
-  void NoteLeader(const std::string& leader_address) {
-    for (size_t i = 0; i < endpoints(); ++i) {
-      if (address(i) == leader_address) set_leader(i);
-    }
+  std::string LeaderNamedBy(const Call& call) const override {
+    const auto detail = rpc::ReadErrorDetail(call.context);
+    return detail ? detail->leader_address() : "";
   }
 
-  v1::KV::Stub& LeaderStub() { return *kv_[LeaderChannel()]; }
-
-  const std::vector<std::unique_ptr<v1::KV::Stub>> kv_;
+  const std::vector<std::unique_ptr<Stub>> kv_;
   const std::vector<std::unique_ptr<v1::Admin::Stub>> admin_;
 };
 

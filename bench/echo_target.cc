@@ -19,8 +19,6 @@ class EchoTarget final : public GrpcTarget {
   }
 
  private:
-  StatusOr<size_t> FindLeader() override { return 0; }
-
   const std::vector<std::unique_ptr<v1::Echo::Stub>> echo_;
 };
 

@@ -1,77 +1,50 @@
 // etcd under the same load, by its v3 interface.
 
-#include "bench/grpc_target.h"
+#include "bench/store_target.h"
 #include "etcd/rpc.grpc.pb.h"
 
 namespace decree::bench {
 namespace {
 
-using etcdserverpb::KV;
 using etcdserverpb::Maintenance;
+using Stub = etcdserverpb::KV::Stub;
 
-class EtcdTarget final : public GrpcTarget {
+uint64_t RevisionOf(const etcdserverpb::ResponseHeader& header) {
+  return static_cast<uint64_t>(header.revision());
+}
+
+void NoteFound(const etcdserverpb::RangeResponse& range, Reply& reply) {
+  reply.found = range.kvs_size() == 1;
+  if (reply.found) reply.revision = static_cast<uint64_t>(range.kvs(0).mod_revision());
+}
+
+class EtcdTarget final : public StoreTarget {
  public:
   explicit EtcdTarget(const TargetOptions& options)
-      : GrpcTarget(options), kv_(MakeStubs<KV>()), maintenance_(MakeStubs<Maintenance>()) {}
-
-  void Start(const Request& request, Waiter& waiter) override {
-    switch (request.kind) {
-      case Kind::kGet:
-      case Kind::kStaleGet:
-        return StartGet(request, waiter);
-      case Kind::kSwap:
-        return StartSwap(request, waiter);
-      default:
-        return StartPut(request, waiter);
-    }
-  }
+      : StoreTarget(options),
+        kv_(MakeStubs<etcdserverpb::KV>()),
+        maintenance_(MakeStubs<Maintenance>()) {}
 
  private:
-  StatusOr<size_t> FindLeader() override {
-    std::string why = "none of the endpoints leads";
-    for (size_t i = 0; i < endpoints(); ++i) {
-      grpc::ClientContext context;
-      LimitTime(context);
-      etcdserverpb::StatusResponse status;
-      const grpc::Status result =
-          StubOf(maintenance_, i).Status(&context, etcdserverpb::StatusRequest(), &status);
-      if (!result.ok()) {
-        why = StrCat(address(i), ": ", result.error_message());
-      } else if (status.leader() == status.header().member_id()) {
-        return i;
-      }
-    }
-    return absl::UnavailableError(why);
-  }
-
-  void StartPut(const Request& request, Waiter& waiter) {
+  void StartPut(const Request& request, Waiter& waiter) override {
     etcdserverpb::PutRequest put;
     put.set_key(request.key);
     put.set_value(request.value.data(), request.value.size());
-    StartCall<etcdserverpb::PutResponse>(LeaderStub(), &KV::Stub::PrepareAsyncPut, put,
-                                         [this, &waiter, asked = leader()](auto& call) {
-                                           Reply reply = Judge(call, asked);
-                                           reply.revision = RevisionOf(call.response.header());
-                                           waiter.OnReply(reply);
-                                         });
+    Ask<etcdserverpb::PutResponse>(kv_, request.kind, &Stub::PrepareAsyncPut, put, waiter,
+                                   [](const etcdserverpb::PutResponse& response, Reply& reply) {
+                                     reply.revision = RevisionOf(response.header());
+                                   });
   }
 
-  void StartGet(const Request& request, Waiter& waiter) {
-    const bool is_stale = request.kind == Kind::kStaleGet;
+  void StartGet(const Request& request, Waiter& waiter) override {
     etcdserverpb::RangeRequest range;
     range.set_key(request.key);
-    range.set_serializable(is_stale);
-    StartCall<etcdserverpb::RangeResponse>(is_stale ? *kv_[AnyChannel()] : LeaderStub(),
-                                           &KV::Stub::PrepareAsyncRange, range,
-                                           [this, &waiter, asked = leader()](auto& call) {
-                                             Reply reply = Judge(call, asked);
-                                             NoteFound(call.response, reply);
-                                             waiter.OnReply(reply);
-                                           });
+    range.set_serializable(request.kind == Kind::kStaleGet);
+    Ask<etcdserverpb::RangeResponse>(kv_, request.kind, &Stub::PrepareAsyncRange, range, waiter, NoteFound);
   }
 
   // If the key's last change is as expected, puts it; reads it otherwise.
-  void StartSwap(const Request& request, Waiter& waiter) {
+  void StartSwap(const Request& request, Waiter& waiter) override {
     etcdserverpb::TxnRequest txn;
     etcdserverpb::Compare& compare = *txn.add_compare();
     compare.set_result(etcdserverpb::Compare::EQUAL);
@@ -82,40 +55,27 @@ class EtcdTarget final : public GrpcTarget {
     put.set_key(request.key);
     put.set_value(request.value.data(), request.value.size());
     txn.add_failure()->mutable_request_range()->set_key(request.key);
-    StartCall<etcdserverpb::TxnResponse>(
-        LeaderStub(), &KV::Stub::PrepareAsyncTxn, txn, [this, &waiter, asked = leader()](auto& call) {
-          Reply reply = Judge(call, asked);
-          reply.swapped = call.response.succeeded();
-          if (reply.swapped) {
-            reply.revision = RevisionOf(call.response.header());
-          } else if (call.response.responses_size() == 1) {
-            NoteFound(call.response.responses(0).response_range(), reply);
-          }
-          waiter.OnReply(reply);
-        });
+    Ask<etcdserverpb::TxnResponse>(kv_, request.kind, &Stub::PrepareAsyncTxn, txn, waiter,
+                                   [](const etcdserverpb::TxnResponse& response, Reply& reply) {
+                                     reply.swapped = response.succeeded();
+                                     if (reply.swapped) {
+                                       reply.revision = RevisionOf(response.header());
+                                     } else if (response.responses_size() == 1) {
+                                       NoteFound(response.responses(0).response_range(), reply);
+                                     }
+                                   });
   }
 
-  static uint64_t RevisionOf(const etcdserverpb::ResponseHeader& header) {
-    return static_cast<uint64_t>(header.revision());
+  StatusOr<bool> Leads(size_t endpoint, Duration timeout) override {
+    grpc::ClientContext context;
+    LimitTime(context, timeout);
+    etcdserverpb::StatusResponse status;
+    RETURN_IF_ERROR(ToStatus(
+        maintenance_[ChannelTo(endpoint)]->Status(&context, etcdserverpb::StatusRequest(), &status)));
+    return status.leader() == status.header().member_id();
   }
 
-  static void NoteFound(const etcdserverpb::RangeResponse& range, Reply& reply) {
-    reply.found = range.kvs_size() == 1;
-    if (reply.found) reply.revision = static_cast<uint64_t>(range.kvs(0).mod_revision());
-  }
-
-  Reply Judge(const Call& call, size_t asked) {
-    if (call.status.ok()) return {};
-    if (call.status.error_code() == grpc::StatusCode::UNAVAILABLE ||
-        call.status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
-      GiveUpLeader(asked);
-    }
-    return {.status = ToStatus(call.status)};
-  }
-
-  KV::Stub& LeaderStub() { return *kv_[LeaderChannel()]; }
-
-  const std::vector<std::unique_ptr<KV::Stub>> kv_;
+  const std::vector<std::unique_ptr<Stub>> kv_;
   const std::vector<std::unique_ptr<Maintenance::Stub>> maintenance_;
 };
 

@@ -1,10 +1,8 @@
 #pragma once
-// What the targets share that speak gRPC: connections, one completion queue, and which endpoint leads.
+// What all targets share: connections as our client library makes them, and one completion queue.
 
 #include <cstddef>
 #include <memory>
-#include <string>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -22,7 +20,7 @@ namespace decree::bench {
 class GrpcTarget : public Target {
  public:
   explicit GrpcTarget(const TargetOptions& options);
-  // Cancels what is under way; its waiters hear no more.
+  // Waits for the calls under way, whose waiters hear no more.
   ~GrpcTarget() override;
 
   Status Connect(Duration timeout) override;
@@ -57,7 +55,7 @@ class GrpcTarget : public Target {
   template <typename Response, typename Stub, typename Method, typename Request, typename Then>
   void StartCall(Stub& stub, Method method, const Request& request, Then then) {
     auto* const call = new MethodCall<Response, Then>(std::move(then));
-    Enter(*call);
+    LimitTime(call->context, options_.timeout);
     call->reader = (stub.*method)(&call->context, request, &queue_);
     call->reader->StartCall();
     call->reader->Finish(&call->response, &call->status, static_cast<Call*>(call));
@@ -71,47 +69,28 @@ class GrpcTarget : public Target {
     return stubs;
   }
 
+  const TargetOptions& options() const { return options_; }
+  const Clock& clock() const { return clock_; }
   size_t endpoints() const { return options_.endpoints.size(); }
-  const std::string& address(size_t endpoint) const { return options_.endpoints[endpoint]; }
-  // The number of a channel to the endpoint that leads, or to whichever is next.
-  size_t LeaderChannel() { return NextChannel(leader_); }
-  size_t AnyChannel() { return NextChannel(next_endpoint_++ % endpoints()); }
-
-  size_t leader() const { return leader_; }
-  void set_leader(size_t endpoint) { leader_ = endpoint; }
-  // Another endpoint is tried if the one that failed is still believed to lead.
-  void GiveUpLeader(size_t failed) {
-    if (failed == leader_) leader_ = (leader_ + 1) % endpoints();
+  // The number of a channel: of an endpoint its channels in turn, or of the endpoints in turn.
+  size_t ChannelTo(size_t endpoint) {
+    return endpoint * options_.channels + next_channel_++ % options_.channels;
   }
-  // For FindLeader's calls: one of an endpoint's stubs, and a deadline.
-  template <typename Stubs>
-  auto& StubOf(const Stubs& stubs, size_t endpoint) const {
-    return *stubs[endpoint * options_.channels];
-  }
-  void LimitTime(grpc::ClientContext& context) const;
+  size_t AnyChannel() { return ChannelTo(next_endpoint_++ % endpoints()); }
 
+  static void LimitTime(grpc::ClientContext& context, Duration timeout);
   // The two kinds of status share their codes.
   static Status ToStatus(const grpc::Status& status) {
     return Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
   }
 
-  // Asks around who leads; kUnavailable if nobody does.
-  virtual StatusOr<size_t> FindLeader() = 0;
-
  private:
-  void Enter(Call& call);
-  // Of an endpoint, its channels in turn.
-  size_t NextChannel(size_t endpoint);
-
   const TargetOptions options_;
   const PosixClock clock_;
   std::vector<std::shared_ptr<grpc::Channel>> channels_;  // of all endpoints, one endpoint's after the other's
   size_t next_channel_ = 0;
   size_t next_endpoint_ = 0;
-  size_t leader_ = 0;
-
   grpc::CompletionQueue queue_;
-  std::unordered_set<Call*> under_way_;
 };
 
 }  // namespace decree::bench

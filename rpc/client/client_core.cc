@@ -5,18 +5,12 @@
 
 #include <glog/logging.h>
 #include <grpc/support/time.h>
-#include <grpcpp/create_channel.h>
+
+#include "rpc/client/client_channel.h"
 
 namespace decree::rpc {
 namespace {
 
-// The largest message that nodes and clients send to each other.
-constexpr int kMessageBytesMax = 16 << 20;
-constexpr int kReconnectMinMs = 100;
-constexpr int kReconnectMaxMs = 1000;
-constexpr int kConnectTimeoutMs = 1000;
-constexpr int kPingEveryMs = 5000;
-constexpr int kPingTimeoutMs = 5000;
 // How often one request is sent on at once because a node named another leader.
 constexpr int kRedirectsMax = 2;
 // How often a write goes on in a new session because its own is not there any more.
@@ -26,24 +20,6 @@ constexpr Duration kCloseMax = Milliseconds(300);
 // What a request holds beside its own bytes.
 constexpr size_t kOverheadBytes = 1024;
 constexpr char kBudgetNote[] = "; the retry budget is used up";
-
-std::shared_ptr<grpc::Channel> Connect(const std::string& endpoint) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMinMs);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMaxMs);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingEveryMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);
-  // Retries are ours, and know what may have been carried out.
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
-  // Two clients in one process have connections of their own.
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
-  arguments.SetMaxSendMessageSize(kMessageBytesMax);
-  return grpc::CreateCustomChannel(endpoint, grpc::InsecureChannelCredentials(), arguments);
-}
 
 uint64_t RandomSeed() {
   std::random_device device;
@@ -71,7 +47,7 @@ ClientCore::ClientCore(ClientOptions options)
       budget_(options_.retry_budget, PosixClock().Now()),
       random_(RandomSeed()) {
   for (const std::string& endpoint : options_.endpoints) {
-    const std::shared_ptr<grpc::Channel> channel = Connect(endpoint);
+    const std::shared_ptr<grpc::Channel> channel = MakeClientChannel(endpoint);
     stubs_.push_back({.kv = v1::KV::NewStub(channel), .admin = v1::Admin::NewStub(channel)});
   }
 }
