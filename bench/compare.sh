@@ -25,9 +25,10 @@ while [ $# -gt 0 ]; do
 done
 
 "$top/deploy/packages.sh"
-[ -x "$bin/decree-bench" ] || {
+[ -n "${DECREE_BIN:-}" ] || {
   cmake -S "$top" -B "$top/build" >/dev/null
-  cmake --build "$top/build" -j2 --target decreed decree decree-bench decree-bench-report decree-echo
+  cmake --build "$top/build" -j2 --target decreed decree decree-bench decree-bench-report decree-echo |
+    tail -n 1
 }
 
 mkdir -p "$out"
@@ -130,7 +131,7 @@ million_keys() {  # SYSTEM
     --channels 8 --in-flight 256 --preload-only
   for n in 1 2 3; do
     pid=$(cluster "$1" pid "$n")
-    resident=$(awk -v most="$resident" '/VmRSS/ { print $2 > most ? $2 : most }' "/proc/$pid/status")
+    resident=$(awk -v most="$resident" '/VmRSS/ { print ($2 > most) ? $2 : most }' "/proc/$pid/status")
   done
   leader=$(leader_of "$1")
   follower=$((leader % 3 + 1))

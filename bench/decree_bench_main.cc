@@ -11,6 +11,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -21,6 +23,7 @@
 #include "bench/report.h"
 #include "bench/target.h"
 #include "bench/workload.h"
+#include "rpc/client.h"
 
 namespace decree::bench {
 namespace {
@@ -127,6 +130,8 @@ Status Complete(Arguments& arguments) {
   arguments.target_options.timeout = FromSeconds(arguments.timeout_seconds);
   arguments.options.warm_up = FromSeconds(arguments.warm_up_seconds);
   arguments.options.duration = FromSeconds(arguments.duration_seconds);
+  const rpc::ClientOptions client{.endpoints = arguments.target_options.endpoints};
+  RETURN_IF_ERROR(client.Validate());
   return arguments.options.Validate();
 }
 
@@ -138,14 +143,19 @@ std::unique_ptr<Target> MakeTarget(const Arguments& arguments) {
 
 // ---- While it runs ----
 
-// The client and the servers that run on this machine.
+bool IsLoopback(std::string_view host) {
+  return host == "localhost" || host == "[::1]" || host.substr(0, 4) == "127.";
+}
+
+// The client and, by their loopback addresses, the servers on this machine.
 class Processes {
  public:
   explicit Processes(const std::vector<std::string>& endpoints) {
     processes_.push_back({.name = "client", .pid = getpid(), .before = {}});
     for (const std::string& endpoint : endpoints) {
+      const size_t colon = endpoint.rfind(':');
+      if (!IsLoopback(endpoint.substr(0, colon))) continue;  // may be another machine
       uint16_t port = 0;
-      const size_t colon = std::min(endpoint.rfind(':'), endpoint.size() - 1);
       std::from_chars(endpoint.data() + colon + 1, endpoint.data() + endpoint.size(), port);
       const std::optional<pid_t> pid = ListenerOn(port);
       if (pid) processes_.push_back({ProcessName(*pid) + " " + endpoint, *pid, {}});
@@ -169,9 +179,8 @@ class Processes {
       shares.push_back({.name = process.name,
                         .used = {.cpu = now->cpu - before.cpu,
                                  .written_bytes = now->written_bytes - before.written_bytes,
-                                 .resident_bytes = 0,
-                                 .switches = now->switches - std::min(now->switches, before.switches)},
-                        .resident_bytes = now->resident_bytes});
+                                 .resident_bytes = now->resident_bytes,
+                                 .switches = now->switches - std::min(now->switches, before.switches)}});
     }
     return shares;
   }

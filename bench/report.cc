@@ -85,7 +85,7 @@ void PrintTable(const Report& report, std::ostream& out) {
         << std::setprecision(2) << std::setw(11)
         << Per(static_cast<double>(process.used.switches), report.operations()) << std::setw(26)
         << Per(static_cast<double>(process.used.written_bytes), report.payload_bytes())
-        << std::setprecision(0) << std::setw(16) << Mebibytes(process.resident_bytes) << '\n';
+        << std::setprecision(0) << std::setw(16) << Mebibytes(process.used.resident_bytes) << '\n';
   }
 }
 
@@ -121,7 +121,7 @@ std::string ToJson(const Report& report) {
           Per(static_cast<double>(process.used.switches), report.operations())},
          {"disk_bytes_per_payload_byte",
           Per(static_cast<double>(process.used.written_bytes), report.payload_bytes())},
-         {"resident_mib", Mebibytes(process.resident_bytes)}});
+         {"resident_mib", Mebibytes(process.used.resident_bytes)}});
   }
   json["over_time"] = Json::array();
   for (const Second& second : result.seconds) {

@@ -12,12 +12,9 @@
 
 namespace decree::bench {
 
-// What a process used while it was measured.
 struct ProcessShare {
-  std::string name;  // "decreed 127.0.0.1:7001"
-  ProcessUsage used;
-  // At the end.
-  uint64_t resident_bytes = 0;
+  std::string name;   // "decreed 127.0.0.1:7001"
+  ProcessUsage used;  // while it was measured; the memory is that at the end
 };
 
 struct Report {

@@ -115,14 +115,15 @@ Workload::Workload(const WorkloadOptions& options, uint64_t seed)
 
 Workload::Request Workload::Next() {
   double point = static_cast<double>(random_.Next() >> 11) * 0x1.0p-53 * total_;
-  size_t kind = 0;
-  while (kind + 1 < kKinds && (options_.shares[kind] == 0 || point >= options_.shares[kind])) {
-    point -= options_.shares[kind++];
+  Kind kind = Kind::kPut;
+  for (size_t i = 0; i < kKinds; ++i) {
+    if (options_.shares[i] == 0) continue;
+    kind = static_cast<Kind>(i);
+    if (point < options_.shares[i]) break;
+    point -= options_.shares[i];
   }
-  // Rounding may carry the point past the last kind that has a share.
-  while (options_.shares[kind] == 0) --kind;
-  if (static_cast<Kind>(kind) == Kind::kInsert) return {Kind::kInsert, keys_++};
-  return {static_cast<Kind>(kind), NextKey()};
+  if (kind == Kind::kInsert) return {kind, keys_++};
+  return {kind, NextKey()};
 }
 
 uint64_t Workload::NextKey() {

@@ -9,18 +9,8 @@ work=$(mktemp -d)
 port=$((20000 + RANDOM % 20000))
 cluster() { "$top/deploy/cluster.sh" --data "$work/cluster" "$@"; }
 trap 'cluster wipe || true; [ -z "${echo_pid:-}" ] || kill "$echo_pid"; rm -rf "$work"' EXIT
-fail() { echo "FAILED: $*"; exit 1; }
+source "$top/tests/process/expect.sh"
 bench() { timeout 60 "$DECREE_BIN/decree-bench" --keys 200 --warm-up 0.1 --duration 0.3 "$@"; }
-
-# expect CODE COMMAND...: its output goes to $work/out and $work/err.
-expect() {
-  local want=$1 got=0
-  shift
-  "$@" >"$work/out" 2>"$work/err" || got=$?
-  [ "$got" -eq "$want" ] || { cat "$work/out" "$work/err"; fail "$* ended with $got, not $want"; }
-}
-says() { grep -q -- "$1" "$work/out" "$work/err" || { cat "$work/out" "$work/err"; fail "no \"$1\""; }; }
-never_says() { ! grep -q -- "$1" "$work/out" || { cat "$work/out"; fail "\"$1\""; }; }
 
 expect 0 cluster up --base-port "$port"
 endpoints=$(tail -n 1 "$work/out" | sed 's/.* //')
@@ -78,5 +68,6 @@ expect 2 bench_here --mix put && says "KIND=SHARE"
 expect 2 bench_here --in-flight 0 && says "in-flight is 0"
 expect 2 bench_here --key-size 5 && says "from 16 to 4096"
 expect 105 bench_here --target redis
+expect 2 bench --endpoints nowhere && says '"nowhere" is not of the form HOST:PORT'
 expect 1 bench --endpoints "127.0.0.1:$((port + 60))" && says "no connection to 127.0.0.1:$((port + 60))"
 echo "all as expected"

@@ -10,16 +10,7 @@ port=$((20000 + RANDOM % 20000))
 cluster() { "$top/deploy/cluster.sh" --data "$work/cluster" "$@"; }
 trap 'cluster wipe || true; rm -rf "$work"' EXIT
 decree() { timeout 30 "$DECREE_BIN/decree" "$@"; }
-fail() { echo "FAILED: $*"; exit 1; }
-
-# expect CODE COMMAND...: its output goes to $work/out and $work/err.
-expect() {
-  local want=$1 got=0
-  shift
-  "$@" >"$work/out" 2>"$work/err" || got=$?
-  [ "$got" -eq "$want" ] || { cat "$work/out" "$work/err"; fail "$* ended with $got, not $want"; }
-}
-says() { grep -q -- "$1" "$work/out" "$work/err" || { cat "$work/out" "$work/err"; fail "no \"$1\""; }; }
+source "$top/tests/process/expect.sh"
 
 expect 0 cluster up --base-port "$port"
 says "The cluster is up"
@@ -95,6 +86,7 @@ expect 0 cluster stop 3
 expect 0 decree put colour grey --timeout 15
 expect 0 cluster up
 expect 0 cluster logs 1
+expect 0 cluster pid 1 && grep -q "^decreed" "/proc/$(cat "$work/out")/comm"
 expect 0 cluster down
 expect 1 decree get colour --timeout 0.5
 expect 0 cluster up

@@ -14,19 +14,31 @@
 namespace decree::bench {
 namespace {
 
+// The socket's own address.
+sockaddr_in AddressOf(int socket) {
+  sockaddr_in address{};
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  return address;
+}
+
 TEST(ProcessUsageTest, FindsWhoListensOnAPort) {
-  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  const int server = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  ASSERT_EQ(bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-  socklen_t size = sizeof(address);
-  ASSERT_EQ(getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ASSERT_EQ(bind(server, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  address = AddressOf(server);
   const uint16_t port = ntohs(address.sin_port);
   EXPECT_EQ(ListenerOn(port), std::nullopt);
-  ASSERT_EQ(listen(socket, 1), 0);
+  ASSERT_EQ(listen(server, 1), 0);
   EXPECT_EQ(ListenerOn(port), getpid());
-  close(socket);
+
+  const int client = socket(AF_INET, SOCK_STREAM, 0);
+  ASSERT_EQ(connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  EXPECT_EQ(ListenerOn(ntohs(AddressOf(client).sin_port)), std::nullopt) << "it does not listen";
+  close(client);
+  close(server);
   EXPECT_EQ(ListenerOn(port), std::nullopt);
 }
 

@@ -35,8 +35,10 @@ Report Example() {
   report.result.longest_gap = Milliseconds(750);
   report.result.seconds = {{.done = 400, .p99 = Milliseconds(7)}, {.done = 600}};
   report.processes.push_back({.name = "decreed 127.0.0.1:7001",
-                              .used = {.cpu = Milliseconds(100), .written_bytes = 250'000},
-                              .resident_bytes = 50 << 20});
+                              .used = {.cpu = Milliseconds(100),
+                                       .written_bytes = 250'000,
+                                       .resident_bytes = 50 << 20,
+                                       .switches = 3000}});
   return report;
 }
 
@@ -61,9 +63,23 @@ TEST(ReportTest, TheJsonHasTheSameFigures) {
   EXPECT_EQ(json["errors"]["UNAVAILABLE"], 3);
   EXPECT_EQ(json["longest_gap_ms"], 750.0);
   EXPECT_EQ(json["processes"][0]["cpu_us_per_operation"], 100.0);
+  EXPECT_EQ(json["processes"][0]["resident_mib"], 50.0);
+  EXPECT_EQ(json["processes"][0]["switches_per_operation"], 3.0);
   EXPECT_EQ(json["processes"][0]["disk_bytes_per_payload_byte"], 2.5);
   EXPECT_EQ(json["over_time"].size(), 2u);
   EXPECT_EQ(json["over_time"][1]["done"], 600);
+}
+
+// Of 1,500 writes 500 were swaps that changed nothing.
+TEST(ReportTest, ASwapThatIsLostWritesNothing) {
+  Report report = Example();
+  for (int i = 0; i < 500; ++i) {
+    report.result.latency[static_cast<size_t>(Kind::kSwap)].Add(Milliseconds(1));
+    report.result.latency[static_cast<size_t>(Kind::kGet)].Add(Milliseconds(1));
+  }
+  EXPECT_EQ(report.payload_bytes(), 150'000u);
+  report.result.swaps_lost = 500;
+  EXPECT_EQ(report.payload_bytes(), 100'000u);
 }
 
 TEST(ReportTest, ARunWithoutAnyAnswerIsShownAsWell) {
