@@ -166,23 +166,30 @@ void Node::Turn() {
 // ---- One round ----
 
 void Node::Carry(Output& out) {
+  // First the messages: they travel while the log is written.
+  Send(std::move(out.messages));
+  Place(out.placements);
+  if (!out.records.empty()) {
+    log_.Append(out.records);
+    replica_.OnDurable(out.records.back().ticket, clock_.Now(), out_);
+    // What waited for the log, votes above all: a leader is not to wait until this node has applied what
+    // was chosen before.
+    Send(std::exchange(out_.messages, {}));
+  }
+  if (!out.entries.empty()) Apply(out.entries);
+  for (const LogRead& read : out.log_reads) AnswerFromLog(read);
+  Settle(out);
+}
+
+void Node::Send(std::vector<Envelope> messages) {
   // Before anything leaves: a waiver may be among the messages, and an answer depend on a new index.
   Publish();
-  // First the messages: they travel while the log is written.
-  for (Envelope& envelope : out.messages) {
+  for (Envelope& envelope : messages) {
     if (const auto* const waiver = std::get_if<Waiver>(&envelope.message)) {
       CHECK(last_published_.ballot != waiver->ballot) << "rule 7: a lease is waived and still held";
     }
     transport_.Send(std::move(envelope));
   }
-  Place(out.placements);
-  if (!out.records.empty()) {
-    log_.Append(out.records);
-    replica_.OnDurable(out.records.back().ticket, clock_.Now(), out_);
-  }
-  if (!out.entries.empty()) Apply(out.entries);
-  for (const LogRead& read : out.log_reads) AnswerFromLog(read);
-  Settle(out);
 }
 
 void Node::Place(const std::vector<Placement>& placements) {

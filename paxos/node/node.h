@@ -94,6 +94,7 @@ class Node {
 
   static bool IsEmpty(const Output& out);
   void Carry(Output& out);  // One round of Turn.
+  void Send(std::vector<Envelope> messages);
   void Place(const std::vector<Placement>& placements);
   void Apply(const std::vector<ChosenEntry>& entries);
   void Answer(const std::vector<ChosenEntry>& entries, std::vector<CommandAnswer>& answers);
