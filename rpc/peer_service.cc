@@ -1,6 +1,7 @@
 #include "rpc/peer_service.h"
 
 #include <string>
+#include <utility>
 
 #include <glog/logging.h>
 
@@ -30,6 +31,11 @@ class PeerService::Stream {
     owner_.service_.RequestExchange(&context_, &stream_, queue, queue, Tag(arrived_));
   }
   void Cancel() { context_.TryCancel(); }
+  void Read() {
+    --under_way_;
+    if (is_ending_) return RemoveIfDone();
+    stream_.Read(&frame_, Tag(read_));
+  }
 
   paxos::NodeId from() const { return from_; }
   bool is_bulk() const { return is_bulk_; }
@@ -58,7 +64,8 @@ class PeerService::Stream {
           << status.message();
       return End(ToGrpc(status));
     }
-    stream_.Read(&frame_, Tag(read_));
+    owner_.to_read_.push_back(this);
+    ++under_way_;
   }
 
   Status TakeHello() {
@@ -141,6 +148,10 @@ void PeerService::Open(const paxos::Replica& replica, OnMessage on_message) {
   replica_ = &replica;
   on_message_ = std::move(on_message);
   Post();
+}
+
+void PeerService::AfterTurn() {
+  for (Stream* const stream : std::exchange(to_read_, {})) stream->Read();
 }
 
 void PeerService::Post() {

@@ -35,6 +35,9 @@ class PeerService {
   grpc::Service* service() { return &service_; }
   // Takes streams from now on. `replica` is asked for the configuration.
   void Open(const paxos::Replica& replica, OnMessage on_message);
+  // To be called when what came has been dealt with and answered: gRPC tells the peer at once of each
+  // message that is taken off a stream, and an answer is not to wait for that.
+  void AfterTurn();
   // Whom it has lately refused, and why.
   std::vector<std::string> Problems() const { return problems_.Recent(loop_.Now()); }
 
@@ -54,6 +57,7 @@ class PeerService {
   const paxos::Replica* replica_ = nullptr;
   OnMessage on_message_;
   std::list<std::unique_ptr<Stream>> streams_;
+  std::vector<Stream*> to_read_;  // whose next frame is to be asked for
   std::map<std::pair<paxos::NodeId, bool>, Stream*> current_;
   std::map<paxos::NodeId, PeerLives> lives_;
   RecentProblems problems_;

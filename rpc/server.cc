@@ -144,6 +144,7 @@ void Server::Step(Time until) {
   const size_t events = loop_.Poll(until);
   loop_.timers().RunDue(loop_.Now());
   node_->Turn();
+  peers_in_.AfterTurn();
   kv_->AfterTurn();
   admin_->AfterTurn();
   if (events == 0 && has_idle_work) recovered_->log->OnIdle();
@@ -176,6 +177,7 @@ void Server::Close() {
   while (loop_.Now() < end && (!is_shut_down || loop_.pending() > 0)) {
     loop_.Poll(loop_.Now() + Milliseconds(5));
     loop_.timers().RunDue(loop_.Now());
+    peers_in_.AfterTurn();
   }
   shutdown.join();
   // All that was acknowledged is in the log; nothing is lost by what is cut off here.

@@ -65,17 +65,16 @@ Segment::Segment(std::string path, std::unique_ptr<File> file, const LogIdentity
       seed_(Checksum(EncodeOwner(identity), header.number)) {}
 
 StatusOr<Segment> Segment::Create(FileSystem& files, const std::string& directory,
-                                  const LogIdentity& identity, const SegmentHeader& header,
-                                  const std::string& spare_path) {
-  ASSIGN_OR_RETURN(std::unique_ptr<File> file, files.Exists(spare_path) ? files.Open(spare_path)
-                                                                        : files.Create(spare_path));
+                                  const LogIdentity& identity, const SegmentHeader& header) {
+  const std::string unfinished = StrCat(directory, "/", kUnfinishedName);
+  ASSIGN_OR_RETURN(std::unique_ptr<File> file, files.Create(unfinished));
   std::string bytes = EncodeHeader(identity, header);
   bytes.resize(kSegmentHeaderBytes, '\0');
   RETURN_IF_ERROR(file->Write(0, bytes));
   // Before the name: a file with a segment's name has a whole header, or it is damaged.
   RETURN_IF_ERROR(file->Sync());
   std::string path = StrCat(directory, "/", FileName(header.number));
-  RETURN_IF_ERROR(files.Rename(spare_path, path));
+  RETURN_IF_ERROR(files.Rename(unfinished, path));
   RETURN_IF_ERROR(files.SyncDirectory(directory));
   return Segment(std::move(path), std::move(file), identity, header);
 }

@@ -32,11 +32,12 @@ class Segment {
   // Nothing if the name is not a segment's.
   static std::optional<uint64_t> NumberOf(std::string_view file_name);
 
-  // Makes the segment, durable on return, of a file that holds nothing but zeros: that at
-  // `spare_path`, which gets the segment's name, or a new one.
+  // What a segment is called while it is made; a file of this name may be removed.
+  static constexpr char kUnfinishedName[] = "segment.new";
+
+  // Makes the segment, durable on return.
   static StatusOr<Segment> Create(FileSystem& files, const std::string& directory,
-                                  const LogIdentity& identity, const SegmentHeader& header,
-                                  const std::string& spare_path);
+                                  const LogIdentity& identity, const SegmentHeader& header);
   // Opens the segment and checks its header.
   static StatusOr<Segment> Open(FileSystem& files, const std::string& directory,
                                 const LogIdentity& identity, uint64_t number);

@@ -19,14 +19,11 @@
 namespace decree::paxos {
 namespace {
 
-constexpr size_t kSpareStepBytes = 1 << 20;
-
 std::string LockPath(const std::string& path) { return path + "/lock"; }
 std::string IdentityPath(const std::string& path) { return path + "/identity"; }
 std::string NewIdentityPath(const std::string& path) { return path + "/identity.new"; }
 std::string PromisePath(const std::string& path) { return path + "/promise"; }
 std::string WatermarkPath(const std::string& path) { return path + "/watermark"; }
-std::string SparePath(const std::string& path) { return path + "/spare"; }
 
 // A write or sync that fails leaves the log in a state that nobody knows.
 void Require(const Status& status) {
@@ -42,47 +39,6 @@ std::string ParentOf(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-// A file of zeros in the making, to become the next segment.
-class Spare {
- public:
-  Spare(FileSystem& files, std::string path, uint64_t bytes)
-      : files_(files), path_(std::move(path)), bytes_(bytes) {}
-
-  bool IsReady() const { return is_synced_; }
-  const std::string& path() const { return path_; }
-
-  void Step() {
-    if (file_ == nullptr) {
-      StatusOr<std::unique_ptr<File>> made = files_.Create(path_);
-      Require(made.status());
-      file_ = *std::move(made);
-    }
-    if (written_ < bytes_) {
-      const size_t step = static_cast<size_t>(std::min<uint64_t>(kSpareStepBytes, bytes_ - written_));
-      Require(file_->Write(written_, std::string(step, '\0')));
-      written_ += step;
-    }
-    // Piece by piece, for a sync of all would stand in the way of an append.
-    Require(file_->Sync());
-    is_synced_ = written_ == bytes_;
-  }
-
-  // The file is somebody else's now; a new one can be made.
-  void Release() {
-    file_.reset();
-    written_ = 0;
-    is_synced_ = false;
-  }
-
- private:
-  FileSystem& files_;
-  const std::string path_;
-  const uint64_t bytes_;
-  std::unique_ptr<File> file_;
-  uint64_t written_ = 0;
-  bool is_synced_ = false;
-};
-
 class FileSegmentLog final : public SegmentLog {
  public:
   FileSegmentLog(FileSystem& files, const std::string& path, const LogOptions& options,
@@ -94,8 +50,7 @@ class FileSegmentLog final : public SegmentLog {
         lock_(std::move(lock)),
         identity_(std::move(identity)),
         promise_(std::move(promise)),
-        watermark_(std::move(watermark)),
-        spare_(files, SparePath(path), options.segment_bytes) {}
+        watermark_(std::move(watermark)) {}
 
   // Reads everything there is. To be called once, first.
   Status Recover();
@@ -105,7 +60,7 @@ class FileSegmentLog final : public SegmentLog {
   void Append(std::span<const RecordBatch> batches) override;
   StatusOr<std::vector<Vote>> Read(Slot first, Slot last, size_t bytes_max) override;
   void OnIdle() override;
-  bool HasIdleWork() const override { return !watermark_.IsSynced() || !spare_.IsReady(); }
+  bool HasIdleWork() const override { return !watermark_.IsSynced(); }
   uint64_t SizeBytes() const override { return earlier_bytes_ + end_; }
 
  private:
@@ -125,12 +80,12 @@ class FileSegmentLog final : public SegmentLog {
   const LogIdentity identity_;
   PromiseFile promise_;
   WatermarkFile watermark_;
-  Spare spare_;
   RecoveredLog recovered_;
 
   std::vector<Segment> segments_;  // never empty; the last is written to
   SlotIndex index_;
   uint64_t end_ = 0;  // where the next record goes in the last segment
+  uint64_t file_end_ = 0;  // of the last segment: zeros up to there
   uint64_t earlier_bytes_ = 0;  // of all segments before
   Group last_group_;  // the newest durable one
   Group next_group_;  // higher by one, or by more if a group was cut off
@@ -186,6 +141,7 @@ Status FileSegmentLog::ScanSegments() {
                        [&](const ScannedRecord& record) { return NoteRecord(tail_segment, record); },
                        last));
   end_ = tail.end;
+  ASSIGN_OR_RETURN(file_end_, segments_.back().file().Size());
   next_group_ = tail.next_group;
   needs_new_segment_ = tail.torn;
   return OkStatus();
@@ -250,6 +206,13 @@ void FileSegmentLog::WriteGroup(const std::vector<const Record*>& records, uint6
                  group);
   }
   CHECK_EQ(group.size(), bytes);
+  if (start + bytes > file_end_) {
+    // A sync of a file that has grown writes its metadata too, and takes half as long again. So it grows
+    // by more than this group, in zeros for those to come.
+    file_end_ = std::max(start + bytes, std::min(start + bytes + options_.zero_ahead_bytes,
+                                                 options_.segment_bytes));
+    group.resize(static_cast<size_t>(file_end_ - start), '\0');
+  }
   Require(segment.file().Write(start, group));
   Require(segment.file().Sync());
 
@@ -269,29 +232,20 @@ void FileSegmentLog::WriteGroup(const std::vector<const Record*>& records, uint6
 }
 
 void FileSegmentLog::StartSegment() {
-  if (!spare_.IsReady()) {
-    // The file grows as it is written, which costs more; better than to wait for zeros now.
-    PROBE("a segment was needed before a spare was ready");
-  }
   StatusOr<Segment> made = Segment::Create(files_, path_, identity_,
                                            {.number = segments_.back().header().number + 1,
                                             .first_group = next_group_,
-                                            .previous_end = end_},
-                                           spare_.path());
+                                            .previous_end = end_});
   Require(made.status());
-  spare_.Release();
   segments_.push_back(*std::move(made));
   earlier_bytes_ += end_;
   end_ = kSegmentHeaderBytes;
+  file_end_ = kSegmentHeaderBytes;
   needs_new_segment_ = false;
 }
 
 void FileSegmentLog::OnIdle() {
-  if (!watermark_.IsSynced()) {
-    Require(watermark_.Sync());
-  } else if (!spare_.IsReady()) {
-    spare_.Step();
-  }
+  if (!watermark_.IsSynced()) Require(watermark_.Sync());
 }
 
 // ---- Reading ----
@@ -337,7 +291,7 @@ Status RemoveUnfinishedFormat(FileSystem& files, const std::string& path) {
       return absl::FailedPreconditionError(StrCat(path, " is formatted already; give another "
                                                   "directory, or start decreed on this one"));
     }
-    if (name != "identity.new" && name != "promise" && name != "watermark" && name != "spare" &&
+    if (name != "identity.new" && name != "promise" && name != "watermark" && name != Segment::kUnfinishedName &&
         name != first_segment) {
       return absl::FailedPreconditionError(StrCat(path, " is not empty: it holds ", name,
                                                   "; give an empty directory, or a new one"));
@@ -380,7 +334,7 @@ Status SegmentLog::Format(FileSystem& files, const std::string& path, const LogI
   RETURN_IF_ERROR(WatermarkFile::Create(files, WatermarkPath(path), identity));
   const SegmentHeader first{.number = 1, .first_group = Group(1), .previous_end = 0};
   RETURN_IF_ERROR(
-      Segment::Create(files, path, identity, first, SparePath(path)).status());
+      Segment::Create(files, path, identity, first).status());
 
   // The identity comes last: a directory that has one is complete.
   ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files.Create(NewIdentityPath(path)));
@@ -402,8 +356,8 @@ StatusOr<std::unique_ptr<SegmentLog>> SegmentLog::Open(FileSystem& files, const 
                                                        const LogOptions& options) {
   ASSIGN_OR_RETURN(LogIdentity identity, ReadIdentity(files, path));
   ASSIGN_OR_RETURN(std::unique_ptr<FileLock> lock, files.Lock(LockPath(path)));
-  // What an earlier process left of a spare may be half made, and its zeros unsynced.
-  if (files.Exists(SparePath(path))) RETURN_IF_ERROR(files.Remove(SparePath(path)));
+  const std::string unfinished = StrCat(path, "/", Segment::kUnfinishedName);
+  if (files.Exists(unfinished)) RETURN_IF_ERROR(files.Remove(unfinished));
   RETURN_IF_ERROR(SyncBeforeReading(files, path));
   ASSIGN_OR_RETURN(PromiseFile promise, PromiseFile::Open(files, PromisePath(path), identity));
   ASSIGN_OR_RETURN(WatermarkFile watermark,

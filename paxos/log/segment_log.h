@@ -24,6 +24,8 @@ namespace decree::paxos {
 struct LogOptions {
   // A group that is larger gets a segment of its own size.
   uint64_t segment_bytes = 64 << 20;
+  // By how much more than a group needs a segment's file grows, within `segment_bytes`.
+  uint64_t zero_ahead_bytes = 256 << 10;
 };
 
 // What Open found.
@@ -65,8 +67,7 @@ class SegmentLog {
   // an AcceptedRecord at or below a chosen index is chosen too, which only the caller knows.
   virtual StatusOr<std::vector<Vote>> Read(Slot first, Slot last, size_t bytes_max) = 0;
 
-  // To be called when nothing is waiting, and again until HasIdleWork is false: syncs the durable
-  // watermark, then prepares a spare segment piece by piece. Each call takes milliseconds.
+  // To be called when nothing is waiting: syncs the durable watermark, which takes milliseconds.
   virtual void OnIdle() = 0;
   virtual bool HasIdleWork() const = 0;
   // Bytes on disk.

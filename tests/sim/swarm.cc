@@ -136,6 +136,7 @@ Swarm Swarm::Draw(Random& random, uint32_t nodes, const std::optional<FaultSet>&
   CHECK(fits.ok()) << fits;
   swarm.log.segment_bytes =
       Pick<uint64_t>(random, std::array<uint64_t, 3>{4096, 64 << 10, 512 << 10});
+  swarm.log.zero_ahead_bytes = swarm.log.segment_bytes / 8;
   swarm.faults = faults.has_value() ? *faults : DrawFaults(random);
   swarm.network = DrawNetwork(random, swarm.faults);
   swarm.fault_gap_max = PickMilliseconds(random, 300, 3000);

@@ -98,7 +98,7 @@ class LogTest : public testing::Test {
   }
 
   SimulatedFileSystem files_{1};
-  LogOptions options_{.segment_bytes = 16 << 10};
+  LogOptions options_{.segment_bytes = 16 << 10, .zero_ahead_bytes = 4 << 10};
   std::unique_ptr<SegmentLog> log_;
 };
 

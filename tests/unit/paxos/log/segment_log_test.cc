@@ -180,9 +180,24 @@ TEST_F(LogTest, AGroupLargerThanASegmentHasOneOfItsOwn) {
 TEST_F(LogTest, AnIdleLogHasNothingLeftToDo) {
   Append({AcceptedAt(1, "a")});
   EXPECT_TRUE(log_->HasIdleWork());
-  Idle();
-  EXPECT_TRUE(files_.Exists("log/spare"));
-  EXPECT_EQ(files_.Contents("log/spare"), std::string(options_.segment_bytes, '\0'));
+  log_->OnIdle();
+  EXPECT_FALSE(log_->HasIdleWork());
+}
+
+TEST_F(LogTest, ASegmentGrowsInZerosForTheGroupsToCome) {
+  const auto size = [&] { return files_.Contents(SegmentPath(1)).size(); };
+  Append({AcceptedAt(1, "a")});
+  const size_t grown = size();
+  EXPECT_EQ(grown, log_->SizeBytes() + options_.zero_ahead_bytes);
+  for (uint64_t slot = 2; log_->SizeBytes() + 200 < grown; ++slot) Append({AcceptedAt(slot, "b")});
+  EXPECT_EQ(size(), grown);
+  LosePower();
+  Open();
+  EXPECT_FALSE(log_->recovered().torn_tail);
+  while (log_->SizeBytes() + 1200 < options_.segment_bytes) {
+    Append({AcceptedAt(log_->SizeBytes(), std::string(1000, 'c'))});
+  }
+  EXPECT_EQ(size(), options_.segment_bytes);
 }
 
 using LogDeathTest = LogTest;
