@@ -24,6 +24,7 @@
 #include "bench/target.h"
 #include "bench/workload.h"
 #include "rpc/client.h"
+#include "rpc/grpc_process.h"
 
 namespace decree::bench {
 namespace {
@@ -278,6 +279,7 @@ int Run(Arguments& arguments) {
 
 int Main(int argc, char** argv) {
   google::InitGoogleLogging(argv[0]);
+  rpc::SetUpGrpc();
   Arguments arguments;
   CLI::App app("Puts a Decree cluster under load and tells how it did; an etcd cluster, too.");
   AddOptions(app, arguments);

@@ -16,6 +16,7 @@
 #include "paxos/base/posix_clock.h"
 #include "rpc/channel_arguments.h"
 #include "rpc/event_loop.h"
+#include "rpc/grpc_process.h"
 #include "rpc/unary_call.h"
 
 namespace decree::bench {
@@ -28,6 +29,7 @@ volatile sig_atomic_t is_stopping = 0;
 
 int Main(int argc, char** argv) {
   google::InitGoogleLogging(argv[0]);
+  rpc::SetUpGrpc();
   if (argc != 2) {
     std::cerr << "usage: decree-echo HOST:PORT\n";
     return 2;

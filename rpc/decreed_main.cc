@@ -11,12 +11,11 @@
 #include <thread>
 #include <vector>
 
-#include <absl/synchronization/mutex.h>
 #include <glog/logging.h>
-#include <grpc/support/log.h>
 
 #include "paxos/log/posix_file_system.h"
 #include "rpc/data_directory.h"
+#include "rpc/grpc_process.h"
 #include "rpc/server.h"
 #include "rpc/server_options.h"
 
@@ -51,12 +50,7 @@ void StartLogging(const ServerOptions& options) {
                       : options.log_level == "warning" ? google::WARNING
                                                        : google::INFO;
   google::InitGoogleLogging("decreed");
-  // gRPC's own remarks; what an operator must know of them comes back as an error.
-  gpr_set_log_function([](gpr_log_func_args* remark) { VLOG(1) << "grpc: " << remark->message; });
 }
-
-// Debian's abseil is a debug build, in which each lock that gRPC takes is looked up in a graph of all locks.
-void TrustLockOrder() { absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore); }
 
 int Fail(const Status& status) {
   std::cerr << "decreed: " << status.message() << '\n';
@@ -92,7 +86,7 @@ int Main(int argc, char** argv) {
   StartLogging(line.server);
   if (line.action == CommandLine::Action::kInit) return Init(line);
   InstallSignalHandlers();
-  TrustLockOrder();
+  SetUpGrpc();
   return Serve(line.server);
 }
 

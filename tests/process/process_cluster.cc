@@ -23,8 +23,8 @@
 namespace decree::process {
 namespace {
 
-// A port that was free a moment ago.
-uint16_t FreePort() {
+// A port that was free a moment ago; the kernel may name the same twice.
+uint16_t AnyFreePort() {
   const int socket_number = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   PCHECK(socket_number >= 0);
   sockaddr_in address{};
@@ -35,6 +35,15 @@ uint16_t FreePort() {
   PCHECK(getsockname(socket_number, reinterpret_cast<sockaddr*>(&address), &size) == 0);
   close(socket_number);
   return ntohs(address.sin_port);
+}
+
+// One that this process has not been given before.
+uint16_t FreePort() {
+  static std::set<uint16_t> given;
+  for (;;) {
+    const uint16_t port = AnyFreePort();
+    if (given.insert(port).second) return port;
+  }
 }
 
 std::string Loopback(uint16_t port) { return StrCat("127.0.0.1:", port); }
