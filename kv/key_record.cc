@@ -1,5 +1,9 @@
 #include "kv/key_record.h"
 
+#include <utility>
+
+#include <glog/logging.h>
+
 #include "paxos/base/byte_reader.h"
 
 namespace decree::kv {
@@ -33,6 +37,12 @@ StatusOr<KeyRecord> DecodeKeyRecord(std::string_view bytes) {
     return absl::DataLossError(StrCat("a key's record of ", bytes.size(), " bytes is malformed"));
   }
   return record;
+}
+
+KeyRecord RequireKeyRecord(std::string_view bytes) {
+  StatusOr<KeyRecord> record = DecodeKeyRecord(bytes);
+  CHECK(record.ok()) << record.status();
+  return *std::move(record);
 }
 
 }  // namespace decree::kv

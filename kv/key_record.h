@@ -24,5 +24,7 @@ struct KeyRecord {
 std::string EncodeKeyRecord(const KeyRecord& record);
 // kDataLoss: these are not bytes that EncodeKeyRecord made.
 StatusOr<KeyRecord> DecodeKeyRecord(std::string_view bytes);
+// The same of what the store holds; what cannot be decoded ends the process.
+KeyRecord RequireKeyRecord(std::string_view bytes);
 
 }  // namespace decree::kv

@@ -8,22 +8,24 @@
 
 namespace decree::kv {
 
-const KeyRecord* Overlay::Head(const std::string& key) {
+Head Overlay::HeadOf(const std::string& key) {
   const auto [found, is_new] = heads_.try_emplace(key);
-  if (is_new) {
-    if (const auto bytes = store_.Get(HeadKey(key))) found->second = RequireKeyRecord(*bytes);
-  }
-  return found->second.has_value() ? &*found->second : nullptr;
+  Seen& seen = found->second;
+  if (!is_new) return seen.head;
+  seen.head = cache_.Find(key);
+  seen.is_cached = seen.head != nullptr;
+  if (!seen.is_cached) seen.head = ReadHead(store_, key);
+  return seen.head;
 }
 
 void Overlay::SetHead(const std::string& key, KeyRecord record) {
   Put(HeadKey(key), EncodeKeyRecord(record));
-  heads_[key] = std::move(record);
+  heads_[key] = {.head = std::make_shared<const KeyRecord>(std::move(record)), .is_cached = false};
 }
 
 void Overlay::RemoveHead(const std::string& key) {
   Remove(HeadKey(key));
-  heads_[key] = std::nullopt;
+  heads_[key] = {};
 }
 
 void Overlay::AddHistory(const std::string& key, const KeyRecord& record) {
@@ -85,14 +87,11 @@ void Overlay::Flush() {
   store_.Write(batch_);
   batch_.Clear();
   bytes_ = 0;
+  for (auto& [key, seen] : heads_) {
+    if (!seen.is_cached) cache_.Set(key, std::move(seen.head));
+  }
   heads_.clear();
   answers_.clear();
-}
-
-KeyRecord RequireKeyRecord(std::string_view bytes) {
-  StatusOr<KeyRecord> record = DecodeKeyRecord(bytes);
-  CHECK(record.ok()) << record.status();
-  return *std::move(record);
 }
 
 }  // namespace decree::kv

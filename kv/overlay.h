@@ -6,13 +6,13 @@
 // done the same.
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
 #include <leveldb/write_batch.h>
 
+#include "kv/head_cache.h"
 #include "kv/key_record.h"
 #include "kv/store.h"
 
@@ -20,11 +20,12 @@ namespace decree::kv {
 
 class Overlay {
  public:
-  // `digest` is that of all that was written before. `store` outlives the overlay.
-  Overlay(Store& store, uint64_t digest) : store_(store), digest_(digest) {}
+  // `digest` is that of all that was written before. `store` and `cache` outlive the overlay.
+  Overlay(Store& store, HeadCache& cache, uint64_t digest)
+      : store_(store), cache_(cache), digest_(digest) {}
 
-  // What the key holds now; null if there is no such key. Valid until the next change.
-  const KeyRecord* Head(const std::string& key);
+  // What the key holds now; null if there is no such key.
+  Head HeadOf(const std::string& key);
   void SetHead(const std::string& key, KeyRecord record);
   void RemoveHead(const std::string& key);
   void AddHistory(const std::string& key, const KeyRecord& record);
@@ -56,15 +57,19 @@ class Overlay {
   void Put(const std::string& key, const std::string& value);
   void Remove(const std::string& key);
 
+  // A head that was read or changed.
+  struct Seen {
+    Head head;
+    bool is_cached = false;
+  };
+
   Store& store_;
+  HeadCache& cache_;
   leveldb::WriteBatch batch_;
   size_t bytes_ = 0;
   uint64_t digest_;
-  std::unordered_map<std::string, std::optional<KeyRecord>> heads_;  // read or changed
+  std::unordered_map<std::string, Seen> heads_;
   std::unordered_map<std::string, std::string> answers_;  // added
 };
-
-// The record behind a key of the store; what cannot be decoded ends the process.
-KeyRecord RequireKeyRecord(std::string_view bytes);
 
 }  // namespace decree::kv

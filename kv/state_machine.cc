@@ -59,7 +59,7 @@ std::string OutcomeBytes(const v1::CommandResult& result) {
   return out;
 }
 
-bool IsAsExpected(const v1::CompareAndSwapOperation& swap, const KeyRecord* head) {
+bool IsAsExpected(const v1::CompareAndSwapOperation& swap, const Head& head) {
   if (swap.expected_case() == v1::CompareAndSwapOperation::kExpectedAbsent) return head == nullptr;
   if (head == nullptr) return false;
   switch (swap.expected_case()) {
@@ -129,6 +129,14 @@ RequestFate View::FateOf(uint64_t session, uint64_t number) const {
   return fate;
 }
 
+Head StateMachine::Get(std::string_view key) {
+  Head head = heads_.Find(key);
+  if (head != nullptr) return head;
+  head = ReadHead(store_, key);
+  if (head != nullptr) heads_.Set(key, head);
+  return head;
+}
+
 std::shared_ptr<const View> StateMachine::view() {
   if (view_ == nullptr) view_ = std::make_shared<const View>(state_, store_.TakeSnapshot());
   return view_;
@@ -137,20 +145,21 @@ std::shared_ptr<const View> StateMachine::view() {
 // ---- Opening ----
 
 StateMachine::StateMachine(Store& store, const State& state, std::string configuration,
-                           Sessions sessions)
+                           Sessions sessions, size_t head_cache_bytes)
     : store_(store),
       state_(state),
       configuration_(std::move(configuration)),
-      sessions_(std::move(sessions)) {}
+      sessions_(std::move(sessions)),
+      heads_(head_cache_bytes) {}
 
 StatusOr<std::unique_ptr<StateMachine>> StateMachine::Open(Store& store, const std::string& owner,
-                                                           const SessionLimits& founding) {
+                                                           const StateMachineOptions& options) {
   const std::optional<std::string> found = store.Get(MetaKey(Meta::kOwner));
   if (!found.has_value()) {
     leveldb::WriteBatch batch;
     batch.Put(MetaKey(Meta::kOwner), owner);
     batch.Put(MetaKey(Meta::kState), EncodeState(State()));
-    batch.Put(MetaKey(Meta::kSessionLimits), EncodeSessionLimits(founding));
+    batch.Put(MetaKey(Meta::kSessionLimits), EncodeSessionLimits(options.founding));
     store.Write(batch);
   } else if (*found != owner) {
     return absl::FailedPreconditionError(
@@ -166,14 +175,14 @@ StatusOr<std::unique_ptr<StateMachine>> StateMachine::Open(Store& store, const s
   ASSIGN_OR_RETURN(Sessions sessions, Sessions::Load(store, limits));
   return std::unique_ptr<StateMachine>(new StateMachine(
       store, state, store.Get(MetaKey(Meta::kConfiguration)).value_or(std::string()),
-      std::move(sessions)));
+      std::move(sessions), options.head_cache_bytes));
 }
 
 // ---- Applying ----
 
 void StateMachine::Apply(std::span<const paxos::SlotCommands> slots,
                          std::vector<paxos::CommandAnswer>& answers) {
-  Overlay overlay(store_, state_.digest);
+  Overlay overlay(store_, heads_, state_.digest);
   for (const paxos::SlotCommands& slot : slots) {
     CHECK_EQ(slot.slot, state_.applied.Next());
     state_.log_time = std::max(state_.log_time, slot.log_time);
@@ -313,7 +322,7 @@ void StateMachine::Settle(const v1::Command& command, Overlay& overlay,
 // ---- Keys ----
 
 void StateMachine::Put(const v1::PutOperation& put, Overlay& overlay, v1::CommandResult& result) {
-  if (const KeyRecord* const head = overlay.Head(put.key())) {
+  if (const Head head = overlay.HeadOf(put.key())) {
     result.set_found(true);
     if (put.return_previous()) *result.mutable_previous() = ToKeyValue(put.key(), *head);
   }
@@ -322,7 +331,7 @@ void StateMachine::Put(const v1::PutOperation& put, Overlay& overlay, v1::Comman
 
 void StateMachine::Delete(const v1::DeleteOperation& del, Overlay& overlay,
                           v1::CommandResult& result) {
-  const KeyRecord* const head = overlay.Head(del.key());
+  const Head head = overlay.HeadOf(del.key());
   if (head == nullptr) return;  // Changes nothing, so it takes no revision.
   result.set_found(true);
   result.set_changed(true);
@@ -335,7 +344,7 @@ void StateMachine::Delete(const v1::DeleteOperation& del, Overlay& overlay,
 
 void StateMachine::CompareAndSwap(const v1::CompareAndSwapOperation& swap, Overlay& overlay,
                                   v1::CommandResult& result) {
-  const KeyRecord* const head = overlay.Head(swap.key());
+  const Head head = overlay.HeadOf(swap.key());
   if (head != nullptr) {
     result.set_found(true);
     *result.mutable_previous() = ToKeyValue(swap.key(), *head);
@@ -350,7 +359,7 @@ void StateMachine::Set(const std::string& key, const std::string& value, Overlay
                    .modified = {.main = state_.revision},
                    .version = 1,
                    .value = value};
-  if (const KeyRecord* const head = overlay.Head(key)) {
+  if (const Head head = overlay.HeadOf(key)) {
     record.create_revision = head->create_revision;
     record.version = head->version + 1;
     overlay.AddHistory(key, *head);

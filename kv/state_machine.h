@@ -8,6 +8,7 @@
 //
 // Passive. One thread applies; `View`s may be read by any thread.
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 
 #include "decree/v1/kv.pb.h"
 #include "decree/v1/log.pb.h"
+#include "kv/head_cache.h"
 #include "kv/key_record.h"
 #include "kv/overlay.h"
 #include "kv/sessions.h"
@@ -70,13 +72,19 @@ class View {
   const std::unique_ptr<const Store::Snapshot> snapshot_;
 };
 
+struct StateMachineOptions {
+  // What a store that is new is given. Part of the state, so it must be the same on all replicas.
+  SessionLimits founding;
+  // For the newest records of the keys that were used last (head_cache.h).
+  size_t head_cache_bytes = 64 << 20;
+};
+
 class StateMachine final : public paxos::StateMachine {
  public:
   // Opens the state in `store`, which outlives the result. `owner` says whose state it is; a store
-  // of another owner, or of a newer format, is refused. `founding` becomes part of the state of a store
-  // that is new, so it must be the same on all replicas.
+  // of another owner, or of a newer format, is refused.
   static StatusOr<std::unique_ptr<StateMachine>> Open(Store& store, const std::string& owner,
-                                                      const SessionLimits& founding = {});
+                                                      const StateMachineOptions& options);
 
   // ---- paxos::StateMachine ----
 
@@ -89,6 +97,8 @@ class StateMachine final : public paxos::StateMachine {
   // ---- Reads ----
 
   const State& state() const { return state_; }
+  // What the key holds as applied by now; null if there is no such key. Called by the applying thread.
+  Head Get(std::string_view key);
   // The state as applied by now; the same object until the next Apply. Called by the applying thread.
   std::shared_ptr<const View> view();
   uint64_t SizeBytes() const { return store_.SizeBytes(); }
@@ -101,7 +111,8 @@ class StateMachine final : public paxos::StateMachine {
     uint32_t index = 0;
   };
 
-  StateMachine(Store& store, const State& state, std::string configuration, Sessions sessions);
+  StateMachine(Store& store, const State& state, std::string configuration, Sessions sessions,
+               size_t head_cache_bytes);
 
   v1::CommandResult Execute(std::string_view bytes, const Place& place, Overlay& overlay);
   void ExecuteInSession(v1::Command& command, Overlay& overlay, v1::CommandResult& result);
@@ -123,6 +134,7 @@ class StateMachine final : public paxos::StateMachine {
   State state_;
   std::string configuration_;
   Sessions sessions_;
+  HeadCache heads_;
   std::shared_ptr<const View> view_;  // null after an Apply, until somebody asks
 };
 

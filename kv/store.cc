@@ -86,6 +86,8 @@ StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path, const Disk
   db_options.max_open_files = options.open_files_max;
   db_options.block_cache = store->cache_.get();
   db_options.filter_policy = store->filter_.get();
+  // A tenth of what a node does under writes would be the compression of values that may not even shrink.
+  db_options.compression = leveldb::kNoCompression;
   leveldb::DB* db = nullptr;
   const leveldb::Status opened = leveldb::DB::Open(db_options, path, &db);
   if (opened.IsCorruption()) {

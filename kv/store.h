@@ -27,7 +27,7 @@ namespace decree::kv {
 
 struct StoreOptions {
   size_t write_buffer_bytes = 32 << 20;
-  size_t block_cache_bytes = 32 << 20;
+  size_t block_cache_bytes = 16 << 20;
   int open_files_max = 500;
 };
 

@@ -255,26 +255,25 @@ void KvService::AnswerOutcome(UnaryCall<v1::OutcomeRequest, v1::OutcomeResponse>
     failure.detail.set_reason(v1::ErrorDetail::REASON_SESSION_UNKNOWN);
     return call.Fail(failure);
   }
-  FillHeader(*view, *call.response().mutable_header());
+  FillHeader(*call.response().mutable_header());
   FillResponse(fate, call.response());
   call.Finish();
 }
 
-void KvService::FillHeader(const kv::View& view, v1::ResponseHeader& header) const {
+void KvService::FillHeader(v1::ResponseHeader& header) const {
   header.set_node(context_.replica().self().node.value());
-  header.set_revision(view.state().revision);
-  header.set_store_epoch(view.state().epoch);
+  header.set_revision(context_.store.state().revision);
+  header.set_store_epoch(context_.store.state().epoch);
 }
 
 void KvService::AnswerGet(UnaryCall<v1::GetRequest, v1::GetResponse>& call) {
   const std::string& key = call.request().key();
-  const std::shared_ptr<const kv::View> view = context_.store.view();
   v1::GetResponse& response = call.response();
-  FillHeader(*view, *response.mutable_header());
+  FillHeader(*response.mutable_header());
   response.set_read(call.request().read());
-  if (const std::optional<kv::KeyRecord> record = view->Get(key)) {
+  if (const kv::Head head = context_.store.Get(key)) {
     response.set_found(true);
-    *response.mutable_kv() = kv::ToKeyValue(key, *record);
+    *response.mutable_kv() = kv::ToKeyValue(key, *head);
   }
   call.Finish();
 }

@@ -40,7 +40,7 @@ class KvService {
   void AnswerGet(UnaryCall<v1::GetRequest, v1::GetResponse>& call);
   void OnOutcome(std::shared_ptr<UnaryCall<v1::OutcomeRequest, v1::OutcomeResponse>> call);
   void AnswerOutcome(UnaryCall<v1::OutcomeRequest, v1::OutcomeResponse>& call);
-  void FillHeader(const kv::View& view, v1::ResponseHeader& header) const;
+  void FillHeader(v1::ResponseHeader& header) const;
   // Answers the call, which was let in, once the store is fresh enough.
   template <typename Call>
   void ReadThenAnswer(std::shared_ptr<Call> call, Duration time_left, bool may_ask,

@@ -134,6 +134,9 @@ void AddLimitOptions(CLI::App& app, ServerOptions& options) {
 void AddStorageOptions(CLI::App& app, ServerOptions& options) {
   Add(app, "segment-mib", options.segment_mib, "Size of one segment of the log, in MiB")
       ->check(Between(16, 4096));
+  Add(app, "head-cache-mib", options.head_cache_mib,
+      "Newest records of the keys that were used last, in MiB")
+      ->check(Between(1, 1 << 20));
   Add(app, "block-cache-mib", options.block_cache_mib, "LevelDB's cache of blocks, in MiB")
       ->check(Between(1, 1 << 20));
   Add(app, "open-files-max", options.open_files_max, "The most files that LevelDB keeps open")

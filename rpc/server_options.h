@@ -43,7 +43,8 @@ struct ServerOptions {
   uint64_t requests_max = 10'000;
 
   uint64_t segment_mib = 64;
-  uint64_t block_cache_mib = 32;
+  uint64_t head_cache_mib = 64;
+  uint64_t block_cache_mib = 16;
   int open_files_max = 500;
 
   std::string log_level = "info";

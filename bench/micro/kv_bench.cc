@@ -35,7 +35,7 @@ class OpenStore {
     auto store = Store::Open(path_, PosixDisk(), StoreOptions());
     CHECK(store.ok()) << store.status();
     store_ = *std::move(store);
-    auto machine = StateMachine::Open(*store_, "bench");
+    auto machine = StateMachine::Open(*store_, "bench", {});
     CHECK(machine.ok()) << machine.status();
     machine_ = *std::move(machine);
   }
@@ -106,7 +106,7 @@ void BM_Get(benchmark::State& state) {
   }
   Random random(2);
   for (auto step : state) {
-    benchmark::DoNotOptimize(store.machine().view()->Get(KeyAt(random.Below(kKeys))));
+    benchmark::DoNotOptimize(store.machine().Get(KeyAt(random.Below(kKeys))));
   }
   state.SetItemsProcessed(state.iterations());
 }

@@ -14,6 +14,9 @@ constexpr char kStoreDirectory[] = "store";
 constexpr kv::StoreOptions kStoreOptions{
     .write_buffer_bytes = 64 << 10, .block_cache_bytes = 64 << 10};
 
+// So few that some are forgotten: each of the cache's 16 parts has room for one or two.
+constexpr size_t kFewHeadsBytes = 16 * 512;
+
 }  // namespace
 
 SimMachine::SimMachine(paxos::FileSystem& files, const std::string& owner,
@@ -26,8 +29,9 @@ SimMachine::SimMachine(paxos::FileSystem& files, const std::string& owner,
   env_.RunScheduled();
   if (env_.crashed()) throw paxos::SimulatedCrash();
   CHECK(store_ != nullptr) << store.status();
-  StatusOr<std::unique_ptr<kv::StateMachine>> machine = 
-      kv::StateMachine::Open(*store_, owner, sessions);
+  StatusOr<std::unique_ptr<kv::StateMachine>> machine =
+      kv::StateMachine::Open(
+          *store_, owner, {.founding = sessions, .head_cache_bytes = kFewHeadsBytes});
   CHECK(machine.ok()) << machine.status();
   machine_ = *std::move(machine);
 }
@@ -48,7 +52,11 @@ void SimMachine::Apply(std::span<const paxos::SlotCommands> slots,
 KeyReading SimMachine::ReadKey(const std::string& key) const {
   const auto view = machine_->view();
   KeyReading reading{.revision = view->state().revision, .cell = {}};
-  if (const auto record = view->Get(key)) {
+  const std::optional<kv::KeyRecord> record = view->Get(key);
+  const kv::Head head = machine_->Get(key);
+  CHECK((head == nullptr ? std::optional<kv::KeyRecord>() : *head) == record)
+      << "key " << key << ": the cache says otherwise than the store";
+  if (record.has_value()) {
     reading.cell = check::Cell{.value = record->value,
                                .create_revision = record->create_revision,
                                .mod_revision = record->modified.main,

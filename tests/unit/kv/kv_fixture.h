@@ -2,6 +2,7 @@
 // A state machine on a simulated disk, and commands for it.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,9 @@ inline std::string SettleCommand(uint64_t session, uint64_t number) {
   return InSession(session, number, 1, command.SerializeAsString());
 }
 
+// So few that some are forgotten: each of the cache's 16 parts has room for one.
+inline constexpr size_t kFewHeadsBytes = 16 * 512;
+
 // What one process has open. Closed in the right order; what LevelDB has scheduled is run before.
 class OpenStore {
  public:
@@ -81,7 +85,8 @@ class OpenStore {
     auto store = Store::Open(kStorePath, env_->disk(), {.write_buffer_bytes = 64 << 10});
     CHECK(store.ok()) << store.status();
     store_ = *std::move(store);
-    auto machine = StateMachine::Open(*store_, owner, limits);
+    auto machine = StateMachine::Open(
+        *store_, owner, {.founding = limits, .head_cache_bytes = kFewHeadsBytes});
     CHECK(machine.ok()) << machine.status();
     machine_ = *std::move(machine);
   }
@@ -114,8 +119,12 @@ class OpenStore {
   v1::CommandResult ApplyOne(const std::string& command) { return Apply({command}).at(0); }
 
   std::string ValueOf(const std::string& key) {
-    const auto record = machine_->view()->Get(key);
-    return record.has_value() ? record->value : "(none)";
+    const Head head = machine_->Get(key);
+    const std::optional<KeyRecord> stored = machine_->view()->Get(key);
+    CHECK_EQ(head != nullptr, stored.has_value()) << key;
+    if (head == nullptr) return "(none)";
+    CHECK(*head == *stored) << key;
+    return head->value;
   }
 
  private:

@@ -153,7 +153,7 @@ TEST_F(StateMachineTest, RefusesAnotherOwnersStore) {
   check::FileSystemEnv env(files_);
   auto store = Store::Open(kStorePath, env.disk(), {});
   ASSERT_TRUE(store.ok()) << store.status();
-  const auto machine = StateMachine::Open(**store, "n2");
+  const auto machine = StateMachine::Open(**store, "n2", {});
   EXPECT_TRUE(absl::IsFailedPrecondition(machine.status())) << machine.status();
   EXPECT_THAT(machine.status().ToString(), HasSubstr("belongs to another node"));
   env.RunScheduled();

@@ -1,0 +1,41 @@
+#include "kv/head_cache.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace decree::kv {
+namespace {
+
+// Of an entry's parts beside the bytes of key and value: the cache's handle, the record, and what the
+// allocator adds to each.
+constexpr size_t kOverheadBytes = 256;
+
+leveldb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+
+void Delete(const leveldb::Slice&, void* value) { delete static_cast<Head*>(value); }
+
+}  // namespace
+
+Head ReadHead(const Store& store, std::string_view key) {
+  const std::optional<std::string> bytes = store.Get(HeadKey(key));
+  return bytes.has_value() ? std::make_shared<const KeyRecord>(RequireKeyRecord(*bytes)) : nullptr;
+}
+
+HeadCache::HeadCache(size_t bytes) : cache_(leveldb::NewLRUCache(bytes)) {}
+
+Head HeadCache::Find(std::string_view key) const {
+  leveldb::Cache::Handle* const handle = cache_->Lookup(ToSlice(key));
+  if (handle == nullptr) return nullptr;
+  Head head = *static_cast<Head*>(cache_->Value(handle));
+  cache_->Release(handle);
+  return head;
+}
+
+void HeadCache::Set(std::string_view key, Head head) {
+  if (head == nullptr) return cache_->Erase(ToSlice(key));
+  const size_t bytes = kOverheadBytes + key.size() + head->value.size();
+  cache_->Release(cache_->Insert(ToSlice(key), new Head(std::move(head)), bytes, Delete));
+}
+
+}  // namespace decree::kv
