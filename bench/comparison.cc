@@ -36,7 +36,7 @@ std::string Format(const char* format, double value) {
 }
 std::string Whole(double value) { return Format("%.0f", value); }
 std::string Ratio(double value) { return Format("%.2f", value); }
-std::string Milliseconds(double microseconds) { return Format("%.2f", microseconds / 1e3); }
+std::string MillisecondsText(double microseconds) { return Format("%.2f", microseconds / 1e3); }
 
 std::string List(const std::vector<double>& ratios) {
   std::string text;
@@ -150,8 +150,8 @@ std::string Comparison::LoadTable() const {
     const std::vector<double> ratios = Ratios(name, &Measured::throughput);
     table += StrCat("| ", title, " | ", Whole(ours), " | ",
                     Whole(MedianOf(kEtcd, name, &Measured::throughput)), " | ", List(ratios), " | **",
-                    Ratio(Median(ratios)), "** | ", both(&Measured::p50_us, Milliseconds), " | ",
-                    both(&Measured::p99_us, Milliseconds), " | ", both(&Measured::cpu_us, Whole), " | ",
+                    Ratio(Median(ratios)), "** | ", both(&Measured::p50_us, MillisecondsText), " | ",
+                    both(&Measured::p99_us, MillisecondsText), " | ", both(&Measured::cpu_us, Whole), " | ",
                     ceiling > 0 ? Whole(100 * ours / ceiling) + " %" : "", " |\n");
   }
   return table + StrCat("\nThe echo ceiling, empty calls to a server that does nothing: ", Whole(ceiling),
