@@ -151,7 +151,8 @@ std::string Comparison::LoadTable() const {
     table += StrCat("| ", title, " | ", Whole(ours), " | ",
                     Whole(MedianOf(kEtcd, name, &Measured::throughput)), " | ", List(ratios), " | **",
                     Ratio(Median(ratios)), "** | ", both(&Measured::p50_us, MillisecondsText), " | ",
-                    both(&Measured::p99_us, MillisecondsText), " | ", both(&Measured::cpu_us, Whole), " | ",
+                    both(&Measured::p99_us, MillisecondsText), " | ",
+                    both(&Measured::cpu_us, Whole), " | ",
                     ceiling > 0 ? Whole(100 * ours / ceiling) + " %" : "", " |\n");
   }
   return table + StrCat("\nThe echo ceiling, empty calls to a server that does nothing: ", Whole(ceiling),

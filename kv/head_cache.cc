@@ -11,9 +11,7 @@ namespace {
 // allocator adds to each.
 constexpr size_t kOverheadBytes = 256;
 
-leveldb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
-
-void Delete(const leveldb::Slice&, void* value) { delete static_cast<Head*>(value); }
+void DeleteHead(const leveldb::Slice&, void* value) { delete static_cast<Head*>(value); }
 
 }  // namespace
 
@@ -35,7 +33,7 @@ Head HeadCache::Find(std::string_view key) const {
 void HeadCache::Set(std::string_view key, Head head) {
   if (head == nullptr) return cache_->Erase(ToSlice(key));
   const size_t bytes = kOverheadBytes + key.size() + head->value.size();
-  cache_->Release(cache_->Insert(ToSlice(key), new Head(std::move(head)), bytes, Delete));
+  cache_->Release(cache_->Insert(ToSlice(key), new Head(std::move(head)), bytes, DeleteHead));
 }
 
 }  // namespace decree::kv

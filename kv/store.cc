@@ -11,7 +11,6 @@ namespace {
 
 constexpr int kBloomBitsPerKey = 10;
 
-leveldb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view ToView(const leveldb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 // LevelDB's own remarks, of little use to an operator.

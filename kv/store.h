@@ -18,12 +18,15 @@
 #include <leveldb/cache.h>
 #include <leveldb/db.h>
 #include <leveldb/filter_policy.h>
+#include <leveldb/slice.h>
 #include <leveldb/write_batch.h>
 
 #include "kv/no_wal_env.h"
 #include "paxos/base/status.h"
 
 namespace decree::kv {
+
+inline leveldb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
 struct StoreOptions {
   size_t write_buffer_bytes = 32 << 20;

@@ -291,8 +291,8 @@ Status RemoveUnfinishedFormat(FileSystem& files, const std::string& path) {
       return absl::FailedPreconditionError(StrCat(path, " is formatted already; give another "
                                                   "directory, or start decreed on this one"));
     }
-    if (name != "identity.new" && name != "promise" && name != "watermark" && name != Segment::kUnfinishedName &&
-        name != first_segment) {
+    if (name != "identity.new" && name != "promise" && name != "watermark" &&
+        name != Segment::kUnfinishedName && name != first_segment) {
       return absl::FailedPreconditionError(StrCat(path, " is not empty: it holds ", name,
                                                   "; give an empty directory, or a new one"));
     }

@@ -70,7 +70,7 @@ class SegmentLog {
   // To be called when nothing is waiting: syncs the durable watermark, which takes milliseconds.
   virtual void OnIdle() = 0;
   virtual bool HasIdleWork() const = 0;
-  // Bytes on disk.
+  // What the records take, on disk; a segment is larger by the zeros for those to come.
   virtual uint64_t SizeBytes() const = 0;
 };
 

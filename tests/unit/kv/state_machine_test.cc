@@ -54,6 +54,19 @@ TEST_F(StateMachineTest, ADeletedKeyBeginsAnew) {
   EXPECT_EQ(kv_->machine().view()->Get("k")->create_revision, 5u);
 }
 
+TEST_F(StateMachineTest, AReadSeesTheNewestRecordWhereverItIs) {
+  for (const char* value : {"one", "two", "three"}) {
+    kv_->ApplyOne(PutCommand("k", value));
+    EXPECT_EQ(kv_->ValueOf("k"), value);
+    for (int other = 0; other < 200; ++other) kv_->ApplyOne(PutCommand(StrCat("other", other), "v"));
+    EXPECT_EQ(kv_->ValueOf("k"), value) << "only the store has it, after so many others";
+    kv_->ApplyOne(PutCommand("k", StrCat(value, " and more")));
+    EXPECT_EQ(kv_->ValueOf("k"), StrCat(value, " and more")) << "it was read, and changed since";
+  }
+  kv_->ApplyOne(DeleteCommand("k"));
+  EXPECT_EQ(kv_->ValueOf("k"), "(none)");
+}
+
 TEST_F(StateMachineTest, ASwapComparesTheValue) {
   kv_->ApplyOne(PutCommand("k", "old"));
   v1::CommandResult result = Swap([](auto& swap) { swap.set_expected_value("other"); });

@@ -1,5 +1,6 @@
 #include "paxos/log/segment_log.h"
 
+#include "paxos/log/segment.h"
 #include "tests/unit/paxos/log/log_fixture.h"
 
 namespace decree::paxos {
@@ -168,6 +169,16 @@ TEST_F(LogTest, GoesOnInNewSegments) {
   EXPECT_EQ(log_->SizeBytes(), bytes);
 }
 
+TEST_F(LogTest, ASegmentThatWasNotFinishedIsInNobodysWay) {
+  Kill();
+  files_.SetContents("log/segment.new", "cut short");
+  Open();
+  for (uint64_t slot = 1; !files_.Exists(SegmentPath(2)); ++slot) {
+    Append({AcceptedAt(slot, std::string(1000, 'a'))});
+  }
+  EXPECT_FALSE(files_.Exists("log/segment.new"));
+}
+
 TEST_F(LogTest, AGroupLargerThanASegmentHasOneOfItsOwn) {
   Append({AcceptedAt(1, "small")});
   Append({AcceptedAt(2, std::string(100'000, 'x'))});
@@ -185,19 +196,23 @@ TEST_F(LogTest, AnIdleLogHasNothingLeftToDo) {
 }
 
 TEST_F(LogTest, ASegmentGrowsInZerosForTheGroupsToCome) {
-  const auto size = [&] { return files_.Contents(SegmentPath(1)).size(); };
+  const auto size = [&](uint64_t segment) { return files_.Contents(SegmentPath(segment)).size(); };
   Append({AcceptedAt(1, "a")});
-  const size_t grown = size();
+  const size_t grown = size(1);
   EXPECT_EQ(grown, log_->SizeBytes() + options_.zero_ahead_bytes);
-  for (uint64_t slot = 2; log_->SizeBytes() + 200 < grown; ++slot) Append({AcceptedAt(slot, "b")});
-  EXPECT_EQ(size(), grown);
+  for (uint64_t slot = 2; log_->SizeBytes() + 400 < grown; ++slot) Append({AcceptedAt(slot, "b")});
+  EXPECT_EQ(size(1), grown);
   LosePower();
   Open();
   EXPECT_FALSE(log_->recovered().torn_tail);
-  while (log_->SizeBytes() + 1200 < options_.segment_bytes) {
-    Append({AcceptedAt(log_->SizeBytes(), std::string(1000, 'c'))});
+  Append({AcceptedAt(500, "c")});
+  EXPECT_EQ(size(1), grown) << "the zeros are there after a restart too";
+  for (uint64_t slot = 1000; !files_.Exists(SegmentPath(2)); ++slot) {
+    Append({AcceptedAt(slot, std::string(1000, 'd'))});
   }
-  EXPECT_EQ(size(), options_.segment_bytes);
+  EXPECT_EQ(size(1), options_.segment_bytes);
+  EXPECT_GT(size(2), kSegmentHeaderBytes + options_.zero_ahead_bytes);
+  EXPECT_LT(size(2), options_.segment_bytes);
 }
 
 using LogDeathTest = LogTest;

@@ -376,6 +376,30 @@ TEST_F(NodeTest, SendsBeforeItWrites) {
   EXPECT_TRUE(std::holds_alternative<Accepted>(transport_.sent[0].message));
 }
 
+TEST_F(NodeTest, AVoteLeavesBeforeEarlierEntriesAreApplied) {
+  FakeLog log(1, Voters(3));
+  EchoMachine machine;
+  const auto node = Start(log, machine);
+  const Ballot ballot = B(4, 2);
+  node->OnMessage(From(2, 1, Accept{.ballot = ballot,
+                                    .chosen_index = {},
+                                    .entries = {{Slot(1), Value("a", ballot)}}}));
+  node->Turn();
+  int votes = 0;
+  transport_.on_send = [&](const Envelope& envelope) {
+    if (!std::holds_alternative<Accepted>(envelope.message)) return;
+    ++votes;
+    EXPECT_EQ(log.votes.count(Slot(2)), 1u) << "it is durable";
+    EXPECT_THAT(machine.commands, IsEmpty());
+  };
+  node->OnMessage(From(2, 1, Accept{.ballot = ballot,
+                                    .chosen_index = Slot(1),
+                                    .entries = {{Slot(2), Value("b", ballot)}}}));
+  node->Turn();
+  EXPECT_EQ(votes, 1);
+  EXPECT_THAT(machine.commands, ElementsAre("a"));
+}
+
 TEST_F(NodeTest, AnswersAPeerFromTheLog) {
   FakeLog log(1, Voters(1));
   Options options;
