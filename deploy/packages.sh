@@ -6,6 +6,7 @@ packages=(
   build-essential cmake ccache pkg-config
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev
   libleveldb-dev libsnappy-dev libgoogle-glog-dev libxxhash-dev libcli11-dev nlohmann-json3-dev
+  libtomlplusplus-dev
   libgoogle-perftools-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )

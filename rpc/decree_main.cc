@@ -15,13 +15,17 @@
 #include "rpc/cli/commands.h"
 #include "rpc/cli/import.h"
 #include "rpc/client.h"
+#include "rpc/options/layered_options.h"
 #include "rpc/version.h"
 
 namespace decree::rpc::cli {
 namespace {
 
 constexpr char kFooter[] =
-    "Exit codes: 0 done, 1 failed, 3 no such key, 4 compare-and-swap refused; above 100: wrong usage.\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such key, 4 compare-and-swap refused.\n"
+    "Options may also be given in the environment, such as DECREE_ENDPOINTS=10.0.0.1:7001, or in the file\n"
+    "of --config, such as endpoints = [\"10.0.0.1:7001\"]. A flag counts before the environment, and that\n"
+    "before the file.\n"
     "Examples:\n"
     "  decree put colour blue\n"
     "  decree get colour --read stale\n"
@@ -187,16 +191,13 @@ int Main(int argc, char** argv) {
   CLI::App app("Reads and writes the keys of a Decree cluster", "decree");
   app.footer(kFooter);
   app.set_version_flag("--version", std::string(kVersion));
-  app.add_option("--endpoints", arguments.endpoints, "HOST:PORT of the nodes, with commas between")
-      ->envname("DECREE_ENDPOINTS")
-      ->delimiter(',')
-      ->capture_default_str();
-  app.add_option("--timeout", arguments.timeout_seconds,
-                 "Seconds that a request may take, retries included")
-      ->check(CLI::Range(0.001, 86'400.0))
-      ->capture_default_str();
-  app.add_flag("--json", arguments.output.json, "Print JSON");
-  app.require_subcommand(1);
+  // The scripts' own.
+  LayeredOptions all(app, "DECREE_", {"DECREE_BIN"});
+  all.Add("endpoints", arguments.endpoints, "HOST:PORT of the nodes, with commas between")
+      ->delimiter(',');
+  all.Add("timeout", arguments.timeout_seconds, "Seconds that a request may take, retries included")
+      ->check(CLI::Range(0.001, 86'400.0));
+  all.AddFlag("json", arguments.output.json, "Print JSON");
   AddPut(app, arguments);
   AddGet(app, arguments);
   AddDelete(app, arguments);
@@ -205,7 +206,9 @@ int Main(int argc, char** argv) {
   AddLeader(app, arguments);
   AddOutcome(app, arguments);
   AddStatus(app, arguments);
-  CLI11_PARSE(app, argc, argv);
+  const std::optional<int> exit_code =
+      all.Parse(std::vector<std::string>(argv + 1, argv + argc), std::cout, std::cerr);
+  if (exit_code.has_value()) return *exit_code;
 
   ClientOptions options;
   options.endpoints = arguments.endpoints;

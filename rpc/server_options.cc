@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "kv/command.h"
+#include "rpc/options/layered_options.h"
 #include "rpc/version.h"
 
 namespace decree::rpc {
@@ -73,83 +74,79 @@ std::string AddressError(const std::string& text) {
 
 CLI::Validator Address() { return CLI::Validator(AddressError, "HOST:PORT"); }
 
-std::string EnvironmentName(std::string flag) {
-  std::replace(flag.begin(), flag.end(), '-', '_');
-  std::transform(flag.begin(), flag.end(), flag.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  return "DECREED_" + flag;
-}
-
-template <typename T>
-CLI::Option* Add(CLI::App& app, const std::string& name, T& value, const std::string& what) {
-  return app.add_option("--" + name, value, what)
-      ->envname(EnvironmentName(name))
-      ->capture_default_str()
-      ->take_last();
-}
-
-void AddPlaceOptions(CLI::App& app, ServerOptions& options) {
-  Add(app, "data", options.data, "The data directory, formatted by `decreed init`");
-  Add(app, "cluster", options.cluster, "The cluster that the data directory must belong to");
-  Add(app, "node", options.node, "The node that the data directory must belong to")
+void AddPlaceOptions(LayeredOptions& all, ServerOptions& options) {
+  all.Add("data", options.data, "The data directory, formatted by `decreed init`");
+  all.Add("cluster", options.cluster, "The cluster that the data directory must belong to");
+  all.Add("node", options.node, "The node that the data directory must belong to")
       ->check(Between(1, UINT32_MAX));
-  Add(app, "listen-client", options.listen_client,
+  all.Add("listen-client", options.listen_client,
       "Where clients are served; default: this node's client address in the configuration")
       ->check(Address());
-  Add(app, "listen-peer", options.listen_peer,
+  all.Add("listen-peer", options.listen_peer,
       "Where peers are served; default: this node's peer address in the configuration")
       ->check(Address());
 }
 
-void AddProtocolOptions(CLI::App& app, ServerOptions& options) {
-  Add(app, "heartbeat-ms", options.heartbeat_ms, "How often a leader shows itself")
+void AddProtocolOptions(LayeredOptions& all, ServerOptions& options) {
+  all.Add("heartbeat-ms", options.heartbeat_ms, "How often a leader shows itself")
       ->check(Between(10, 10'000));
-  Add(app, "election-timeout-min-ms", options.election_timeout_min_ms,
+  all.Add("election-timeout-min-ms", options.election_timeout_min_ms,
       "A follower that hears nothing from a leader for a time between this...")
       ->check(Between(50, 60'000));
-  Add(app, "election-timeout-max-ms", options.election_timeout_max_ms,
+  all.Add("election-timeout-max-ms", options.election_timeout_max_ms,
       "...and this stands for election; at least two heartbeats and the cluster's lease")
       ->check(Between(50, 120'000));
-  Add(app, "lease", options.lease,
+  all.Add("lease", options.lease,
       "on: as leader, serves reads without a message while it holds its lease; off: each takes a round "
       "of messages. For machines whose clocks may stand still, such as guests that are frozen. Leases "
       "are granted to other leaders all the same")
       ->check(OneOf({"on", "off"}));
 }
 
-void AddLimitOptions(CLI::App& app, ServerOptions& options) {
-  Add(app, "batch-bytes-max", options.batch_bytes_max,
+void AddLimitOptions(LayeredOptions& all, ServerOptions& options) {
+  all.Add("batch-bytes-max", options.batch_bytes_max,
       "The most bytes of commands that share a slot of the log")
       ->check(Between(1024, kBatchBytesLimit));
-  Add(app, "slots-in-flight-max", options.slots_in_flight_max,
+  all.Add("slots-in-flight-max", options.slots_in_flight_max,
       "Slots proposed and not yet chosen; 1 makes the largest batches")
       ->check(Between(1, 1024));
-  Add(app, "pending-bytes-max", options.pending_bytes_max,
+  all.Add("pending-bytes-max", options.pending_bytes_max,
       "The most bytes of writes that may wait at the leader")
       ->check(Between(1 << 20, int64_t{1} << 40));
-  Add(app, "requests-max", options.requests_max, "The most requests without an answer")
+  all.Add("requests-max", options.requests_max, "The most requests without an answer")
       ->check(Between(1, 1'000'000));
 }
 
-void AddStorageOptions(CLI::App& app, ServerOptions& options) {
-  Add(app, "segment-mib", options.segment_mib, "Size of one segment of the log, in MiB")
+void AddStorageOptions(LayeredOptions& all, ServerOptions& options) {
+  all.Add("segment-mib", options.segment_mib, "Size of one segment of the log, in MiB")
       ->check(Between(16, 4096));
-  Add(app, "head-cache-mib", options.head_cache_mib,
+  all.Add("head-cache-mib", options.head_cache_mib,
       "Newest records of the keys that were used last, in MiB")
       ->check(Between(1, 1 << 20));
-  Add(app, "block-cache-mib", options.block_cache_mib, "LevelDB's cache of blocks, in MiB")
+  all.Add("block-cache-mib", options.block_cache_mib, "LevelDB's cache of blocks, in MiB")
       ->check(Between(1, 1 << 20));
-  Add(app, "open-files-max", options.open_files_max, "The most files that LevelDB keeps open")
+  all.Add("open-files-max", options.open_files_max, "The most files that LevelDB keeps open")
       ->check(Between(64, 1'000'000));
 }
 
-void AddLoggingOptions(CLI::App& app, ServerOptions& options) {
-  Add(app, "log-level", options.log_level, "The least severe messages to log")
+void AddLoggingOptions(LayeredOptions& all, ServerOptions& options) {
+  all.Add("log-level", options.log_level, "The least severe messages to log")
       ->check(OneOf({"info", "warning", "error"}));
-  Add(app, "log-verbosity", options.log_verbosity,
+  all.Add("log-verbosity", options.log_verbosity,
       "0; 1: also what happens per ballot; 2: per message")
       ->check(Between(0, 2));
-  Add(app, "log-dir", options.log_dir, "Where log files go; default: standard error");
+  all.Add("log-dir", options.log_dir, "Where log files go; default: standard error");
+}
+
+void AddServe(CLI::App& app) {
+  CLI::App* const serve = app.add_subcommand("serve", "Runs the node whose data directory is --data");
+  serve->fallthrough();
+  serve->footer(
+      "Examples:\n"
+      "  decreed serve --data /var/lib/decree\n"
+      "  DECREED_DATA=/var/lib/decree decreed serve --log-level warning\n"
+      "  decreed serve --config /etc/decree/decreed.toml\n"
+      "  decreed serve --print-config > decreed.toml");
 }
 
 CLI::App* AddInit(CLI::App& app, InitOptions& options) {
@@ -158,8 +155,14 @@ CLI::App* AddInit(CLI::App& app, InitOptions& options) {
               "--node. Members, quorums and lease must be given alike on all nodes.");
   init->fallthrough();
   const auto add = [init](const char* name, auto& value, const char* what) {
-    return init->add_option(name, value, what)->configurable(false)->capture_default_str();
+    return init->add_option(name, value, what)->capture_default_str();
   };
+  init->footer(
+      "Example, the first of three nodes:\n"
+      "  decreed init --data /var/lib/decree --cluster prod --node 1 \\\n"
+      "    --member 1=10.0.0.1:7101,10.0.0.1:7001 \\\n"
+      "    --member 2=10.0.0.2:7101,10.0.0.2:7001 \\\n"
+      "    --member 3=10.0.0.3:7101,10.0.0.3:7001");
   add("--member", options.members,
       "One for each node: ID=PEERHOST:PORT,CLIENTHOST:PORT")->required();
   add("--q1", options.q1, "Size of a phase-1 quorum; default: a majority")->check(Between(1, 64));
@@ -171,13 +174,6 @@ CLI::App* AddInit(CLI::App& app, InitOptions& options) {
       "How much the rates of two nodes' clocks may differ, in parts per million")
       ->check(Between(0, 400'000));
   return init;
-}
-
-CommandLine Refuse(std::ostream& err, const std::string& why) {
-  err << "decreed: " << why << '\n';
-  CommandLine line;
-  line.exit_code = 2;
-  return line;
 }
 
 StatusOr<paxos::Member> ParseMember(const std::string& text) {
@@ -216,22 +212,23 @@ Status ServerOptions::Validate() const {
   };
   if (election_timeout_min_ms < 2 * heartbeat_ms) {
     return wrong("--election-timeout-min-ms: ", election_timeout_min_ms,
-                 " is not allowed with a heartbeat of ", heartbeat_ms, "; allowed is ",
+                 " is not allowed with --heartbeat-ms ", heartbeat_ms, "; allowed is ",
                  2 * heartbeat_ms, " or more");
   }
   if (election_timeout_max_ms < election_timeout_min_ms) {
     return wrong("--election-timeout-max-ms: ", election_timeout_max_ms,
-                 " is not allowed with a minimum of ", election_timeout_min_ms, "; allowed is ",
+                 " is not allowed with --election-timeout-min-ms ", election_timeout_min_ms,
+                 "; allowed is ",
                  election_timeout_min_ms, " or more");
   }
   const uint64_t largest = std::max<uint64_t>(batch_bytes_max, kCommandBytesMax);
   if (pending_bytes_max < largest) {
-    return wrong("--pending-bytes-max: ", pending_bytes_max, " is not allowed; allowed is ", largest,
-                 ", the largest batch, or more");
+    return wrong("--pending-bytes-max: ", pending_bytes_max, " is not allowed with --batch-bytes-max ",
+                 batch_bytes_max, "; allowed is ", largest, ", the largest batch, or more");
   }
   if (segment_mib << 20 < 2 * largest) {
-    return wrong("--segment-mib: ", segment_mib, " is too small for the largest batch; allowed is ",
-                 (2 * largest >> 20) + 1, " or more");
+    return wrong("--segment-mib: ", segment_mib, " is not allowed with --batch-bytes-max ", batch_bytes_max,
+                 "; allowed is ", (2 * largest >> 20) + 1, " or more");
   }
   return CoreOptions().Validate();
 }
@@ -294,42 +291,34 @@ CommandLine ParseCommandLine(const std::vector<std::string>& arguments, std::ost
   CLI::App app("A node of Decree, a replicated key-value store", "decreed");
   app.footer(kFooter);
   app.set_version_flag("--version", std::string(kVersion));
-  app.set_config("--config", "", "Reads options from this file")
-      ->envname("DECREED_CONFIG")
-      ->configurable(false);
-  app.allow_config_extras(CLI::config_extras_mode::error);
+  LayeredOptions all(app, "DECREED_");
   bool print_config = false;
-  app.add_flag("--print-config", print_config, "Prints the options as they count, and exits")
-      ->configurable(false);
-  AddPlaceOptions(app, line.server);
-  AddProtocolOptions(app, line.server);
-  AddLimitOptions(app, line.server);
-  AddStorageOptions(app, line.server);
-  AddLoggingOptions(app, line.server);
-  app.require_subcommand(1, 1);
-  app.add_subcommand("serve", "Runs the node whose data directory is --data")->fallthrough();
+  app.add_flag("--print-config", print_config,
+               "Prints all options as they count, as a file for --config, and exits");
+  AddPlaceOptions(all, line.server);
+  AddProtocolOptions(all, line.server);
+  AddLimitOptions(all, line.server);
+  AddStorageOptions(all, line.server);
+  AddLoggingOptions(all, line.server);
+  AddServe(app);
   const CLI::App* const init = AddInit(app, line.init);
 
-  try {
-    // CLI11 takes them off the end.
-    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-    app.parse(std::move(reversed));
-  } catch (const CLI::ParseError& error) {
-    line.exit_code = app.exit(error, out, err);
+  if (const std::optional<int> exit_code = all.Parse(arguments, out, err)) {
+    line.exit_code = *exit_code;
     return line;
   }
-  if (const Status status = line.server.Validate(); !status.ok()) {
-    return Refuse(err, std::string(status.message()));
-  }
+  const auto refuse = [&](std::string_view why) {
+    line.exit_code = all.Refuse(why, err);
+    return line;
+  };
+  if (const Status status = line.server.Validate(); !status.ok()) return refuse(std::string(status.message()));
   if (print_config) {
-    out << app.config_to_str(/*default_also=*/true, /*write_description=*/true);
+    out << all.ToToml();
     return line;
   }
-  if (line.server.data.empty()) {
-    return Refuse(err, "--data: it is not given; it must name the data directory");
-  }
+  if (line.server.data.empty()) return refuse("--data must be given, the data directory");
   if (init->parsed() && (line.server.cluster.empty() || line.server.node == 0)) {
-    return Refuse(err, "init: --cluster and --node must be given");
+    return refuse("init needs --cluster and --node");
   }
   line.action = init->parsed() ? CommandLine::Action::kInit : CommandLine::Action::kRun;
   return line;

@@ -152,7 +152,8 @@ void ClientCore::Begin(Operation& operation, Work& work) {
   const Time now = loop_.Now();
   if (now >= operation.deadline) {
     return EndWith(operation,
-                   LocalError(absl::StatusCode::kDeadlineExceeded, "the deadline has passed"),
+                   operation.why.value_or(LocalError(absl::StatusCode::kDeadlineExceeded,
+                                                     "the deadline has passed")),
                    work);
   }
   if (options_.sessions && operation.IsWrite() && !EnterSession(operation, work)) return;
@@ -214,12 +215,17 @@ void ClientCore::OnFailed(Operation& operation, Work& work) {
     return;
   }
   operation.may_have_run |= error.may_have_run;
+  // An attempt that the request's deadline has cut short tells less than the one before it.
+  const bool was_cut_short = error.code == absl::StatusCode::kDeadlineExceeded &&
+                             operation.deadline - operation.sent_at < options_.attempt_timeout;
+  if (was_cut_short && operation.why.has_value()) return EndWith(operation, *operation.why, work);
+  operation.why = error;
   if (!error.is_transient || !MayBeSentAgain(operation)) return EndWith(operation, error, work);
   if (IsRedirected(operation, error)) {
     ++operation.redirects;
     return Begin(operation, work);
   }
-  Pause(operation, error, work);
+  Pause(operation, work);
 }
 
 void ClientCore::NoteEndpoint(const Operation& operation, const AttemptError& error, Time now) {
@@ -243,13 +249,12 @@ bool ClientCore::IsRedirected(const Operation& operation, const AttemptError& er
          endpoints_.leader() != operation.endpoint && operation.redirects < kRedirectsMax;
 }
 
-void ClientCore::Pause(Operation& operation, const AttemptError& error, Work& work) {
+void ClientCore::Pause(Operation& operation, Work& work) {
   const Time now = loop_.Now();
   const Duration pause =
-      error.retry_after() + Backoff(options_.backoff, ++operation.failures, random_);
-  if (now + pause >= operation.deadline) return EndWith(operation, error, work);
+      operation.why->retry_after() + Backoff(options_.backoff, ++operation.failures, random_);
+  if (now + pause >= operation.deadline) return EndWith(operation, *operation.why, work);
   operation.state = Operation::State::kPausing;
-  pausing_.insert_or_assign(operation.id, error);
   loop_.At(now + pause, [this, id = operation.id] { OnPauseEnded(id); });
 }
 
@@ -260,10 +265,10 @@ void ClientCore::OnPauseEnded(uint64_t id) {
     const auto found = operations_.find(id);
     if (found == operations_.end()) return;
     Operation& operation = *found->second;
-    AttemptError error = std::move(pausing_.extract(id).mapped());
-    if (error.was_sent && !budget_.TryTake(loop_.Now())) {
-      if (!error.text.ends_with(kBudgetNote)) error.text += kBudgetNote;
-      Pause(operation, error, work);
+    AttemptError& why = *operation.why;
+    if (why.was_sent && !budget_.TryTake(loop_.Now())) {
+      if (!why.text.ends_with(kBudgetNote)) why.text += kBudgetNote;
+      Pause(operation, work);
     } else {
       Begin(operation, work);
     }
@@ -397,7 +402,6 @@ void ClientCore::EndWith(Operation& operation, const AttemptError& error, Work& 
 
 void ClientCore::End(Operation& operation, Status status, Work& work) {
   pending_bytes_ -= operation.bytes + kOverheadBytes;
-  pausing_.erase(operation.id);
   std::erase(waiting_, operation.id);
   // What is given up counts as answered: should a copy of it arrive later, it is not carried out.
   if (operation.number != 0 && operation.session == session_.id) {

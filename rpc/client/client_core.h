@@ -91,7 +91,7 @@ class ClientCore {
   void OnFailed(Operation& operation, Work& work);
   void NoteEndpoint(const Operation& operation, const AttemptError& error, Time now);
   bool IsRedirected(const Operation& operation, const AttemptError& error) const;
-  void Pause(Operation& operation, const AttemptError& error, Work& work);
+  void Pause(Operation& operation, Work& work);
   void EndWith(Operation& operation, const AttemptError& error, Work& work);
   void End(Operation& operation, Status status, Work& work);
 
@@ -105,7 +105,6 @@ class ClientCore {
   Random random_;
 
   std::unordered_map<uint64_t, OperationPtr> operations_;  // By id: all that have not ended.
-  std::unordered_map<uint64_t, AttemptError> pausing_;     // Why; by id.
   Session session_;
   bool is_opening_ = false;
   std::vector<uint64_t> waiting_;  // For a session; ids.

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "decree/v1/admin.grpc.pb.h"
 #include "decree/v1/kv.grpc.pb.h"
 #include "rpc/client.h"
+#include "rpc/client/attempt_error.h"
 #include "rpc/client/client_loop.h"
 
 namespace decree::rpc {
@@ -73,6 +75,8 @@ class Operation : public ClientLoop::Event {
   int redirects = 0;
   int renewals = 0;  // of the session
   bool may_have_run = false;
+  // Why the latest attempt failed that was given the time to end.
+  std::optional<AttemptError> why;
 };
 
 // ---- Methods ----

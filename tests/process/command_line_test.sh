@@ -66,10 +66,11 @@ expect 1 decree leader transfer 9 --timeout 15 && says "n9 is no voting member"
 expect 1 decree outcome 1 1 --timeout 15 && says "the session has expired or was closed"
 
 # ---- Wrong use ----
-expect 106 decree
-expect 106 decree bogus
-expect 106 decree put colour
-expect 105 decree get colour --read sometimes && says sometimes
+expect 2 decree
+expect 2 decree bogus && says bogus
+expect 2 decree put colour
+expect 2 decree get colour --read sometimes && says sometimes
+expect 2 decree get colour --timeout never && says "--timeout is set on the command line"
 expect 1 decree get colour --endpoints nowhere && says "HOST:PORT"
 expect 1 decree get colour --endpoints 127.0.0.1:1 --timeout 0.5 && says "cannot connect to 127.0.0.1:1"
 

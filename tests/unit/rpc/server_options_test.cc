@@ -1,5 +1,10 @@
 #include "rpc/server_options.h"
 
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <sstream>
 
 #include <gmock/gmock.h>
@@ -9,10 +14,24 @@ namespace decree::rpc {
 namespace {
 
 using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
 using Action = CommandLine::Action;
+
+// A variable of the environment, as long as this lives.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
+  ~Variable() { unsetenv(name_); }
+
+ private:
+  const char* const name_;
+};
 
 class ServerOptionsTest : public testing::Test {
  protected:
+  ~ServerOptionsTest() override { std::filesystem::remove(file_); }
+
   CommandLine Parse(std::vector<std::string> arguments) {
     out_.str("");
     err_.str("");
@@ -26,6 +45,18 @@ class ServerOptionsTest : public testing::Test {
     for (const std::string& text : texts) EXPECT_THAT(err_.str(), HasSubstr(text));
   }
 
+  // Serves with a file of these lines.
+  CommandLine ParseFile(const std::string& lines, std::vector<std::string> more = {}) {
+    std::ofstream(file_) << lines;
+    more.insert(more.begin(), {"serve", "--data", "/d", "--config", file_});
+    return Parse(std::move(more));
+  }
+  void ExpectFileRefused(const std::string& lines, std::vector<std::string> texts) {
+    std::ofstream(file_) << lines;
+    ExpectRefused({"serve", "--data", "/d", "--config", file_}, std::move(texts));
+  }
+
+  const std::string file_ = testing::TempDir() + "decreed_options_" + std::to_string(getpid()) + ".toml";
   std::ostringstream out_;
   std::ostringstream err_;
 };
@@ -50,7 +81,80 @@ TEST_F(ServerOptionsTest, AWrongValueIsRefusedWithNameValueAndWhatIsAllowed) {
   ExpectRefused({"serve", "--data", "/d", "--lease", "maybe"}, {"--lease", "maybe", "on", "off"});
   ExpectRefused({"serve"}, {"--data"});
   ExpectRefused({"serve", "--data", "/d", "--colour", "blue"}, {"--colour"});
-  ExpectRefused({}, {"subcommand"});
+  ExpectRefused({}, {"a command must be given"});
+  ExpectRefused({"bogus"}, {"bogus"});
+}
+
+TEST_F(ServerOptionsTest, AFlagCountsBeforeTheEnvironmentAndThatBeforeTheFile) {
+  const std::string file = "heartbeat-ms = 110\nrequests-max = 7 # few\n";
+  EXPECT_EQ(ParseFile(file).server.heartbeat_ms, 110) << err_.str();
+  const Variable heartbeat("DECREED_HEARTBEAT_MS", "120");
+  EXPECT_EQ(ParseFile(file).server.heartbeat_ms, 120);
+  EXPECT_EQ(ParseFile(file, {"--heartbeat-ms", "130"}).server.heartbeat_ms, 130);
+  EXPECT_EQ(ParseFile(file).server.requests_max, 7u);
+  std::ofstream(file_) << "requests-max = 8\n";
+  const Variable config("DECREED_CONFIG", file_.c_str());
+  EXPECT_EQ(Parse({"serve", "--data", "/d"}).server.requests_max, 8u);
+}
+
+TEST_F(ServerOptionsTest, ARefusalSaysWhereTheValueWasSet) {
+  ExpectRefused({"serve", "--data", "/d", "--heartbeat-ms=5"},
+                {"--heartbeat-ms is set on the command line"});
+  ExpectFileRefused("\n\nheartbeat-ms = 5\n", {"10 to 10000", file_ + ", line 3"});
+  // A contradiction: both places.
+  const Variable heartbeat("DECREED_HEARTBEAT_MS", "400");
+  ExpectFileRefused("election-timeout-min-ms = 600\n",
+                    {"600 is not allowed", "800 or more", file_ + ", line 1",
+                     "--heartbeat-ms is set in the environment, DECREED_HEARTBEAT_MS"});
+  ExpectRefused({"serve", "--data", "/d"},
+                {"--election-timeout-min-ms is not set; this is the default"});
+}
+
+TEST_F(ServerOptionsTest, AFileThatIsNoneIsRefusedWithItsLine) {
+  ExpectFileRefused("# fine\nheartbeat = 100\n", {file_ + ", line 2: heartbeat is no option"});
+  ExpectFileRefused("heartbeat-ms = \n", {file_ + ", line 1"});
+  ExpectFileRefused("requests-max = 1\nrequests-max = 2\n", {file_ + ", line 2", "requests-max"});
+  ExpectFileRefused("[serve]\nrequests-max = 1\n", {file_ + ", line 1", "no tables"});
+  ExpectFileRefused("requests-max = [1, 2]\n", {file_ + ", line 1", "one value"});
+  ExpectFileRefused("member = \"1=a:1,a:2\"\n", {"member is no option"});
+  ExpectFileRefused("config = \"other\"\n", {"config is no option"});
+  ExpectRefused({"serve", "--data", "/d", "--config", "/absent.toml"}, {"/absent.toml", "cannot be read"});
+  ExpectRefused({"serve", "--data", "/d", "--config", "/"}, {"/: cannot be read"});
+}
+
+TEST_F(ServerOptionsTest, WhatIsPrintedCanBeFedBack) {
+  const std::string odd = "a \"path\" with 'quotes', \\ and # in it";
+  Parse({"serve", "--data", odd, "--requests-max", "77", "--lease", "off", "--print-config"});
+  const std::string printed = out_.str();
+  EXPECT_THAT(printed, HasSubstr("requests-max = 77\n"));
+  EXPECT_THAT(printed, HasSubstr("heartbeat-ms = 100\n"));
+  std::ofstream(file_) << printed;
+  const CommandLine line = Parse({"serve", "--config", file_});
+  ASSERT_EQ(line.action, Action::kRun) << err_.str();
+  EXPECT_EQ(line.server.data, odd);
+  EXPECT_EQ(line.server.requests_max, 77u);
+  EXPECT_EQ(line.server.lease, "off");
+  EXPECT_EQ(line.server.listen_client, "");
+}
+
+TEST_F(ServerOptionsTest, AnUnknownVariableIsWarnedOf) {
+  const Variable typo("DECREED_HEARTBEAT", "100");
+  // What Kubernetes sets for a service of that name.
+  const Variable service("DECREED_SERVICE_HOST", "10.0.0.1");
+  const Variable port("DECREED_PORT_7001_TCP", "tcp://10.0.0.1:7001");
+  EXPECT_EQ(Parse({"serve", "--data", "/d"}).action, Action::kRun);
+  EXPECT_THAT(err_.str(), HasSubstr("DECREED_HEARTBEAT is set in the environment"));
+  EXPECT_THAT(err_.str(), Not(HasSubstr("SERVICE")));
+  EXPECT_THAT(err_.str(), Not(HasSubstr("PORT")));
+}
+
+TEST_F(ServerOptionsTest, HelpIsNoError) {
+  EXPECT_EQ(Parse({"--help"}).exit_code, 0);
+  EXPECT_THAT(out_.str(), HasSubstr("--heartbeat-ms"));
+  EXPECT_THAT(out_.str(), HasSubstr("DECREED_HEARTBEAT_MS"));
+  EXPECT_EQ(Parse({"serve", "--help"}).exit_code, 0);
+  EXPECT_THAT(out_.str(), HasSubstr("Examples"));
+  EXPECT_THAT(err_.str(), IsEmpty());
 }
 
 TEST_F(ServerOptionsTest, InitNamesTheMembers) {

@@ -1,0 +1,84 @@
+#include "rpc/options/toml_file.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <utility>
+
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+namespace decree::rpc {
+namespace {
+
+Status Wrong(const std::string& path, uint32_t line, std::string_view what) {
+  return absl::InvalidArgumentError(StrCat(path, ", line ", line, ": ", std::string(what)));
+}
+
+// Nothing if an option cannot be of this type.
+std::optional<std::string> TextOf(const toml::node& node) {
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* number = node.as_integer()) return std::to_string(number->get());
+  if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
+  if (const auto* number = node.as_floating_point()) {
+    std::ostringstream text;
+    text << number->get();
+    return text.str();
+  }
+  return std::nullopt;
+}
+
+StatusOr<TomlSetting> SettingOf(const std::string& path, const toml::key& key,
+                                const toml::node& node) {
+  TomlSetting setting{.name = std::string(key.str()), .values = {}, .line = key.source().begin.line};
+  const auto wrong = [&] {
+    return Wrong(path, setting.line,
+                 StrCat(setting.name, ": options are numbers, true or false, strings in quotes, or "
+                                      "arrays of these; there are no tables"));
+  };
+  const auto add = [&setting](const toml::node& value) {
+    std::optional<std::string> text = TextOf(value);
+    if (text.has_value()) setting.values.push_back(std::move(*text));
+    return text.has_value();
+  };
+  if (const toml::array* const array = node.as_array()) {
+    if (!std::all_of(array->begin(), array->end(), add)) return wrong();
+  } else if (!add(node)) {
+    return wrong();
+  }
+  return setting;
+}
+
+}  // namespace
+
+StatusOr<std::vector<TomlSetting>> ReadTomlFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::error_code unknown;
+  if (!file.is_open() || std::filesystem::is_directory(path, unknown)) {
+    return absl::NotFoundError(StrCat(path, ": cannot be read; it should be a file of options"));
+  }
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const toml::parse_result parsed = toml::parse(text, path);
+  if (!parsed) {
+    return Wrong(path, parsed.error().source().begin.line, parsed.error().description());
+  }
+  std::vector<TomlSetting> settings;
+  for (const auto& [key, node] : parsed.table()) {
+    ASSIGN_OR_RETURN(TomlSetting setting, SettingOf(path, key, node));
+    settings.push_back(std::move(setting));
+  }
+  std::sort(settings.begin(), settings.end(),
+            [](const TomlSetting& a, const TomlSetting& b) { return a.line < b.line; });
+  return settings;
+}
+
+std::string TomlQuoted(std::string_view text) {
+  std::ostringstream out;
+  out << toml::toml_formatter(toml::value<std::string>(std::string(text)),
+                              toml::format_flags::none);
+  return out.str();
+}
+
+}  // namespace decree::rpc
