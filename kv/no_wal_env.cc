@@ -1,14 +1,8 @@
 #include "kv/no_wal_env.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <memory>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <glog/logging.h>
 
@@ -70,32 +64,6 @@ class UnforgivingFile final : public leveldb::WritableFile {
   bool has_name_ = false;
 };
 
-// Syncs a file or directory; drops its cached pages if asked to.
-leveldb::Status SyncPath(const std::string& path, int flags, bool drops_cache) {
-  const auto error = [&](const char* operation) {
-    return leveldb::Status::IOError(path, std::string(operation) + ": " + std::strerror(errno));
-  };
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
-  if (descriptor < 0) return error("open");
-  leveldb::Status status = fsync(descriptor) == 0 ? leveldb::Status::OK() : error("fsync");
-  if (status.ok() && drops_cache) posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
-  close(descriptor);
-  return status;
-}
-
-leveldb::Status SettlePosixDirectory(const std::string& directory) {
-  std::vector<std::string> names;
-  leveldb::Env& env = *leveldb::Env::Default();
-  if (!env.FileExists(directory)) return leveldb::Status::OK();
-  if (leveldb::Status listed = env.GetChildren(directory, &names); !listed.ok()) return listed;
-  for (const std::string& name : names) {
-    if (name == "." || name == "..") continue;
-    const leveldb::Status synced = SyncPath(directory + "/" + name, 0, true);
-    if (!synced.ok()) return synced;
-  }
-  return SyncPath(directory, O_DIRECTORY, false);
-}
-
 }  // namespace
 
 NoWalEnv::NoWalEnv(Disk disk) : EnvWrapper(disk.env), disk_(std::move(disk)) {}
@@ -118,12 +86,6 @@ leveldb::Status NoWalEnv::RenameFile(const std::string& from, const std::string&
   if (!renamed.ok()) return renamed;
   RequireNames(disk_, to);
   return renamed;
-}
-
-Disk PosixDisk() {
-  return {.env = leveldb::Env::Default(),
-          .sync_directory = [](const std::string& path) { return SyncPath(path, O_DIRECTORY, false); },
-          .settle_directory = SettlePosixDirectory};
 }
 
 }  // namespace decree::kv

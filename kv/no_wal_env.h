@@ -30,9 +30,6 @@ struct Disk {
   std::function<leveldb::Status(const std::string& directory)> settle_directory;
 };
 
-// The machine's own file system.
-Disk PosixDisk();
-
 class NoWalEnv final : public leveldb::EnvWrapper {
  public:
   explicit NoWalEnv(Disk disk);

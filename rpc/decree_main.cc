@@ -14,6 +14,7 @@
 
 #include "rpc/cli/commands.h"
 #include "rpc/cli/import.h"
+#include "rpc/cli/status.h"
 #include "rpc/client.h"
 #include "rpc/options/layered_options.h"
 #include "rpc/version.h"
@@ -48,9 +49,14 @@ struct Arguments {
   uint64_t session = 0;
   uint64_t number = 0;
   bool close = false;
+  double watch_seconds = 2;
   uint32_t heir = 0;
   std::function<int(Client&)> run;
 };
+
+Duration ToDuration(double seconds) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
 
 CLI::App* AddCommand(CLI::App& app, const char* name, const char* what) {
   CLI::App* const command = app.add_subcommand(name, what);
@@ -178,8 +184,19 @@ void AddLeader(CLI::App& app, Arguments& arguments) {
 }
 
 void AddStatus(CLI::App& app, Arguments& arguments) {
-  AddCommand(app, "status", "Shows how every node does")->callback([&arguments] {
-    arguments.run = [&arguments](Client& client) { return Status(client, arguments.output); };
+  CLI::App* const status = AddCommand(app, "status", "Shows how every node does, and what is wrong");
+  const CLI::Option* const watch =
+      status->add_option("--watch", arguments.watch_seconds,
+                         "Again and again, every so many seconds; 2 if no number is given")
+          ->expected(0, 1)
+          ->default_str("2")
+          ->check(CLI::Range(0.1, 3600.0));
+  status->callback([&arguments, watch] {
+    arguments.run = [&arguments, watch](Client& client) {
+      return Status(client, arguments.output,
+                    watch->count() == 0 ? std::nullopt
+                                        : std::optional(ToDuration(arguments.watch_seconds)));
+    };
   });
 }
 
@@ -212,8 +229,7 @@ int Main(int argc, char** argv) {
 
   ClientOptions options;
   options.endpoints = arguments.endpoints;
-  options.timeout = std::chrono::duration_cast<Duration>(
-      std::chrono::duration<double>(arguments.timeout_seconds));
+  options.timeout = ToDuration(arguments.timeout_seconds);
   StatusOr<std::unique_ptr<Client>> client = Client::Create(std::move(options));
   if (!client.ok()) return Fail(arguments.output, client.status());
   return arguments.run(**client);

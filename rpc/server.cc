@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <string>
 #include <thread>
 #include <utility>
@@ -13,6 +14,7 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
+#include "kv/posix_disk.h"
 #include "rpc/channel_arguments.h"
 #include "rpc/data_directory.h"
 #include "rpc/version.h"
@@ -27,6 +29,15 @@ constexpr Duration kIdleAfter = Milliseconds(50);
 constexpr Duration kDrainMax = Milliseconds(600);
 constexpr Duration kShutdownMax = Milliseconds(200);
 constexpr Duration kCloseMax = Milliseconds(700);
+
+// Below it a node says so: some segments of the log, and what the store needs to compact.
+constexpr uint64_t kDiskFreeMin = 512 << 20;
+
+uint64_t DiskFreeBytes(const std::string& path) {
+  std::error_code unknown;
+  const std::filesystem::space_info space = std::filesystem::space(path, unknown);
+  return unknown ? UINT64_MAX : space.available;
+}
 
 }  // namespace
 
@@ -210,6 +221,7 @@ void Server::FillStatus(v1::StatusResponse& status) const {
   status.set_store_epoch(state.epoch);
   status.set_log_bytes(recovered_->log->SizeBytes());
   status.set_store_bytes(recovered_->machine->SizeBytes());
+  status.set_disk_free_bytes(DiskFreeBytes(options_.data));
   status.set_digest(state.digest);
   for (const paxos::Member& member : configuration.members) {
     v1::MemberStatus& row = *status.add_members();
@@ -231,6 +243,10 @@ void Server::FillProblems(v1::StatusResponse& status) const {
   for (const auto& problems : {node_->replica().meeting().Obstacles(), peers_out_.Problems(),
                                peers_in_.Problems()}) {
     for (const std::string& problem : problems) status.add_problems(problem);
+  }
+  if (status.disk_free_bytes() < kDiskFreeMin) {
+    status.add_problems(StrCat("only ", status.disk_free_bytes() >> 20, " MiB are free at ",
+                               options_.data, "; a node that cannot write its log ends"));
   }
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kv/command.h"
+#include "kv/posix_disk.h"
 #include "kv/state_machine.h"
 #include "paxos/base/random.h"
 

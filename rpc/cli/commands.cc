@@ -117,12 +117,6 @@ StateText TextOf(v1::OutcomeResponse::State state) {
   }
 }
 
-std::string Bytes(uint64_t bytes) {
-  if (bytes < 10 << 10) return StrCat(bytes, " B");
-  if (bytes < 10 << 20) return StrCat(bytes >> 10, " KiB");
-  return StrCat(bytes >> 20, " MiB");
-}
-
 }  // namespace
 
 std::string ReadValue(const std::string& argument) {
@@ -260,67 +254,6 @@ int TransferLeadership(Client& client, const Output& output, uint32_t heir) {
     std::cout << "n" << response->leader() << " leads\n";
   }
   return heir == 0 || response->leader() == heir ? kDone : kFailed;
-}
-
-int Status(Client& client, const Output& output) {
-  const std::vector<std::string>& endpoints = client.options().endpoints;
-  json rows = json::array();
-  size_t answered = 0;
-  if (!output.json) {
-    std::printf("%-22s %4s %-9s %6s %8s %-5s %10s %10s %10s %8s %10s\n", "ENDPOINT", "NODE", "ROLE",
-                "LEADER", "BALLOT", "LEASE", "CHOSEN", "APPLIED", "REVISION", "PEERS", "LOG");
-  }
-  for (size_t i = 0; i < endpoints.size(); ++i) {
-    const StatusOr<v1::StatusResponse> status = client.NodeStatus(i);
-    if (!status.ok()) {
-      const std::string why(status.status().message());
-      if (!output.json) std::printf("%-22s %s\n", endpoints[i].c_str(), why.c_str());
-      rows.push_back({{"endpoint", endpoints[i]}, {"error", why}});
-      continue;
-    }
-    ++answered;
-    const std::string ballot = StrCat(status->ballot_round(), ".", status->ballot_node());
-    if (!output.json) {
-      std::printf("%-22s %4u %-9s %6s %8s %-5s %10llu %10llu %10llu %5u/%-2d %10s\n",
-                  endpoints[i].c_str(), status->node(), status->role().c_str(),
-                  status->leader() == 0 ? "none" : std::to_string(status->leader()).c_str(),
-                  ballot.c_str(), status->lease_state().c_str(),
-                  static_cast<unsigned long long>(status->chosen_index()),
-                  static_cast<unsigned long long>(status->applied_index()),
-                  static_cast<unsigned long long>(status->revision()), status->peers_connected(),
-                  status->members_size() - 1, Bytes(status->log_bytes()).c_str());
-    }
-    for (const std::string& problem : status->problems()) {
-      if (!output.json) std::printf("  problem: %s\n", problem.c_str());
-    }
-    rows.push_back({{"endpoint", endpoints[i]},
-                    {"problems", json(std::vector<std::string>(status->problems().begin(),
-                                                               status->problems().end()))},
-                    {"cluster", status->cluster()},
-                    {"node", status->node()},
-                    {"version", status->version()},
-                    {"role", status->role()},
-                    {"leader", status->leader()},
-                    {"ballot", ballot},
-                    {"chosen_index", status->chosen_index()},
-                    {"applied_index", status->applied_index()},
-                    {"revision", status->revision()},
-                    {"store_epoch", status->store_epoch()},
-                    {"digest", StrCat(absl::Hex(status->digest(), absl::kZeroPad16))},
-                    {"log_bytes", status->log_bytes()},
-                    {"store_bytes", status->store_bytes()},
-                    {"peers_connected", status->peers_connected()},
-                    {"lease", status->lease_state()},
-                    {"lease_left_ms", status->lease_left_ms()},
-                    {"reads",
-                     {{"under_lease", status->reads_under_lease()},
-                      {"by_round", status->reads_by_round()},
-                      {"at_leaders_index", status->reads_at_leaders_index()},
-                      {"stale", status->reads_stale()}}},
-                    {"uptime_ms", status->uptime_ms()}});
-  }
-  if (output.json) Print(rows);
-  return answered > 0 ? kDone : kFailed;
 }
 
 }  // namespace decree::rpc::cli

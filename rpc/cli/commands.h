@@ -27,8 +27,6 @@ int CompareAndSwap(Client& client, const Output& output, v1::CompareAndSwapReque
 int Outcome(Client& client, const Output& output, uint64_t session, uint64_t number, bool close);
 // `heir`: 0: whoever is most advanced.
 int TransferLeadership(Client& client, const Output& output, uint32_t heir);
-// Asks every endpoint; a node that does not answer is a row with the reason.
-int Status(Client& client, const Output& output);
 
 // Says on standard error what failed.
 int Fail(const Output& output, const decree::Status& status);

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <set>
+#include <sstream>
 #include <utility>
 
 namespace decree::rpc {
@@ -37,6 +38,23 @@ std::vector<std::string> NamedIn(std::string_view text) {
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
   return names;
+}
+
+// Broken into lines of a comment.
+std::string AsComment(const std::string& text) {
+  constexpr size_t kWidth = 100;
+  std::istringstream words(text);
+  std::string out = "#";
+  size_t width = 1;
+  for (std::string word; words >> word;) {
+    if (width + 1 + word.size() > kWidth) {
+      out += "\n#";
+      width = 1;
+    }
+    out += " " + word;
+    width += 1 + word.size();
+  }
+  return out + '\n';
 }
 
 }  // namespace
@@ -135,7 +153,7 @@ std::string LayeredOptions::PlaceOf(const Entry& entry) const {
   if (IsSet(variable)) return StrCat("set in the environment, ", variable);
   const auto line = lines_.find(entry.name);
   if (line != lines_.end()) return StrCat("set in ", file_, ", line ", line->second);
-  return "not set; this is the default";
+  return "not set, and has its default";
 }
 
 int LayeredOptions::Refuse(std::string_view text, std::ostream& err) const {
@@ -176,9 +194,11 @@ std::string LayeredOptions::TomlLineOf(const Entry& entry) const {
 std::string LayeredOptions::ToToml() const {
   std::string out;
   for (const Entry& entry : entries_) {
-    const std::string allowed = entry.option->get_type_name();
-    out += StrCat("# ", entry.option->get_description(), " (", allowed, allowed.empty() ? "" : "; ",
-                  PlaceOf(entry), ")\n", TomlLineOf(entry), "\n\n");
+    const std::string type = entry.option->get_type_name();  // TEXT, or INT:1 to 10
+    const size_t colon = type.find(':');
+    const std::string allowed = colon == type.npos ? "" : type.substr(colon + 1) + "; ";
+    out += StrCat(AsComment(entry.option->get_description()), "# ", allowed, PlaceOf(entry), "\n",
+                  TomlLineOf(entry), "\n\n");
   }
   out.pop_back();
   return out;

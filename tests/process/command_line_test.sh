@@ -76,6 +76,13 @@ expect 1 decree get colour --endpoints 127.0.0.1:1 --timeout 0.5 && says "cannot
 
 # ---- cluster.sh ----
 expect 0 cluster status && says leader
+expect 0 decree status --endpoints "$DECREE_ENDPOINTS,127.0.0.1:1" && says "127.0.0.1:1 .*cannot connect" &&
+  says LAG && never_says problem
+expect 0 decree status --json && says '"lag":0' && says '"disk_free_bytes":[1-9]' && says '"problems":\[\]'
+expect 1 decree status --endpoints 127.0.0.1:1 && says "cannot connect"
+expect 124 timeout 1 "$DECREE_BIN/decree" status --watch 0.3 &&
+  [ "$(grep -c ENDPOINT "$work/out")" -ge 2 ]
+expect 2 decree status --watch 0 && says "--watch"
 expect 1 cluster up --nodes 5 && says "holds a cluster of 3 nodes"
 expect 1 cluster kill 7 && says "there is no node 7"
 expect 0 cluster pause 1

@@ -1,8 +1,5 @@
 #include "kv/no_wal_env.h"
 
-#include <stdlib.h>
-
-#include <filesystem>
 #include <string>
 
 #include "tests/unit/kv/kv_fixture.h"
@@ -64,29 +61,6 @@ TEST_F(NoWalEnvTest, AFailingWriteComesBack) {
   const std::unique_ptr<leveldb::WritableFile> file(Make("store/000004.ldb"));
   files_.FailNext(paxos::SimulatedFileSystem::Operation::kWrite, absl::InternalError("full"));
   EXPECT_FALSE(file->Append("bytes").ok());
-}
-
-TEST(StoreTest, KeepsWhatItHasFlushedOnARealDisk) {
-  std::string path = testing::TempDir() + "/decree_store_XXXXXX";
-  ASSERT_NE(mkdtemp(path.data()), nullptr);
-  const StoreOptions small{.write_buffer_bytes = 64 << 10};
-  {
-    auto store = Store::Open(path, PosixDisk(), small);
-    ASSERT_TRUE(store.ok()) << store.status();
-    for (int i = 0; i < 300; ++i) {
-      leveldb::WriteBatch batch;
-      batch.Put("first", "1");
-      batch.Put(StrCat("key", i), std::string(2000, 'v'));
-      (*store)->Write(batch);
-    }
-  }
-  auto store = Store::Open(path, PosixDisk(), small);
-  ASSERT_TRUE(store.ok()) << store.status();
-  EXPECT_EQ((*store)->Get("first"), "1");
-  EXPECT_FALSE((*store)->Get("key299").has_value()) << "there is no log to take it from";
-  EXPECT_GT((*store)->SizeBytes(), 0u);
-  store->reset();  // LevelDB may be compacting what it found
-  std::filesystem::remove_all(path);
 }
 
 TEST(StoreTest, ADamagedTableIsNeverAMissingKey) {

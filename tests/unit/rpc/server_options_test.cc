@@ -107,7 +107,7 @@ TEST_F(ServerOptionsTest, ARefusalSaysWhereTheValueWasSet) {
                     {"600 is not allowed", "800 or more", file_ + ", line 1",
                      "--heartbeat-ms is set in the environment, DECREED_HEARTBEAT_MS"});
   ExpectRefused({"serve", "--data", "/d"},
-                {"--election-timeout-min-ms is not set; this is the default"});
+                {"--election-timeout-min-ms is not set, and has its default"});
 }
 
 TEST_F(ServerOptionsTest, AFileThatIsNoneIsRefusedWithItsLine) {

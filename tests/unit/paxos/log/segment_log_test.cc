@@ -188,6 +188,28 @@ TEST_F(LogTest, AGroupLargerThanASegmentHasOneOfItsOwn) {
   EXPECT_EQ(Contents().size(), 3u);
 }
 
+TEST_F(LogTest, ReadsALargeSegmentPieceByPiece) {
+  // Groups across the borders of what recovery reads at once, and two that are larger than that.
+  options_.segment_bytes = 16 << 20;
+  LosePower();
+  Open();
+  for (uint64_t slot = 1; slot <= 60; ++slot) {
+    const size_t bytes = slot % 25 == 0 ? 3 << 20 : 50'000 + 1000 * slot;
+    const std::string body(bytes, static_cast<char>('a' + slot % 26));
+    if (slot % 25 == 0) {
+      Append({AcceptedAt(slot, body.substr(bytes / 2)), AcceptedAt(slot, body)});
+    } else {
+      Append({AcceptedAt(slot, body)});
+    }
+  }
+  const auto before = Contents();
+  ASSERT_EQ(before.size(), 60u);
+  EXPECT_FALSE(files_.Exists(SegmentPath(2)));
+  LosePower();
+  Open();
+  EXPECT_EQ(Contents(), before);
+}
+
 TEST_F(LogTest, AnIdleLogHasNothingLeftToDo) {
   Append({AcceptedAt(1, "a")});
   EXPECT_TRUE(log_->HasIdleWork());

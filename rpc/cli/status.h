@@ -1,0 +1,17 @@
+#pragma once
+// `decree status`: every node in one table.
+
+#include <optional>
+
+#include "paxos/base/time.h"
+#include "rpc/cli/commands.h"
+#include "rpc/client.h"
+
+namespace decree::rpc::cli {
+
+// Asks all endpoints at once; a node that does not answer is a row with the reason. Below the table stands
+// what is wrong, in the nodes' eyes and with the cluster as a whole. `watch`: again and again, with this
+// pause between, until the program is ended. kDone if a node answered.
+int Status(Client& client, const Output& output, std::optional<Duration> watch);
+
+}  // namespace decree::rpc::cli
