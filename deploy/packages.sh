@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is needed to build Decree on Debian 12. Does nothing, and needs no rights, where all is there.
+#   --tests   and what only the tests need
 set -euo pipefail
 
 packages=(
@@ -10,6 +11,7 @@ packages=(
   libgoogle-perftools-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
+[ "${1:-}" != --tests ] || packages+=(systemd)  # its systemd-analyze
 
 missing=()
 for package in "${packages[@]}"; do

@@ -18,6 +18,7 @@
 #include "rpc/grpc_process.h"
 #include "rpc/server.h"
 #include "rpc/server_options.h"
+#include "rpc/service_manager.h"
 
 namespace decree::rpc {
 namespace {
@@ -69,9 +70,11 @@ int Init(const CommandLine& line) {
 int Serve(const ServerOptions& options) {
   StatusOr<std::unique_ptr<Server>> server = Server::Start(options);
   if (!server.ok()) return Fail(server.status());
+  NotifyServiceManager("READY=1");
   std::thread watcher([&server] {
     uint64_t count = 0;
     while (read(stop_events, &count, sizeof(count)) < 0 && errno == EINTR) continue;
+    NotifyServiceManager("STOPPING=1");
     (*server)->RequestStop();
   });
   (*server)->Run();

@@ -84,8 +84,8 @@ StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr || client_port == 0 || peer_port == 0) {
     return absl::UnavailableError(
-        StrCat("cannot listen on ", addresses.first, " and ", addresses.second,
-               "; another process has one of these ports, or it is no address of this machine"));
+        StrCat("cannot listen on ", client_port == 0 ? addresses.first : addresses.second,
+               "; another process has this port, or it is no address of this machine"));
   }
   RETURN_IF_ERROR(server->StartNode());
   server->OpenServices();

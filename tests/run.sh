@@ -6,7 +6,7 @@ set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${BUILD_DIR:-$top/build}
 
-"$top/deploy/packages.sh"
+"$top/deploy/packages.sh" --tests
 cmake -S "$top" -B "$build" -DDECREE_TESTS=ON -DDECREE_WERROR=ON
 cmake --build "$build" -j2
 ctest --test-dir "$build" --output-on-failure -j2 "$@"

@@ -95,8 +95,38 @@ expect 0 decree put colour grey --timeout 15
 expect 0 cluster up
 expect 0 cluster logs 1
 expect 0 cluster pid 1 && grep -q "^decreed" "/proc/$(cat "$work/out")/comm"
+
+# Restarted one by one under load, with new options; not one request fails.
+cat >"$work/cluster.toml" <<TOML
+nodes = 3 # as before
+[decreed]
+requests-max = 4321
+TOML
+"$DECREE_BIN/decree-bench" --endpoints "$DECREE_ENDPOINTS" --load mixed --in-flight 4 --keys 100 --value-size 100 \
+  --duration 10 --json >"$work/load" 2>"$work/load.err" &
+load=$!
+expect 0 cluster roll --config "$work/cluster.toml" && says "node 1 is back" && says "node 3 is back"
+wait "$load" || fail "the load ended with $?: $(cat "$work/load" "$work/load.err")"
+grep -q '"errors": {}' "$work/load" || fail "requests failed while the nodes were restarted: $(cat "$work/load")"
+expect 0 cluster pid 2
+tr '\0' ' ' <"/proc/$(cat "$work/out")/cmdline" | grep -q -- "--config $work/cluster/decreed.toml" ||
+  fail "the options of the file are not in force"
+printf '\nnode = 3\n' >"$work/cluster.toml"
+expect 1 cluster roll --config "$work/cluster.toml" && says "line 2" && says "allowed are nodes and base-port"
+printf '[decreed]\nrequests-max = 0\n' >"$work/cluster.toml"
+expect 1 cluster roll --config "$work/cluster.toml" && says "requests-max" && says "line 2"
+expect 1 cluster up --config "$work/absent" && says "cannot be read"
+
 expect 0 cluster down
 expect 1 decree get colour --timeout 0.5
+mkdir "$work/elsewhere"
+expect 1 env DECREE_BIN="$work/elsewhere" "$top/deploy/cluster.sh" status && says "build first"
+"$DECREE_BIN/decree-echo" "127.0.0.1:$((port + 101))" &
+taken=$!
+until (exec 3<>"/dev/tcp/127.0.0.1/$((port + 101))") 2>/dev/null; do sleep 0.05; done
+expect 1 cluster up && says "node 2 needs port $((port + 101)), and another process has it"
+kill "$taken"
+wait "$taken" || true
 expect 0 cluster up
 expect 0 decree get colour --timeout 15 && [ "$(cat "$work/out")" = grey ]
 expect 0 cluster wipe
