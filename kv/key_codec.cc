@@ -17,6 +17,8 @@ enum class Kind : char {
 
 constexpr size_t kPrefixBytes = sizeof(uint32_t) + 1;
 constexpr size_t kRevisionBytes = sizeof(uint64_t) + sizeof(uint32_t);
+// That ends an escaped key.
+constexpr size_t kMarkBytes = 2;
 
 // Big-endian, so that the order of the bytes is that of the numbers.
 template <typename Raw>
@@ -65,8 +67,15 @@ void PutEscaped(std::string& out, std::string_view key) {
 
 std::string HeadKey(std::string_view key) { return Prefix(Kind::kHead, key.size()).append(key); }
 
+std::string HeadsEnd() { return EndOf(Kind::kHead); }
+
+std::string_view KeyOfHead(std::string_view head_key) {
+  CHECK_GE(head_key.size(), kPrefixBytes);
+  return head_key.substr(kPrefixBytes);
+}
+
 std::string HistoryKey(std::string_view key, Revision revision) {
-  std::string out = Prefix(Kind::kHistory, key.size() + 2 + kRevisionBytes);
+  std::string out = Prefix(Kind::kHistory, key.size() + kMarkBytes + kRevisionBytes);
   PutEscaped(out, key);
   PutOrdered(out, ~revision.main);
   PutOrdered(out, ~revision.sub);
@@ -74,10 +83,25 @@ std::string HistoryKey(std::string_view key, Revision revision) {
 }
 
 std::string HistoryEnd(std::string_view key) {
-  std::string out = Prefix(Kind::kHistory, key.size() + 2);
+  std::string out = Prefix(Kind::kHistory, key.size() + kMarkBytes);
   PutEscaped(out, key);
   out.back() = '\x02';
   return out;
+}
+
+std::string HistoriesEnd() { return EndOf(Kind::kHistory); }
+
+std::string KeyOfHistory(std::string_view history_key) {
+  CHECK_GE(history_key.size(), kPrefixBytes + kMarkBytes + kRevisionBytes);
+  const std::string_view escaped = history_key.substr(
+      kPrefixBytes, history_key.size() - kPrefixBytes - kMarkBytes - kRevisionBytes);
+  std::string key;
+  key.reserve(escaped.size());
+  for (size_t i = 0; i < escaped.size(); ++i) {
+    key.push_back(escaped[i]);
+    if (escaped[i] == '\0') ++i;
+  }
+  return key;
 }
 
 Revision RevisionOf(std::string_view history_key) {

@@ -19,12 +19,18 @@ struct Revision {
   friend auto operator<=>(const Revision&, const Revision&) = default;
 };
 
-// What a client's key holds now.
+// What a client's key holds now, and behind the last of them.
 std::string HeadKey(std::string_view key);
+std::string HeadsEnd();
+// The client's key of a key made by HeadKey; a part of it.
+std::string_view KeyOfHead(std::string_view head_key);
 // What it held from this revision on, until it was changed. Newer ones come first.
 std::string HistoryKey(std::string_view key, Revision revision);
-// Just behind the oldest history of the key.
+// Just behind the oldest history of the key, and behind that of all keys.
 std::string HistoryEnd(std::string_view key);
+std::string HistoriesEnd();
+// The client's key of a key made by HistoryKey.
+std::string KeyOfHistory(std::string_view history_key);
 // The revision of a key made by HistoryKey.
 Revision RevisionOf(std::string_view history_key);
 

@@ -76,58 +76,7 @@ bool IsAsExpected(const v1::CompareAndSwapOperation& swap, const Head& head) {
 
 }  // namespace
 
-v1::KeyValue ToKeyValue(std::string_view key, const KeyRecord& record) {
-  v1::KeyValue kv;
-  kv.set_key(key.data(), key.size());
-  kv.set_value(record.value);
-  kv.set_create_revision(record.create_revision);
-  kv.set_mod_revision(record.modified.main);
-  kv.set_version(record.version);
-  kv.set_lease(record.lease);
-  return kv;
-}
-
 // ---- Reads ----
-
-std::optional<KeyRecord> View::Get(std::string_view key) const {
-  const std::optional<std::string> bytes = snapshot_->Get(HeadKey(key));
-  if (!bytes.has_value()) return std::nullopt;
-  return RequireKeyRecord(*bytes);
-}
-
-StatusOr<std::optional<KeyRecord>> View::GetAt(std::string_view key, uint64_t revision) const {
-  if (revision > state_.revision) {
-    return absl::OutOfRangeError(StrCat("revision ", revision, " is not made yet; the newest is ",
-                                        state_.revision));
-  }
-  std::optional<KeyRecord> found = Get(key);
-  if (found.has_value() && found->modified.main <= revision) return found;
-  found.reset();
-  // All changes within the revision count, so the search begins behind its highest sub-revision.
-  snapshot_->Scan(HistoryKey(key, {.main = revision, .sub = UINT32_MAX}), HistoryEnd(key),
-                  [&](std::string_view, std::string_view bytes) {
-                    KeyRecord record = RequireKeyRecord(bytes);
-                    if (!record.deleted) found = std::move(record);
-                    return false;
-                  });
-  return found;
-}
-
-RequestFate View::FateOf(uint64_t session, uint64_t number) const {
-  using Kind = RequestFate::Kind;
-  const std::optional<std::string> bytes = snapshot_->Get(SessionKey(session));
-  if (!bytes.has_value()) return {.kind = Kind::kUnknownSession, .answer = {}};
-  const StatusOr<SessionRecord> record = DecodeSessionRecord(*bytes);
-  CHECK(record.ok()) << record.status();
-  if (number < record->floor) return {.kind = Kind::kBelowFloor, .answer = {}};
-  const std::optional<std::string> kept = snapshot_->Get(AnswerKey(session, number));
-  if (!kept.has_value()) return {.kind = Kind::kNotYet, .answer = {}};
-  const StatusOr<SessionAnswer> answer = DecodeSessionAnswer(*kept);
-  CHECK(answer.ok()) << answer.status();
-  RequestFate fate{.kind = Kind::kEnded, .answer = {}};
-  CHECK(fate.answer.ParseFromString(answer->result)) << "an answer of our own making";
-  return fate;
-}
 
 Head StateMachine::Get(std::string_view key) {
   Head head = heads_.Find(key);

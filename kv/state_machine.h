@@ -24,53 +24,12 @@
 #include "kv/overlay.h"
 #include "kv/sessions.h"
 #include "kv/store.h"
+#include "kv/view.h"
 #include "paxos/base/ids.h"
 #include "paxos/base/state_machine.h"
 #include "paxos/base/status.h"
 
 namespace decree::kv {
-
-// What there is one of, beside the keys.
-struct State {
-  paxos::Slot applied;
-  paxos::LogTime log_time;
-  uint64_t revision = 1;  // of the last write; the empty store is at 1
-  uint64_t epoch = 1;     // raised when the store is restored from a backup
-  uint64_t digest = 0;    // of all effects and outcomes so far
-
-  friend bool operator==(const State&, const State&) = default;
-};
-
-// What is known of a session's request.
-struct RequestFate {
-  enum class Kind {
-    kUnknownSession,  // never was, was closed, or has expired
-    kBelowFloor,      // the client has said that it has the answer
-    kNotYet,          // it was not carried out, but a copy of it may be under way
-    kEnded,           // here is the answer; a refusal if the request was settled
-  };
-  Kind kind = Kind::kNotYet;
-  v1::CommandResult answer;
-};
-
-// The state after some slot. Must not outlive the state machine.
-class View {
- public:
-  View(const State& state, std::unique_ptr<const Store::Snapshot> snapshot)
-      : state_(state), snapshot_(std::move(snapshot)) {}
-
-  const State& state() const { return state_; }
-  // Nothing if there is no such key.
-  std::optional<KeyRecord> Get(std::string_view key) const;
-  // As it was at that revision. kOutOfRange: there is no such revision yet.
-  StatusOr<std::optional<KeyRecord>> GetAt(std::string_view key, uint64_t revision) const;
-  // What has become of a session's request.
-  RequestFate FateOf(uint64_t session, uint64_t number) const;
-
- private:
-  const State state_;
-  const std::unique_ptr<const Store::Snapshot> snapshot_;
-};
 
 struct StateMachineOptions {
   // What a store that is new is given. Part of the state, so it must be the same on all replicas.
@@ -137,8 +96,5 @@ class StateMachine final : public paxos::StateMachine {
   HeadCache heads_;
   std::shared_ptr<const View> view_;  // null after an Apply, until somebody asks
 };
-
-// The record as clients see it.
-v1::KeyValue ToKeyValue(std::string_view key, const KeyRecord& record);
 
 }  // namespace decree::kv

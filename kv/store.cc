@@ -63,6 +63,25 @@ void Store::Snapshot::Scan(
   Require(at->status(), "read");
 }
 
+Store::Cursor Store::Snapshot::NewCursor() const {
+  leveldb::ReadOptions options = ReadFrom(snapshot_);
+  options.fill_cache = false;
+  return Cursor(std::unique_ptr<leveldb::Iterator>(db_.NewIterator(options)));
+}
+
+void Store::Cursor::Seek(std::string_view key) {
+  iterator_->Seek(ToSlice(key));
+  Require(iterator_->status(), "read");
+}
+
+void Store::Cursor::Next() {
+  iterator_->Next();
+  Require(iterator_->status(), "read");
+}
+
+std::string_view Store::Cursor::key() const { return ToView(iterator_->key()); }
+std::string_view Store::Cursor::value() const { return ToView(iterator_->value()); }
+
 Store::Store(const Disk& disk, const StoreOptions& options)
     : env_(disk),
       logger_(std::make_unique<DebugLogger>()),

@@ -14,10 +14,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <leveldb/cache.h>
 #include <leveldb/db.h>
 #include <leveldb/filter_policy.h>
+#include <leveldb/iterator.h>
 #include <leveldb/slice.h>
 #include <leveldb/write_batch.h>
 
@@ -36,6 +38,23 @@ struct StoreOptions {
 
 class Store {
  public:
+  // A place in a snapshot's keys, which it must not outlive.
+  class Cursor {
+   public:
+    // To the first key that is not below `key`.
+    void Seek(std::string_view key);
+    void Next();
+    // False behind the last key. `key` and `value` last until the cursor moves.
+    bool valid() const { return iterator_->Valid(); }
+    std::string_view key() const;
+    std::string_view value() const;
+
+   private:
+    friend class Store;
+    explicit Cursor(std::unique_ptr<leveldb::Iterator> iterator) : iterator_(std::move(iterator)) {}
+    std::unique_ptr<leveldb::Iterator> iterator_;
+  };
+
   // A state of the store that does not change any more. Must not outlive the store.
   class Snapshot {
    public:
@@ -48,6 +67,8 @@ class Store {
     // Visits the keys in [first, end) in order, until `visit` returns false.
     void Scan(std::string_view first, std::string_view end,
               const std::function<bool(std::string_view key, std::string_view value)>& visit) const;
+    // Nowhere at first. Leaves the block cache as it is: what reads much must not push out what is read often.
+    Cursor NewCursor() const;
 
    private:
     leveldb::DB& db_;

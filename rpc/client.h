@@ -61,6 +61,9 @@ bool MayHaveHappened(const Status& error);
 // What the cluster said beside the error; empty if nothing.
 v1::ErrorDetail ErrorDetailOf(const Status& error);
 
+// The end of the range of all keys that begin with `prefix`; empty if it reaches to the last key.
+std::string PrefixEnd(std::string prefix);
+
 class Client {
  public:
   template <typename Response>
@@ -83,6 +86,8 @@ class Client {
 
   void Put(v1::PutRequest request, Callback<v1::PutResponse> done);
   void Get(v1::GetRequest request, Callback<v1::GetResponse> done);
+  // One page. The rest: with `first` set to the answer's `next`, and `revision` to its revision.
+  void Range(v1::RangeRequest request, Callback<v1::RangeResponse> done);
   void Delete(v1::DeleteRequest request, Callback<v1::DeleteResponse> done);
   void CompareAndSwap(v1::CompareAndSwapRequest request, Callback<v1::CompareAndSwapResponse> done);
   // What has become of a write that failed. `close`: sees to it that it is not carried out any more.
@@ -97,6 +102,7 @@ class Client {
   StatusOr<v1::PutResponse> Put(std::string key, std::string value);
   StatusOr<v1::GetResponse> Get(std::string key);
   StatusOr<v1::GetResponse> Get(std::string key, v1::ReadMode read);
+  StatusOr<v1::RangeResponse> Range(v1::RangeRequest request);
   StatusOr<v1::DeleteResponse> Delete(std::string key);
   StatusOr<v1::CompareAndSwapResponse> CompareAndSwap(v1::CompareAndSwapRequest request);
   StatusOr<v1::OutcomeResponse> Outcome(uint64_t session, uint64_t number, bool close);

@@ -13,6 +13,7 @@
 #include <glog/logging.h>
 
 #include "rpc/cli/commands.h"
+#include "rpc/cli/export.h"
 #include "rpc/cli/import.h"
 #include "rpc/cli/status.h"
 #include "rpc/client.h"
@@ -27,11 +28,11 @@ constexpr char kFooter[] =
     "Options may also be given in the environment, such as DECREE_ENDPOINTS=10.0.0.1:7001, or in the file\n"
     "of --config, such as endpoints = [\"10.0.0.1:7001\"]. A flag counts before the environment, and that\n"
     "before the file.\n"
+    "Each command has a --help of its own, with examples.\n"
     "Examples:\n"
     "  decree put colour blue\n"
-    "  decree get colour --read stale\n"
-    "  decree cas colour green --expect blue\n"
-    "  tar c . | decree put backup -";
+    "  decree get colour\n"
+    "  decree status";
 
 // What the command line says.
 struct Arguments {
@@ -44,6 +45,8 @@ struct Arguments {
   std::string value;
   v1::ReadMode read = v1::READ_MODE_LINEARIZABLE;
   std::string file;
+  uint64_t from_line = 1;
+  ExportRequest export_request;
   std::string expect_value;
   uint64_t expect_number = 0;
   uint64_t session = 0;
@@ -58,14 +61,28 @@ Duration ToDuration(double seconds) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
-CLI::App* AddCommand(CLI::App& app, const char* name, const char* what) {
+CLI::App* AddCommand(CLI::App& app, const char* name, const char* what,
+                     const std::vector<std::string>& examples) {
   CLI::App* const command = app.add_subcommand(name, what);
   command->fallthrough();
+  std::string footer("The options of `decree --help` may follow too.\nExamples:");
+  for (const std::string& example : examples) footer += "\n  " + example;
+  command->footer(footer);
   return command;
 }
 
+void AddRead(CLI::App& command, v1::ReadMode& read) {
+  const std::map<std::string, v1::ReadMode> modes{{"linearizable", v1::READ_MODE_LINEARIZABLE},
+                                                  {"stale", v1::READ_MODE_STALE}};
+  command
+      .add_option("--read", read,
+                  "linearizable: the latest write is seen; stale: any node answers at once")
+      ->transform(CLI::CheckedTransformer(modes));
+}
+
 void AddPut(CLI::App& app, Arguments& arguments) {
-  CLI::App* const put = AddCommand(app, "put", "Sets a key");
+  CLI::App* const put = AddCommand(app, "put", "Sets a key",
+                                   {"decree put colour blue", "date | decree put started -"});
   put->add_option("KEY", arguments.key)->required();
   put->add_option("VALUE", arguments.value, "\"-\": from standard input")->required();
   put->callback([&arguments] {
@@ -77,13 +94,10 @@ void AddPut(CLI::App& app, Arguments& arguments) {
 
 void AddGet(CLI::App& app, Arguments& arguments) {
   CLI::App* const get = AddCommand(
-      app, "get", "Prints the value of a key, byte by byte; of several, lines KEY<TAB>VALUE");
+      app, "get", "Prints the value of a key, byte by byte; of several, lines KEY<TAB>VALUE",
+      {"decree get colour", "decree get colour shape --read stale", "decree get colour --json"});
   get->add_option("KEY", arguments.keys)->required();
-  const std::map<std::string, v1::ReadMode> modes{{"linearizable", v1::READ_MODE_LINEARIZABLE},
-                                                  {"stale", v1::READ_MODE_STALE}};
-  get->add_option("--read", arguments.read,
-                  "linearizable: the latest write is seen; stale: any node answers at once")
-      ->transform(CLI::CheckedTransformer(modes));
+  AddRead(*get, arguments.read);
   get->callback([&arguments] {
     arguments.run = [&arguments](Client& client) {
       return Get(client, arguments.output, arguments.keys, arguments.read);
@@ -92,7 +106,7 @@ void AddGet(CLI::App& app, Arguments& arguments) {
 }
 
 void AddDelete(CLI::App& app, Arguments& arguments) {
-  CLI::App* const del = AddCommand(app, "del", "Deletes a key");
+  CLI::App* const del = AddCommand(app, "del", "Deletes a key", {"decree del colour"});
   del->add_option("KEY", arguments.key)->required();
   del->callback([&arguments] {
     arguments.run = [&arguments](Client& client) {
@@ -103,7 +117,9 @@ void AddDelete(CLI::App& app, Arguments& arguments) {
 
 void AddCompareAndSwap(CLI::App& app, Arguments& arguments) {
   CLI::App* const cas =
-      AddCommand(app, "cas", "Sets a key if it is as expected; tells what it is otherwise");
+      AddCommand(app, "cas", "Sets a key if it is as expected; tells what it is otherwise",
+                 {"decree cas colour green --expect blue", "decree cas owner \"$HOSTNAME\" --expect-absent",
+                  "decree cas colour red --expect-version 3"});
   cas->add_option("KEY", arguments.key)->required();
   cas->add_option("NEW", arguments.value, "The new value; \"-\": from standard input")->required();
   CLI::Option_group* const expected = cas->add_option_group("expected", "Exactly one of");
@@ -135,7 +151,8 @@ void AddCompareAndSwap(CLI::App& app, Arguments& arguments) {
 }
 
 int ImportFile(Client& client, const Arguments& arguments) {
-  if (arguments.file == "-") return Import(client, arguments.output, std::cin, 0);
+  ImportRequest request{.file = arguments.file, .from_line = arguments.from_line};
+  if (arguments.file == "-") return Import(client, arguments.output, std::cin, request);
   std::ifstream file(arguments.file, std::ios::binary);
   if (!file) {
     return Fail(arguments.output,
@@ -143,20 +160,45 @@ int ImportFile(Client& client, const Arguments& arguments) {
   }
   std::error_code unknown;
   const auto bytes = std::filesystem::file_size(arguments.file, unknown);
-  return Import(client, arguments.output, file, unknown ? 0 : bytes);
+  if (!unknown) request.bytes_total = bytes;
+  return Import(client, arguments.output, file, request);
 }
 
 void AddImport(CLI::App& app, Arguments& arguments) {
-  CLI::App* const import = AddCommand(app, "import", "Puts every line KEY<TAB>VALUE of a file");
+  CLI::App* const import = AddCommand(
+      app, "import", "Puts every line KEY<TAB>VALUE of a file; \\\\ \\t \\n \\xHH in it stand for bytes",
+      {"decree import keys.txt", "decree import keys.txt --from-line 5001",
+       "decree export - --endpoints 10.0.0.1:7001 | decree import -"});
   import->add_option("FILE", arguments.file, "\"-\": standard input")->required();
+  import->add_option("--from-line", arguments.from_line, "Leaves out the lines before this one")
+      ->check(CLI::PositiveNumber);
   import->callback([&arguments] {
     arguments.run = [&arguments](Client& client) { return ImportFile(client, arguments); };
   });
 }
 
+void AddExport(CLI::App& app, Arguments& arguments) {
+  CLI::App* const command = AddCommand(
+      app, "export", "Writes all keys, as they were at one moment, to a file that import takes",
+      {"decree export keys.txt", "decree export - --prefix users/ | grep alice",
+       "decree export before.txt --revision 5000 --read stale"});
+  command->add_option("FILE", arguments.export_request.file, "\"-\": standard output")->required();
+  command->add_option("--prefix", arguments.export_request.prefix, "Only keys that begin so");
+  command->add_option("--revision", arguments.export_request.revision,
+                      "The keys as they were at this revision; without: as they are")
+      ->check(CLI::PositiveNumber);
+  AddRead(*command, arguments.export_request.read);
+  command->callback([&arguments] {
+    arguments.run = [&arguments](Client& client) {
+      return Export(client, arguments.output, arguments.export_request);
+    };
+  });
+}
+
 void AddOutcome(CLI::App& app, Arguments& arguments) {
   CLI::App* const outcome = AddCommand(
-      app, "outcome", "Tells what has become of a write that failed; its error names the two numbers");
+      app, "outcome", "Tells what has become of a write that failed; its error names the two numbers",
+      {"decree outcome 4194304 17", "decree outcome 4194304 17 --close"});
   outcome->add_option("SESSION", arguments.session)->required();
   outcome->add_option("NUMBER", arguments.number)->required();
   outcome->add_flag("--close", arguments.close,
@@ -170,11 +212,13 @@ void AddOutcome(CLI::App& app, Arguments& arguments) {
 }
 
 void AddLeader(CLI::App& app, Arguments& arguments) {
-  CLI::App* const leader = AddCommand(app, "leader", "What concerns the leader");
+  CLI::App* const leader = AddCommand(app, "leader", "What concerns the leader",
+                                      {"decree leader transfer"});
   leader->require_subcommand(1);
   CLI::App* const transfer = AddCommand(
       *leader, "transfer",
-      "Makes the leader hand over, to this node or else to the most advanced of the others");
+      "Makes the leader hand over, to this node or else to the most advanced of the others",
+      {"decree leader transfer", "decree leader transfer 2"});
   transfer->add_option("NODE", arguments.heir)->check(CLI::PositiveNumber);
   transfer->callback([&arguments] {
     arguments.run = [&arguments](Client& client) {
@@ -184,7 +228,8 @@ void AddLeader(CLI::App& app, Arguments& arguments) {
 }
 
 void AddStatus(CLI::App& app, Arguments& arguments) {
-  CLI::App* const status = AddCommand(app, "status", "Shows how every node does, and what is wrong");
+  CLI::App* const status = AddCommand(app, "status", "Shows how every node does, and what is wrong",
+                                      {"decree status", "decree status --watch 1", "decree status --json"});
   const CLI::Option* const watch =
       status->add_option("--watch", arguments.watch_seconds,
                          "Again and again, every so many seconds; 2 if no number is given")
@@ -219,6 +264,7 @@ int Main(int argc, char** argv) {
   AddGet(app, arguments);
   AddDelete(app, arguments);
   AddCompareAndSwap(app, arguments);
+  AddExport(app, arguments);
   AddImport(app, arguments);
   AddLeader(app, arguments);
   AddOutcome(app, arguments);

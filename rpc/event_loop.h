@@ -5,7 +5,7 @@
 // and its answer need no change of threads. Who starts an operation passes `Tag(event)`; the event
 // comes back in `Poll`, once, whatever becomes of the operation.
 //
-// All calls are from the loop's thread, but for `Wakeup::Ring`.
+// All calls are from the loop's thread, but for `Wakeup::Ring` and `ExpectedTag`.
 
 #include <atomic>
 #include <cstddef>
@@ -91,9 +91,13 @@ class EventLoop {
 
   // To be passed as the tag of one operation.
   void* Tag(Event& event) {
-    pending_.fetch_add(1, std::memory_order_relaxed);
-    return GiveTag(&event);
+    ExpectTag();
+    return ExpectedTag(event);
   }
+  // The same in two steps: the loop waits for an operation that another thread is going to start, any thread
+  // starts it.
+  void ExpectTag() { pending_.fetch_add(1, std::memory_order_relaxed); }
+  void* ExpectedTag(Event& event) { return GiveTag(&event); }
   // Operations that have not ended.
   size_t pending() const { return pending_.load(std::memory_order_relaxed); }
 

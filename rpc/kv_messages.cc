@@ -34,6 +34,12 @@ Status CheckHeader(const v1::RequestHeader& header) {
              header.number()));
 }
 
+Status CheckReadMode(v1::ReadMode read) {
+  if (v1::ReadMode_IsValid(read)) return OkStatus();
+  return absl::InvalidArgumentError(
+      StrCat("read mode ", static_cast<int>(read), " is not known to this version"));
+}
+
 v1::Command CommandFor(const v1::RequestHeader& header) {
   v1::Command command;
   command.set_session(header.session());
@@ -95,11 +101,16 @@ Status Check(const v1::CompareAndSwapRequest& request) {
 }
 
 Status Check(const v1::GetRequest& request) {
-  if (!v1::ReadMode_IsValid(request.read())) {
-    return absl::InvalidArgumentError(
-        StrCat("read mode ", static_cast<int>(request.read()), " is not known to this version"));
-  }
+  RETURN_IF_ERROR(CheckReadMode(request.read()));
   return kv::CheckKey(request.key());
+}
+
+Status Check(const v1::RangeRequest& request) {
+  RETURN_IF_ERROR(CheckReadMode(request.read()));
+  for (const std::string& bound : {request.first(), request.end()}) {
+    if (!bound.empty()) RETURN_IF_ERROR(kv::CheckKey(bound));
+  }
+  return OkStatus();
 }
 
 Status Check(const v1::OpenSessionRequest& request) {

@@ -16,6 +16,7 @@ Status Check(const v1::PutRequest& request);
 Status Check(const v1::DeleteRequest& request);
 Status Check(const v1::CompareAndSwapRequest& request);
 Status Check(const v1::GetRequest& request);
+Status Check(const v1::RangeRequest& request);
 Status Check(const v1::OpenSessionRequest& request);
 Status Check(const v1::CloseSessionRequest& request);
 Status Check(const v1::OutcomeRequest& request);

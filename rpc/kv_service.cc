@@ -6,6 +6,8 @@
 
 #include <glog/logging.h>
 
+#include "rpc/range_page.h"
+
 namespace decree::rpc {
 namespace {
 
@@ -49,6 +51,10 @@ using SettleMethod = Method<v1::OutcomeRequest, v1::OutcomeResponse, &Async::Req
 template <typename Call>
 size_t BytesOf(const Call& call) {
   return kOverheadBytes + call.request().ByteSizeLong();
+}
+// The answer counts more than the request.
+size_t BytesOf(const UnaryCall<v1::RangeRequest, v1::RangeResponse>&) {
+  return kOverheadBytes + kPageBytes;
 }
 
 // A write of one method: the part of WriteRequest that depends on the messages' types.
@@ -158,7 +164,10 @@ KvService::KvService(EventLoop& loop, v1::KV::AsyncService& service, paxos::Node
       put_(MakeWriteMethod<PutMethod>(service)),
       get_(
           loop, [&service](auto... arguments) { service.RequestGet(arguments...); },
-          [this](auto call) { OnGet(std::move(call)); }),
+          [this](auto call) { OnRead(std::move(call), &KvService::AnswerGet); }),
+      range_(
+          loop, [&service](auto... arguments) { service.RequestRange(arguments...); },
+          [this](auto call) { OnRead(std::move(call), &KvService::AnswerRange); }),
       delete_(MakeWriteMethod<DeleteMethod>(service)),
       swap_(MakeWriteMethod<SwapMethod>(service)),
       open_session_(MakeWriteMethod<OpenSessionMethod>(service)),
@@ -168,11 +177,13 @@ KvService::KvService(EventLoop& loop, v1::KV::AsyncService& service, paxos::Node
           [this](auto call) { OnOutcome(std::move(call)); }),
       forward_timer_(loop.timers(), [this] {
         for (WriteRequest* const write : context_.forwarded) write->CheckForward();
-      }) {}
+      }),
+      scans_(loop) {}
 
 void KvService::Open() {
   put_.Open(kPostedCalls);
   get_.Open(kPostedCalls);
+  range_.Open(kPostedFew);
   delete_.Open(kPostedCalls);
   swap_.Open(kPostedCalls);
   open_session_.Open(kPostedFew);
@@ -204,39 +215,35 @@ void KvService::OnWrite(
 
 template <typename Call>
 void KvService::ReadThenAnswer(std::shared_ptr<Call> call, Duration time_left, bool may_ask,
-                               void (KvService::*answer)(Call&)) {
-  const size_t bytes = BytesOf(*call);
-  if (context_.node.ReadUnderLease()) {
-    context_.admission.Leave(bytes);
-    return (this->*answer)(*call);
-  }
+                               void (KvService::*answer)(const std::shared_ptr<Call>&)) {
+  if (context_.node.ReadUnderLease()) return (this->*answer)(call);
   std::make_shared<ReadRequest>(
-      context_, time_left, may_ask,
-      [this, call, bytes, answer] {
-        context_.admission.Leave(bytes);
-        (this->*answer)(*call);
-      },
-      [this, call, bytes](const Failure& failure) {
-        context_.admission.Leave(bytes);
+      context_, time_left, may_ask, [this, call, answer] { (this->*answer)(call); },
+      [this, call](const Failure& failure) {
+        context_.admission.Leave(BytesOf(*call));
         call->Fail(failure);
       })
       ->Try();
 }
 
-void KvService::OnGet(std::shared_ptr<UnaryCall<v1::GetRequest, v1::GetResponse>> call) {
+template <typename Call>
+void KvService::OnRead(std::shared_ptr<Call> call,
+                       void (KvService::*answer)(const std::shared_ptr<Call>&)) {
   Duration time_left;
   if (!Admit(context_, *call, time_left)) return;
   if (call->request().read() == v1::READ_MODE_STALE) {
-    context_.admission.Leave(BytesOf(*call));
-    if (!context_.replica().has_begun()) return call->Fail(NoMember(context_.replica()));
+    if (!context_.replica().has_begun()) {
+      context_.admission.Leave(BytesOf(*call));
+      return call->Fail(NoMember(context_.replica()));
+    }
     ++stale_reads_;
-    return AnswerGet(*call);
+    return (this->*answer)(call);
   }
   const bool may_ask = !call->request().no_forwarding();
-  ReadThenAnswer(std::move(call), time_left, may_ask, &KvService::AnswerGet);
+  ReadThenAnswer(std::move(call), time_left, may_ask, answer);
 }
 
-void KvService::OnOutcome(std::shared_ptr<UnaryCall<v1::OutcomeRequest, v1::OutcomeResponse>> call) {
+void KvService::OnOutcome(std::shared_ptr<OutcomeCall> call) {
   if (call->request().close()) return OnWrite<SettleMethod>(std::move(call));
   Duration time_left;
   if (!Admit(context_, *call, time_left)) return;
@@ -244,8 +251,9 @@ void KvService::OnOutcome(std::shared_ptr<UnaryCall<v1::OutcomeRequest, v1::Outc
   ReadThenAnswer(std::move(call), time_left, may_ask, &KvService::AnswerOutcome);
 }
 
-void KvService::AnswerOutcome(UnaryCall<v1::OutcomeRequest, v1::OutcomeResponse>& call) {
-  const v1::RequestHeader& asked = call.request().header();
+void KvService::AnswerOutcome(const std::shared_ptr<OutcomeCall>& call) {
+  context_.admission.Leave(BytesOf(*call));
+  const v1::RequestHeader& asked = call->request().header();
   const std::shared_ptr<const kv::View> view = context_.store.view();
   kv::RequestFate fate = view->FateOf(asked.session(), asked.number());
   if (fate.kind == kv::RequestFate::Kind::kUnknownSession) {
@@ -253,11 +261,11 @@ void KvService::AnswerOutcome(UnaryCall<v1::OutcomeRequest, v1::OutcomeResponse>
                                   "the session has expired or was closed; nothing is known of its "
                                   "requests any more");
     failure.detail.set_reason(v1::ErrorDetail::REASON_SESSION_UNKNOWN);
-    return call.Fail(failure);
+    return call->Fail(failure);
   }
-  FillHeader(*call.response().mutable_header());
-  FillResponse(fate, call.response());
-  call.Finish();
+  FillHeader(*call->response().mutable_header());
+  FillResponse(fate, call->response());
+  call->Finish();
 }
 
 void KvService::FillHeader(v1::ResponseHeader& header) const {
@@ -266,16 +274,32 @@ void KvService::FillHeader(v1::ResponseHeader& header) const {
   header.set_store_epoch(context_.store.state().epoch);
 }
 
-void KvService::AnswerGet(UnaryCall<v1::GetRequest, v1::GetResponse>& call) {
-  const std::string& key = call.request().key();
-  v1::GetResponse& response = call.response();
+void KvService::AnswerGet(const std::shared_ptr<GetCall>& call) {
+  context_.admission.Leave(BytesOf(*call));
+  const std::string& key = call->request().key();
+  v1::GetResponse& response = call->response();
   FillHeader(*response.mutable_header());
-  response.set_read(call.request().read());
+  response.set_read(call->request().read());
   if (const kv::Head head = context_.store.Get(key)) {
     response.set_found(true);
     *response.mutable_kv() = kv::ToKeyValue(key, *head);
   }
-  call.Finish();
+  call->Finish();
+}
+
+// The view is that of now; what takes long is to read so much of it.
+void KvService::AnswerRange(const std::shared_ptr<RangeCall>& call) {
+  const auto status = std::make_shared<Status>();
+  scans_.Run(
+      [call, view = context_.store.view(), status] {
+        *status = FillPage(*view, call->request(), call->response());
+      },
+      [this, call, status] {
+        context_.admission.Leave(BytesOf(*call));
+        if (!status->ok()) return call->Fail(PageFailure(*status, call->request().read()));
+        call->response().mutable_header()->set_node(context_.replica().self().node.value());
+        call->Finish();
+      });
 }
 
 }  // namespace decree::rpc

@@ -11,6 +11,7 @@
 #include "rpc/event_loop.h"
 #include "rpc/kv_messages.h"
 #include "rpc/kv_requests.h"
+#include "rpc/scan_thread.h"
 #include "rpc/unary_call.h"
 
 namespace decree::rpc {
@@ -32,23 +33,30 @@ class KvService {
   uint64_t stale_reads() const { return stale_reads_; }
 
  private:
+  using GetCall = UnaryCall<v1::GetRequest, v1::GetResponse>;
+  using RangeCall = UnaryCall<v1::RangeRequest, v1::RangeResponse>;
+  using OutcomeCall = UnaryCall<v1::OutcomeRequest, v1::OutcomeResponse>;
+
   template <typename Method>
   auto MakeWriteMethod(v1::KV::AsyncService& service);
   template <typename Method>
   void OnWrite(std::shared_ptr<UnaryCall<typename Method::Request, typename Method::Response>> call);
-  void OnGet(std::shared_ptr<UnaryCall<v1::GetRequest, v1::GetResponse>> call);
-  void AnswerGet(UnaryCall<v1::GetRequest, v1::GetResponse>& call);
-  void OnOutcome(std::shared_ptr<UnaryCall<v1::OutcomeRequest, v1::OutcomeResponse>> call);
-  void AnswerOutcome(UnaryCall<v1::OutcomeRequest, v1::OutcomeResponse>& call);
+  template <typename Call>
+  void OnRead(std::shared_ptr<Call> call, void (KvService::*answer)(const std::shared_ptr<Call>&));
+  void AnswerGet(const std::shared_ptr<GetCall>& call);
+  void AnswerRange(const std::shared_ptr<RangeCall>& call);
+  void OnOutcome(std::shared_ptr<OutcomeCall> call);
+  void AnswerOutcome(const std::shared_ptr<OutcomeCall>& call);
   void FillHeader(v1::ResponseHeader& header) const;
   // Answers the call, which was let in, once the store is fresh enough.
   template <typename Call>
   void ReadThenAnswer(std::shared_ptr<Call> call, Duration time_left, bool may_ask,
-                      void (KvService::*answer)(Call&));
+                      void (KvService::*answer)(const std::shared_ptr<Call>&));
 
   KvContext context_;
   UnaryMethod<v1::PutRequest, v1::PutResponse> put_;
   UnaryMethod<v1::GetRequest, v1::GetResponse> get_;
+  UnaryMethod<v1::RangeRequest, v1::RangeResponse> range_;
   UnaryMethod<v1::DeleteRequest, v1::DeleteResponse> delete_;
   UnaryMethod<v1::CompareAndSwapRequest, v1::CompareAndSwapResponse> swap_;
   UnaryMethod<v1::OpenSessionRequest, v1::OpenSessionResponse> open_session_;
@@ -57,6 +65,7 @@ class KvService {
   uint64_t leadership_changes_ = 0;
   uint64_t stale_reads_ = 0;
   Timer forward_timer_;
+  ScanThread scans_;
 };
 
 }  // namespace decree::rpc

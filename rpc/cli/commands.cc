@@ -15,6 +15,8 @@
 
 #include "absl/strings/escaping.h"
 
+#include "rpc/cli/line_format.h"
+
 namespace decree::rpc::cli {
 namespace {
 
@@ -86,9 +88,9 @@ void PrintGet(const Output& output, const std::string& key, const v1::GetRespons
     if (response.found()) object["kv"] = ToJson(response.kv());
     Print(object);
   } else if (!response.found()) {
-    std::cerr << "decree: no such key" << (as_line ? ": " + key : "") << '\n';
+    std::cerr << "decree: no such key" << (as_line ? ": " + Escape(key) : "") << '\n';
   } else if (as_line) {
-    std::cout << key << '\t' << response.kv().value() << '\n';
+    std::cout << MakeLine(key, response.kv().value()) << '\n';
   } else {
     PrintValue(response.kv().value());
   }

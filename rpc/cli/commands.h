@@ -18,7 +18,7 @@ struct Output {
 std::string ReadValue(const std::string& argument);
 
 int Put(Client& client, const Output& output, const std::string& key, std::string value);
-// One key: its value, byte by byte. Several: a line KEY<TAB>VALUE for each, as `import` takes them.
+// One key: its value, byte by byte. Several: a line for each, as `import` takes them (line_format.h).
 int Get(Client& client, const Output& output, const std::vector<std::string>& keys,
         v1::ReadMode read);
 int Delete(Client& client, const Output& output, const std::string& key);

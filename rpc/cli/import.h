@@ -1,6 +1,7 @@
 #pragma once
 // `decree import`: puts every line of a file, with many requests in flight.
 
+#include <cstdint>
 #include <istream>
 
 #include "rpc/cli/commands.h"
@@ -8,8 +9,15 @@
 
 namespace decree::rpc::cli {
 
-// Lines are KEY<TAB>VALUE; the value is the rest of the line. Stops at the first line that is none, or
-// whose put fails, and says which. A progress bar on a terminal; `bytes_total` 0: not known.
-int Import(Client& client, const Output& output, std::istream& in, uint64_t bytes_total);
+struct ImportRequest {
+  std::string file;  // for what is said; "-": standard input
+  uint64_t bytes_total = 0;  // 0: not known
+  uint64_t from_line = 1;
+};
+
+// Lines are as in line_format.h; what `export` writes around them is checked. Stops at the first line that is
+// none, or whose put fails, or when the user interrupts it, and says from which line to go on: all before it
+// are in the store.
+int Import(Client& client, const Output& output, std::istream& in, const ImportRequest& request);
 
 }  // namespace decree::rpc::cli

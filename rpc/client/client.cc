@@ -55,6 +55,12 @@ Status ClientOptions::Validate() const {
   return OkStatus();
 }
 
+std::string PrefixEnd(std::string prefix) {
+  while (prefix.ends_with('\xff')) prefix.pop_back();
+  if (!prefix.empty()) ++prefix.back();
+  return prefix;
+}
+
 StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
   RETURN_IF_ERROR(options.Validate());
   return std::unique_ptr<Client>(new Client(std::move(options)));
@@ -75,6 +81,11 @@ void Client::Put(v1::PutRequest request, Callback<v1::PutResponse> done) {
 void Client::Get(v1::GetRequest request, Callback<v1::GetResponse> done) {
   const Kind kind = KindOf(request.read());
   core_->Start<GetCall>(kind, std::move(request), std::move(done));
+}
+
+void Client::Range(v1::RangeRequest request, Callback<v1::RangeResponse> done) {
+  const Kind kind = KindOf(request.read());
+  core_->Start<RangeCall>(kind, std::move(request), std::move(done));
 }
 
 void Client::Delete(v1::DeleteRequest request, Callback<v1::DeleteResponse> done) {
@@ -126,6 +137,12 @@ StatusOr<v1::GetResponse> Client::Get(std::string key, v1::ReadMode read) {
   request.set_read(read);
   return Await<v1::GetResponse>(
       *core_, [&](Callback<v1::GetResponse> done) { Get(std::move(request), std::move(done)); });
+}
+
+StatusOr<v1::RangeResponse> Client::Range(v1::RangeRequest request) {
+  return Await<v1::RangeResponse>(*core_, [&](Callback<v1::RangeResponse> done) {
+    Range(std::move(request), std::move(done));
+  });
 }
 
 StatusOr<v1::DeleteResponse> Client::Delete(std::string key) {

@@ -111,6 +111,12 @@ struct GetCall : KvMethod<v1::GetRequest, v1::GetResponse, &v1::KV::Stub::Prepar
     request.set_no_forwarding(header.no_forwarding());
   }
 };
+struct RangeCall : KvMethod<v1::RangeRequest, v1::RangeResponse, &v1::KV::Stub::PrepareAsyncRange> {
+  static constexpr char kName[] = "range";
+  static void SetHeader(const v1::RequestHeader& header, v1::RangeRequest& request) {
+    request.set_no_forwarding(header.no_forwarding());
+  }
+};
 struct OpenSessionCall : KvMethod<v1::OpenSessionRequest, v1::OpenSessionResponse,
                                   &v1::KV::Stub::PrepareAsyncOpenSession> {
   static constexpr char kName[] = "open a session";

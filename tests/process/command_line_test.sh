@@ -50,15 +50,75 @@ expect 4 decree cas colour red --expect x --json && says '"swapped":false'
 expect 0 decree status --json && says '"role":"leader"'
 expect 1 decree put "" x --json && says '"may_have_happened":false'
 
-# ---- Import ----
-for ((i = 0; i < 2000; i++)); do printf 'key%d\tvalue %d\twith a tab\n' $i $i; done >"$work/lines"
+# ---- Import and export ----
+for ((i = 10000; i < 12000; i++)); do printf 'key%d\tvalue %d\\twith\\\\\\x01\\n escapes\n' $i $i; done >"$work/lines"
 expect 0 decree import "$work/lines" && says "imported 2000 keys"
 cut -f1 "$work/lines" | xargs timeout 30 "$DECREE_BIN/decree" get | cmp - "$work/lines" ||
   fail "what was imported does not come back"
-printf 'a\t1\nno tab\n' >"$work/lines"
-expect 1 decree import "$work/lines" && says "line 2" && says "1 lines were imported"
+expect 0 decree export "$work/keys" --prefix key && says "exported 2000 keys"
+grep -v '^#' "$work/keys" | cmp - "$work/lines" || fail "what was exported is not what was imported"
+[ "$(tail -n 1 "$work/keys")" = "# end of export, keys: 2000" ] || fail "the export has no end"
+revision=$(sed -n '1s/.*revision \([0-9]*\),.*/\1/p' "$work/keys")
+expect 0 decree import "$work/keys" && says "imported 2000 keys"
+# As it was before that.
+expect 0 decree export - --prefix key --revision "$revision" && cmp "$work/out" "$work/keys"
+expect 1 decree export - --revision 1000000 && says "is not made yet"
+# A part is gone on with, behind its last whole line, at its revision; not with that of another export.
+expect 0 decree del key10999
+expect 0 decree put key10500 changed
+head -n 1000 "$work/keys" >"$work/again.part"
+printf 'key10999\tcut of' >>"$work/again.part"
+expect 1 decree export "$work/again" && says 'left of another export: revision [0-9]*, prefix "key"'
+expect 1 decree export "$work/again" --prefix key --revision 1 && says "left of another export"
+expect 0 decree export "$work/again" --prefix key && says "behind 999 keys" && says "exported 2000 keys"
+cmp "$work/again" "$work/keys" || fail "an export that was gone on with differs"
+[ ! -e "$work/again.part" ] || fail "the part is still there"
+expect 0 decree export "$work/again" --prefix key --json --read stale && says '"exported":1999'
+expect 1 decree export "$work/absent/keys" && says "absent/keys.part cannot be opened"
+# One that was cut off is not taken for a whole one.
+head -n -1 "$work/keys" >"$work/cut"
+expect 1 decree import "$work/cut" && says "it was cut off"
+sed 5d "$work/keys" >"$work/cut"
+expect 1 decree import "$work/cut" && says "had 2000 keys, and the file has 1999"
+# What was interrupted goes on from the line that is named.
+printf 'a\t1\n# a note\nno tab\nc\t3\n' >"$work/lines"
+expect 1 decree import "$work/lines" && says "line 3" && says "1 keys were imported" && says "--from-line 3"
+sed -i 's/no tab/b\t2/' "$work/lines"
+expect 0 decree import "$work/lines" --from-line 3 && says "imported 2 keys"
+expect 0 decree get b && [ "$(cat "$work/out")" = 2 ]
 expect 1 decree import "$work/absent" && says "cannot be read"
 expect 0 decree import - <<<$'b\t2'
+mkfifo "$work/pipe"
+"$DECREE_BIN/decree" import - <"$work/pipe" >"$work/import.out" 2>"$work/import.err" &
+importing=$!
+exec 9>"$work/pipe"
+printf 'd\t1\n' >&9
+until decree get d >/dev/null 2>&1; do sleep 0.05; done
+kill -INT "$importing"
+# It sees the signal when the next line comes; which line that is is a matter of chance.
+trap '' PIPE
+while kill -0 "$importing" 2>/dev/null; do
+  printf 'd\t1\n' >&9 2>/dev/null || true
+  sleep 0.05
+done
+exec 9>&-
+trap - PIPE
+! wait "$importing" || fail "an interrupted import ended with 0"
+cp "$work/import.out" "$work/out" && cp "$work/import.err" "$work/err"
+imported=$(sed 's/.*(\([0-9]*\) keys were imported.*/\1/' "$work/err")
+says "interrupted" && says "import - --from-line $((imported + 1)))"
+
+# ---- Every example of every --help is a command that there is ----
+cd "$work"
+for command in put get del cas export import leader outcome status; do
+  "$DECREE_BIN/decree" "$command" --help | sed '1,/^Examples:/d; s/^  //' >"$work/examples"
+  [ -s "$work/examples" ] || fail "$command --help has no examples"
+  while read -r example; do
+    got=0
+    PATH=$DECREE_BIN:$PATH timeout 2 bash -c "$example" >"$work/out" 2>"$work/err" </dev/null || got=$?
+    [ "$got" -ne 2 ] || { cat "$work/err"; fail "$example is refused"; }
+  done <"$work/examples"
+done
 
 # ---- Leader and outcome ----
 expect 0 decree leader transfer --timeout 15 && says " leads"

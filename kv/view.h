@@ -1,0 +1,72 @@
+#pragma once
+// The state after some slot, to be read while later ones are applied.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "decree/v1/kv.pb.h"
+#include "decree/v1/log.pb.h"
+#include "kv/key_record.h"
+#include "kv/range_scan.h"
+#include "kv/store.h"
+#include "paxos/base/ids.h"
+#include "paxos/base/state_machine.h"
+#include "paxos/base/status.h"
+
+namespace decree::kv {
+
+// What there is one of, beside the keys.
+struct State {
+  paxos::Slot applied;
+  paxos::LogTime log_time;
+  uint64_t revision = 1;  // of the last write; the empty store is at 1
+  uint64_t epoch = 1;     // raised when the store is restored from a backup
+  uint64_t digest = 0;    // of all effects and outcomes so far
+
+  friend bool operator==(const State&, const State&) = default;
+};
+
+// What is known of a session's request.
+struct RequestFate {
+  enum class Kind {
+    kUnknownSession,  // never was, was closed, or has expired
+    kBelowFloor,      // the client has said that it has the answer
+    kNotYet,          // it was not carried out, but a copy of it may be under way
+    kEnded,           // here is the answer; a refusal if the request was settled
+  };
+  Kind kind = Kind::kNotYet;
+  v1::CommandResult answer;
+};
+
+// Safe from any thread. Must not outlive the store.
+class View {
+ public:
+  View(const State& state, std::unique_ptr<const Store::Snapshot> snapshot)
+      : state_(state), snapshot_(std::move(snapshot)) {}
+
+  const State& state() const { return state_; }
+  // Nothing if there is no such key.
+  std::optional<KeyRecord> Get(std::string_view key) const;
+  // As it was at that revision. kOutOfRange: there is no such revision yet.
+  StatusOr<std::optional<KeyRecord>> GetAt(std::string_view key, uint64_t revision) const;
+  // As ScanRange (range_scan.h). kOutOfRange: there is no such revision yet.
+  StatusOr<std::optional<std::string>> Scan(const KeyRange& range, uint64_t revision,
+                                            const RangeVisitor& visit) const;
+  // What has become of a session's request.
+  RequestFate FateOf(uint64_t session, uint64_t number) const;
+
+ private:
+  Status CheckRevision(uint64_t revision) const;
+
+  const State state_;
+  const std::unique_ptr<const Store::Snapshot> snapshot_;
+};
+
+// The record as clients see it.
+v1::KeyValue ToKeyValue(std::string_view key, const KeyRecord& record);
+
+}  // namespace decree::kv

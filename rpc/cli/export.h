@@ -1,0 +1,24 @@
+#pragma once
+// `decree export`: all keys, or those with a prefix, as they were at one revision, into a file that
+// `decree import` takes.
+
+#include <cstdint>
+#include <string>
+
+#include "rpc/cli/commands.h"
+#include "rpc/client.h"
+
+namespace decree::rpc::cli {
+
+struct ExportRequest {
+  std::string file;  // "-": standard output
+  std::string prefix;
+  uint64_t revision = 0;  // 0: the newest
+  v1::ReadMode read = v1::READ_MODE_LINEARIZABLE;
+};
+
+// Writes FILE.part, which becomes FILE in the end. What an export that was interrupted has left there is gone
+// on with, at its revision.
+int Export(Client& client, const Output& output, const ExportRequest& request);
+
+}  // namespace decree::rpc::cli
