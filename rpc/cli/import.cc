@@ -98,7 +98,8 @@ class Importer {
   // Ends at the first line that cannot be sent; `line_` is its number.
   decree::Status PutLines() {
     for (std::string text; ++line_, std::getline(in_, text);) {
-      if (was_interrupted != 0) return absl::CancelledError("interrupted");
+      // Checked first: an interrupted read looks like the end of the file, or of the line.
+      if (was_interrupted != 0) break;
       bytes_ += text.size() + 1;
       if (IsRemark(text)) {
         has_header_ = has_header_ || ParseHeaderLine(text).has_value();
@@ -113,6 +114,7 @@ class Importer {
       StartPut(*std::move(key_and_value));
       progress_.Update(line_, bytes_, false);
     }
+    if (was_interrupted != 0) return absl::CancelledError("interrupted");
     if (in_.bad()) return absl::UnavailableError(StrCat("line ", line_, ": cannot be read"));
     return CheckWhole();
   }

@@ -103,7 +103,7 @@ while kill -0 "$importing" 2>/dev/null; do
 done
 exec 9>&-
 trap - PIPE
-! wait "$importing" || fail "an interrupted import ended with 0"
+wait "$importing" && { cat "$work"/import.*; fail "an interrupted import ended with 0"; }
 cp "$work/import.out" "$work/out" && cp "$work/import.err" "$work/err"
 imported=$(sed 's/.*(\([0-9]*\) keys were imported.*/\1/' "$work/err")
 says "interrupted" && says "import - --from-line $((imported + 1)))"
