@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "kv/record_reader.h"
+
 namespace decree::kv {
 namespace {
 
@@ -16,8 +18,9 @@ void DeleteHead(const leveldb::Slice&, void* value) { delete static_cast<Head*>(
 }  // namespace
 
 Head ReadHead(const Store& store, std::string_view key) {
-  const std::optional<std::string> bytes = store.Get(HeadKey(key));
-  return bytes.has_value() ? std::make_shared<const KeyRecord>(RequireKeyRecord(*bytes)) : nullptr;
+  const std::optional<KeyCounters> counters = ReadCounters(store, key);
+  if (!counters.has_value()) return nullptr;
+  return std::make_shared<const KeyRecord>(ReadChange(store, key, counters->modified));
 }
 
 HeadCache::HeadCache(size_t bytes) : cache_(leveldb::NewLRUCache(bytes)) {}

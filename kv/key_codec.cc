@@ -9,6 +9,7 @@ namespace {
 
 enum class Kind : char {
   kAnswer = 'a',
+  kChange = 'r',
   kHead = 'h',
   kHistory = 'v',
   kMeta = 'm',
@@ -72,6 +73,13 @@ std::string HeadsEnd() { return EndOf(Kind::kHead); }
 std::string_view KeyOfHead(std::string_view head_key) {
   CHECK_GE(head_key.size(), kPrefixBytes);
   return head_key.substr(kPrefixBytes);
+}
+
+std::string ChangeKey(Revision revision) {
+  std::string out = Prefix(Kind::kChange, kRevisionBytes);
+  PutOrdered(out, revision.main);
+  PutOrdered(out, revision.sub);
+  return out;
 }
 
 std::string HistoryKey(std::string_view key, Revision revision) {

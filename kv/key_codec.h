@@ -19,12 +19,14 @@ struct Revision {
   friend auto operator<=>(const Revision&, const Revision&) = default;
 };
 
-// What a client's key holds now, and behind the last of them.
+// The counters of what a client's key holds now, and behind the last of them.
 std::string HeadKey(std::string_view key);
 std::string HeadsEnd();
 // The client's key of a key made by HeadKey; a part of it.
 std::string_view KeyOfHead(std::string_view head_key);
-// What it held from this revision on, until it was changed. Newer ones come first.
+// What a revision has changed, in the order of the revisions.
+std::string ChangeKey(Revision revision);
+// That the key was changed by this revision, and again since. Newer ones come first.
 std::string HistoryKey(std::string_view key, Revision revision);
 // Just behind the oldest history of the key, and behind that of all keys.
 std::string HistoryEnd(std::string_view key);

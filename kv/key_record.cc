@@ -7,42 +7,83 @@
 #include "paxos/base/byte_reader.h"
 
 namespace decree::kv {
+namespace {
 
-std::string EncodeKeyRecord(const KeyRecord& record) {
-  constexpr size_t kFixedBytes = 1 + 8 + 8 + 4 + 8 + 8;
+// About; they are written as short as they are.
+constexpr size_t kCountersBytes = 16;
+
+void PutCounters(std::string& out, const KeyCounters& counters) {
+  PutVarint(out, counters.create_revision);
+  PutVarint(out, counters.modified.main);
+  PutVarint(out, counters.modified.sub);
+  PutVarint(out, counters.version);
+  PutVarint(out, counters.lease);
+}
+
+KeyCounters ReadCounters(ByteReader& reader) {
+  KeyCounters counters;
+  counters.create_revision = reader.Varint();
+  counters.modified.main = reader.Varint();
+  counters.modified.sub = static_cast<uint32_t>(reader.Varint());
+  counters.version = reader.Varint();
+  counters.lease = reader.Varint();
+  return counters;
+}
+
+}  // namespace
+
+std::string EncodeKeyCounters(const KeyCounters& counters) {
   std::string out;
-  out.reserve(kFixedBytes + record.value.size());
+  out.reserve(kCountersBytes);
+  PutCounters(out, counters);
+  return out;
+}
+
+std::string EncodeKeyChange(std::string_view key, const KeyRecord& record) {
+  std::string out;
+  out.reserve(1 + kCountersBytes + sizeof(uint32_t) + key.size() + record.value.size());
   PutU8(out, record.deleted ? 1 : 0);
-  PutU64(out, record.create_revision);
-  PutU64(out, record.modified.main);
-  PutU32(out, record.modified.sub);
-  PutU64(out, record.version);
-  PutU64(out, record.lease);
+  PutCounters(out, record.counters);
+  PutString(out, key);
   out.append(record.value);
   return out;
 }
 
-StatusOr<KeyRecord> DecodeKeyRecord(std::string_view bytes) {
+StatusOr<KeyCounters> DecodeKeyCounters(std::string_view bytes) {
   ByteReader reader(bytes);
-  KeyRecord record;
-  const uint8_t deleted = reader.U8();
-  record.deleted = deleted != 0;
-  record.create_revision = reader.U64();
-  record.modified.main = reader.U64();
-  record.modified.sub = reader.U32();
-  record.version = reader.U64();
-  record.lease = reader.U64();
-  record.value = std::string(reader.rest());
-  if (!reader.ok() || deleted > 1) {
-    return absl::DataLossError(StrCat("a key's record of ", bytes.size(), " bytes is malformed"));
+  const KeyCounters counters = ReadCounters(reader);
+  if (!reader.AtEnd()) {
+    return absl::DataLossError(StrCat("a key's head of ", bytes.size(), " bytes is malformed"));
   }
-  return record;
+  return counters;
 }
 
-KeyRecord RequireKeyRecord(std::string_view bytes) {
-  StatusOr<KeyRecord> record = DecodeKeyRecord(bytes);
-  CHECK(record.ok()) << record.status();
-  return *std::move(record);
+StatusOr<KeyChange> DecodeKeyChange(std::string_view bytes) {
+  ByteReader reader(bytes);
+  KeyChange change;
+  const uint8_t deleted = reader.U8();
+  change.record.deleted = deleted != 0;
+  change.record.counters = ReadCounters(reader);
+  change.key = std::string(reader.String());
+  change.record.value = std::string(reader.rest());
+  if (!reader.ok() || deleted > 1) {
+    return absl::DataLossError(StrCat("a change of ", bytes.size(), " bytes is malformed"));
+  }
+  return change;
+}
+
+KeyCounters RequireKeyCounters(std::string_view bytes) {
+  const StatusOr<KeyCounters> counters = DecodeKeyCounters(bytes);
+  CHECK(counters.ok()) << counters.status();
+  return *counters;
+}
+
+KeyRecord RequireChangeOf(std::string_view key, std::string_view bytes) {
+  StatusOr<KeyChange> change = DecodeKeyChange(bytes);
+  CHECK(change.ok()) << change.status();
+  CHECK(change->key == key) << "revision " << change->record.counters.modified.main
+                            << " is one of another key than the store says";
+  return std::move(change->record);
 }
 
 }  // namespace decree::kv

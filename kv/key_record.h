@@ -1,5 +1,8 @@
 #pragma once
 // What the store keeps of a key at one revision: the value and its counters, or that it was deleted.
+//
+// A change has it all, and the key. The head of a key has the counters alone, so that what is written again and
+// again while LevelDB merges its files is small, however large the values are.
 
 #include <cstdint>
 #include <string>
@@ -10,21 +13,36 @@
 
 namespace decree::kv {
 
+struct KeyCounters {
+  uint64_t create_revision = 0;  // that made the key, after it was absent
+  Revision modified;             // that made this record
+  uint64_t version = 0;          // how many times it was set since it was made
+  uint64_t lease = 0;            // that it is bound to; 0: none
+
+  friend bool operator==(const KeyCounters&, const KeyCounters&) = default;
+};
+
 struct KeyRecord {
-  bool deleted = false;           // then only `modified` means anything
-  uint64_t create_revision = 0;   // that made the key, after it was absent
-  Revision modified;              // that made this record
-  uint64_t version = 0;           // how many times it was set since it was made
-  uint64_t lease = 0;             // that it is bound to; 0: none
+  KeyCounters counters;
+  bool deleted = false;  // then only `modified` means anything
   std::string value;
 
   friend bool operator==(const KeyRecord&, const KeyRecord&) = default;
 };
 
-std::string EncodeKeyRecord(const KeyRecord& record);
-// kDataLoss: these are not bytes that EncodeKeyRecord made.
-StatusOr<KeyRecord> DecodeKeyRecord(std::string_view bytes);
-// The same of what the store holds; what cannot be decoded ends the process.
-KeyRecord RequireKeyRecord(std::string_view bytes);
+// A record, and whose it is.
+struct KeyChange {
+  std::string key;
+  KeyRecord record;
+};
+
+std::string EncodeKeyCounters(const KeyCounters& counters);
+std::string EncodeKeyChange(std::string_view key, const KeyRecord& record);
+// kDataLoss: these are not bytes that were encoded so.
+StatusOr<KeyCounters> DecodeKeyCounters(std::string_view bytes);
+StatusOr<KeyChange> DecodeKeyChange(std::string_view bytes);
+// The same of what the store holds; what cannot be decoded, or is another key's, ends the process.
+KeyCounters RequireKeyCounters(std::string_view bytes);
+KeyRecord RequireChangeOf(std::string_view key, std::string_view bytes);
 
 }  // namespace decree::kv

@@ -4,32 +4,50 @@
 
 #include <glog/logging.h>
 
+#include "kv/record_reader.h"
 #include "paxos/base/checksum.h"
 
 namespace decree::kv {
 
-Head Overlay::HeadOf(const std::string& key) {
+Overlay::Seen& Overlay::See(const std::string& key) {
   const auto [found, is_new] = heads_.try_emplace(key);
   Seen& seen = found->second;
-  if (!is_new) return seen.head;
+  if (!is_new) return seen;
+  seen.is_cached = true;
   seen.head = cache_.Find(key);
-  seen.is_cached = seen.head != nullptr;
-  if (!seen.is_cached) seen.head = ReadHead(store_, key);
+  seen.counters = seen.head != nullptr ? seen.head->counters : ReadCounters(store_, key);
+  return seen;
+}
+
+const std::optional<KeyCounters>& Overlay::CountersOf(const std::string& key) {
+  return See(key).counters;
+}
+
+Head Overlay::HeadOf(const std::string& key) {
+  Seen& seen = See(key);
+  if (seen.counters.has_value() && seen.head == nullptr) {
+    seen.head = std::make_shared<const KeyRecord>(ReadChange(store_, key, seen.counters->modified));
+    seen.is_cached = false;
+  }
   return seen.head;
 }
 
-void Overlay::SetHead(const std::string& key, KeyRecord record) {
-  Put(HeadKey(key), EncodeKeyRecord(record));
-  heads_[key] = {.head = std::make_shared<const KeyRecord>(std::move(record)), .is_cached = false};
-}
-
-void Overlay::RemoveHead(const std::string& key) {
-  Remove(HeadKey(key));
-  heads_[key] = {};
-}
-
-void Overlay::AddHistory(const std::string& key, const KeyRecord& record) {
-  Put(HistoryKey(key, record.modified), EncodeKeyRecord(record));
+void Overlay::Change(const std::string& key, KeyRecord record) {
+  Seen& seen = See(key);
+  const Revision revision = record.counters.modified;
+  Put(ChangeKey(revision), EncodeKeyChange(key, record));
+  if (seen.counters.has_value()) Put(HistoryKey(key, seen.counters->modified), "");
+  seen.is_cached = false;
+  if (record.deleted) {
+    Put(HistoryKey(key, revision), "");
+    Remove(HeadKey(key));
+    seen.counters.reset();
+    seen.head.reset();
+  } else {
+    Put(HeadKey(key), EncodeKeyCounters(record.counters));
+    seen.counters = record.counters;
+    seen.head = std::make_shared<const KeyRecord>(std::move(record));
+  }
 }
 
 void Overlay::Put(const std::string& key, const std::string& value) {

@@ -6,6 +6,7 @@
 // done the same.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -24,11 +25,13 @@ class Overlay {
   Overlay(Store& store, HeadCache& cache, uint64_t digest)
       : store_(store), cache_(cache), digest_(digest) {}
 
-  // What the key holds now; null if there is no such key.
+  // Of what the key holds now; nothing if there is no such key. Lasts until the key is changed.
+  const std::optional<KeyCounters>& CountersOf(const std::string& key);
+  // What the key holds now, with its value; null if there is no such key.
   Head HeadOf(const std::string& key);
-  void SetHead(const std::string& key, KeyRecord record);
-  void RemoveHead(const std::string& key);
-  void AddHistory(const std::string& key, const KeyRecord& record);
+  // The key's newest change; one that is `deleted` leaves no such key. What it held before is in the history
+  // from now on.
+  void Change(const std::string& key, KeyRecord record);
 
   // ---- Of sessions (sessions.h) ----
 
@@ -57,11 +60,14 @@ class Overlay {
   void Put(const std::string& key, const std::string& value);
   void Remove(const std::string& key);
 
-  // A head that was read or changed.
+  // What a key holds, as it was read or changed.
   struct Seen {
-    Head head;
-    bool is_cached = false;
+    std::optional<KeyCounters> counters;
+    Head head;               // null also if the value was not needed so far
+    bool is_cached = false;  // the cache has `head`, or needs not have it
   };
+
+  Seen& See(const std::string& key);
 
   Store& store_;
   HeadCache& cache_;

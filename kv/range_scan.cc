@@ -1,8 +1,7 @@
 #include "kv/range_scan.h"
 
-#include <algorithm>
-
 #include "kv/key_codec.h"
+#include "kv/record_reader.h"
 
 namespace decree::kv {
 namespace {
@@ -10,11 +9,23 @@ namespace {
 // Of a key: behind all changes that a revision may have made.
 constexpr uint32_t kLastSub = UINT32_MAX;
 
+// Reads changes without a trace in the block cache: whoever reads all of them must not push out what others
+// read often.
+class ChangeSource {
+ public:
+  explicit ChangeSource(const Store::Snapshot& snapshot) : snapshot_(snapshot) {}
+  std::optional<std::string> Get(std::string_view key) const { return snapshot_.GetUncached(key); }
+
+ private:
+  const Store::Snapshot& snapshot_;
+};
+
 class RangeScan {
  public:
   RangeScan(const Store::Snapshot& snapshot, const KeyRange& range, uint64_t revision)
       : range_(range),
         revision_(revision),
+        changes_(snapshot),
         heads_(snapshot.NewCursor()),
         history_(snapshot.NewCursor()) {
     heads_.Seek(HeadKey(range.first));
@@ -52,16 +63,23 @@ class RangeScan {
 
   // What the key held at the revision; moves within its history.
   std::optional<KeyRecord> RecordThen() {
+    const std::optional<Revision> changed = ChangedThen();
+    if (!changed.has_value()) return std::nullopt;
+    KeyRecord record = ReadChange(changes_, *key_, *changed);
+    if (record.deleted) return std::nullopt;
+    return record;
+  }
+
+  // The key's last change by then.
+  std::optional<Revision> ChangedThen() {
     if (has_head_) {
-      KeyRecord head = RequireKeyRecord(heads_.value());
-      if (head.modified.main <= revision_) return head;
+      const KeyCounters counters = RequireKeyCounters(heads_.value());
+      if (counters.modified.main <= revision_) return counters.modified;
     }
     if (!has_history_) return std::nullopt;
     history_.Seek(HistoryKey(*key_, {.main = revision_, .sub = kLastSub}));
     if (!history_.valid() || history_.key() >= HistoryEnd(*key_)) return std::nullopt;
-    KeyRecord record = RequireKeyRecord(history_.value());
-    if (record.deleted) return std::nullopt;
-    return record;
+    return RevisionOf(history_.key());
   }
 
   void Pass() {
@@ -71,6 +89,7 @@ class RangeScan {
 
   const KeyRange& range_;
   const uint64_t revision_;
+  const ChangeSource changes_;
   const std::string heads_end_ = HeadsEnd();
   const std::string histories_end_ = HistoriesEnd();
   Store::Cursor heads_;

@@ -1,8 +1,8 @@
 #pragma once
 // Walks over a range of keys as they were at one revision.
 //
-// The heads have what every key holds now, the history what keys held before, those too that are deleted
-// now. Both are in the order of the keys, so one pass over the two side by side meets every key once.
+// The heads have the keys that there are now, the history all that were changed before, those too that are
+// deleted now. Both are in the order of the keys, so one pass over the two side by side meets every key once.
 
 #include <cstddef>
 #include <cstdint>

@@ -11,7 +11,7 @@
 namespace decree::kv {
 namespace {
 
-constexpr uint8_t kStateFormat = 1;
+constexpr uint8_t kStateFormat = 2;
 // While many slots are applied at once, what is written at once is about this much at most.
 constexpr size_t kBatchBytes = 4 << 20;
 // A session's id is its place in the log: the slot, and in the lowest bits the index within it.
@@ -35,6 +35,11 @@ StatusOr<State> DecodeState(std::string_view bytes) {
     return absl::FailedPreconditionError(StrCat("the store has format ", format,
                                                 ", the newest that this program reads is ",
                                                 kStateFormat, "; start a newer decreed"));
+  }
+  if (reader.ok() && format < kStateFormat) {
+    return absl::FailedPreconditionError(
+        StrCat("the store has format ", format, ", which this program does not read any more; move "
+               "that directory away, and the node rebuilds it from its log"));
   }
   State state;
   state.applied = paxos::Slot(reader.U64());
@@ -66,9 +71,9 @@ bool IsAsExpected(const v1::CompareAndSwapOperation& swap, const Head& head) {
     case v1::CompareAndSwapOperation::kExpectedValue:
       return head->value == swap.expected_value();
     case v1::CompareAndSwapOperation::kExpectedVersion:
-      return head->version == swap.expected_version();
+      return head->counters.version == swap.expected_version();
     case v1::CompareAndSwapOperation::kExpectedModRevision:
-      return head->modified.main == swap.expected_mod_revision();
+      return head->counters.modified.main == swap.expected_mod_revision();
     default:
       return false;
   }
@@ -271,24 +276,23 @@ void StateMachine::Settle(const v1::Command& command, Overlay& overlay,
 // ---- Keys ----
 
 void StateMachine::Put(const v1::PutOperation& put, Overlay& overlay, v1::CommandResult& result) {
-  if (const Head head = overlay.HeadOf(put.key())) {
-    result.set_found(true);
-    if (put.return_previous()) *result.mutable_previous() = ToKeyValue(put.key(), *head);
+  result.set_found(overlay.CountersOf(put.key()).has_value());
+  if (result.found() && put.return_previous()) {
+    *result.mutable_previous() = ToKeyValue(put.key(), *overlay.HeadOf(put.key()));
   }
   Set(put.key(), put.value(), overlay, result);
 }
 
 void StateMachine::Delete(const v1::DeleteOperation& del, Overlay& overlay,
                           v1::CommandResult& result) {
-  const Head head = overlay.HeadOf(del.key());
-  if (head == nullptr) return;  // Changes nothing, so it takes no revision.
+  if (!overlay.CountersOf(del.key()).has_value()) return;  // Changes nothing, so it takes no revision.
   result.set_found(true);
   result.set_changed(true);
-  if (del.return_previous()) *result.mutable_previous() = ToKeyValue(del.key(), *head);
-  overlay.AddHistory(del.key(), *head);
+  if (del.return_previous()) {
+    *result.mutable_previous() = ToKeyValue(del.key(), *overlay.HeadOf(del.key()));
+  }
   ++state_.revision;
-  overlay.AddHistory(del.key(), {.deleted = true, .modified = {.main = state_.revision}});
-  overlay.RemoveHead(del.key());
+  overlay.Change(del.key(), {.counters = {.modified = {.main = state_.revision}}, .deleted = true});
 }
 
 void StateMachine::CompareAndSwap(const v1::CompareAndSwapOperation& swap, Overlay& overlay,
@@ -304,18 +308,16 @@ void StateMachine::CompareAndSwap(const v1::CompareAndSwapOperation& swap, Overl
 void StateMachine::Set(const std::string& key, const std::string& value, Overlay& overlay,
                        v1::CommandResult& result) {
   ++state_.revision;
-  KeyRecord record{.create_revision = state_.revision,
-                   .modified = {.main = state_.revision},
-                   .version = 1,
-                   .value = value};
-  if (const Head head = overlay.HeadOf(key)) {
-    record.create_revision = head->create_revision;
-    record.version = head->version + 1;
-    overlay.AddHistory(key, *head);
+  KeyCounters counters{.create_revision = state_.revision,
+                       .modified = {.main = state_.revision},
+                       .version = 1};
+  if (const std::optional<KeyCounters>& before = overlay.CountersOf(key)) {
+    counters.create_revision = before->create_revision;
+    counters.version = before->version + 1;
   }
   result.set_changed(true);
-  result.set_version(record.version);
-  overlay.SetHead(key, std::move(record));
+  result.set_version(counters.version);
+  overlay.Change(key, {.counters = counters, .value = value});
 }
 
 }  // namespace decree::kv

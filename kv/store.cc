@@ -38,10 +38,16 @@ void Require(const leveldb::Status& status, const char* operation) {
   }
 }
 
-std::optional<std::string> GetFrom(leveldb::DB& db, const leveldb::Snapshot* snapshot,
+leveldb::ReadOptions ReadUncached(const leveldb::Snapshot* snapshot) {
+  leveldb::ReadOptions options = ReadFrom(snapshot);
+  options.fill_cache = false;
+  return options;
+}
+
+std::optional<std::string> GetFrom(leveldb::DB& db, const leveldb::ReadOptions& options,
                                    std::string_view key) {
   std::string value;
-  const leveldb::Status status = db.Get(ReadFrom(snapshot), ToSlice(key), &value);
+  const leveldb::Status status = db.Get(options, ToSlice(key), &value);
   if (status.IsNotFound()) return std::nullopt;
   Require(status, "read");
   return value;
@@ -50,7 +56,11 @@ std::optional<std::string> GetFrom(leveldb::DB& db, const leveldb::Snapshot* sna
 }  // namespace
 
 std::optional<std::string> Store::Snapshot::Get(std::string_view key) const {
-  return GetFrom(db_, snapshot_, key);
+  return GetFrom(db_, ReadFrom(snapshot_), key);
+}
+
+std::optional<std::string> Store::Snapshot::GetUncached(std::string_view key) const {
+  return GetFrom(db_, ReadUncached(snapshot_), key);
 }
 
 void Store::Snapshot::Scan(
@@ -64,9 +74,7 @@ void Store::Snapshot::Scan(
 }
 
 Store::Cursor Store::Snapshot::NewCursor() const {
-  leveldb::ReadOptions options = ReadFrom(snapshot_);
-  options.fill_cache = false;
-  return Cursor(std::unique_ptr<leveldb::Iterator>(db_.NewIterator(options)));
+  return Cursor(std::unique_ptr<leveldb::Iterator>(db_.NewIterator(ReadUncached(snapshot_))));
 }
 
 void Store::Cursor::Seek(std::string_view key) {
@@ -122,7 +130,7 @@ StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path, const Disk
 }
 
 std::optional<std::string> Store::Get(std::string_view key) const {
-  return GetFrom(*db_, nullptr, key);
+  return GetFrom(*db_, ReadFrom(nullptr), key);
 }
 
 void Store::Write(leveldb::WriteBatch& batch) {

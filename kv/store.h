@@ -64,10 +64,12 @@ class Store {
     ~Snapshot() { db_.ReleaseSnapshot(snapshot_); }
 
     std::optional<std::string> Get(std::string_view key) const;
+    // The same of what is hardly read again: leaves the block cache as it is.
+    std::optional<std::string> GetUncached(std::string_view key) const;
     // Visits the keys in [first, end) in order, until `visit` returns false.
     void Scan(std::string_view first, std::string_view end,
               const std::function<bool(std::string_view key, std::string_view value)>& visit) const;
-    // Nowhere at first. Leaves the block cache as it is: what reads much must not push out what is read often.
+    // Nowhere at first. Leaves the block cache as it is.
     Cursor NewCursor() const;
 
    private:

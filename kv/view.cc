@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include "kv/key_codec.h"
+#include "kv/record_reader.h"
 #include "kv/sessions.h"
 
 namespace decree::kv {
@@ -11,17 +12,17 @@ v1::KeyValue ToKeyValue(std::string_view key, const KeyRecord& record) {
   v1::KeyValue kv;
   kv.set_key(key.data(), key.size());
   kv.set_value(record.value);
-  kv.set_create_revision(record.create_revision);
-  kv.set_mod_revision(record.modified.main);
-  kv.set_version(record.version);
-  kv.set_lease(record.lease);
+  kv.set_create_revision(record.counters.create_revision);
+  kv.set_mod_revision(record.counters.modified.main);
+  kv.set_version(record.counters.version);
+  kv.set_lease(record.counters.lease);
   return kv;
 }
 
 std::optional<KeyRecord> View::Get(std::string_view key) const {
-  const std::optional<std::string> bytes = snapshot_->Get(HeadKey(key));
-  if (!bytes.has_value()) return std::nullopt;
-  return RequireKeyRecord(*bytes);
+  const std::optional<KeyCounters> counters = ReadCounters(*snapshot_, key);
+  if (!counters.has_value()) return std::nullopt;
+  return ReadChange(*snapshot_, key, counters->modified);
 }
 
 Status View::CheckRevision(uint64_t revision) const {
@@ -32,13 +33,13 @@ Status View::CheckRevision(uint64_t revision) const {
 
 StatusOr<std::optional<KeyRecord>> View::GetAt(std::string_view key, uint64_t revision) const {
   RETURN_IF_ERROR(CheckRevision(revision));
-  std::optional<KeyRecord> found = Get(key);
-  if (found.has_value() && found->modified.main <= revision) return found;
-  found.reset();
+  const std::optional<KeyCounters> now = ReadCounters(*snapshot_, key);
+  if (now.has_value() && now->modified.main <= revision) return ReadChange(*snapshot_, key, now->modified);
+  std::optional<KeyRecord> found;
   // All changes within the revision count, so the search begins behind its highest sub-revision.
   snapshot_->Scan(HistoryKey(key, {.main = revision, .sub = UINT32_MAX}), HistoryEnd(key),
-                  [&](std::string_view, std::string_view bytes) {
-                    KeyRecord record = RequireKeyRecord(bytes);
+                  [&](std::string_view history_key, std::string_view) {
+                    KeyRecord record = ReadChange(*snapshot_, key, RevisionOf(history_key));
                     if (!record.deleted) found = std::move(record);
                     return false;
                   });

@@ -1,5 +1,5 @@
 #pragma once
-// Reads fixed-width little-endian numbers and length-prefixed strings from bytes that came from
+// Reads little-endian numbers and length-prefixed strings from bytes that came from
 // outside, and their counterparts that write them.
 //
 // A read past the end, or a length that claims more than is there, gives zero or empty and makes
@@ -19,6 +19,8 @@ class ByteReader {
   uint8_t U8();
   uint32_t U32();
   uint64_t U64();
+  // A number written by PutVarint.
+  uint64_t Varint();
   // `count` raw bytes, a view into the input.
   std::string_view Bytes(uint64_t count);
   // A string written by PutString.
@@ -37,6 +39,8 @@ class ByteReader {
 void PutU8(std::string& out, uint8_t value);
 void PutU32(std::string& out, uint32_t value);
 void PutU64(std::string& out, uint64_t value);
+// Seven bits a byte, the lowest first: 1 byte below 128, 10 at most.
+void PutVarint(std::string& out, uint64_t value);
 // A 32-bit length, then the bytes.
 void PutString(std::string& out, std::string_view bytes);
 

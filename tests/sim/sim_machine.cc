@@ -58,9 +58,9 @@ KeyReading SimMachine::ReadKey(const std::string& key) const {
       << "key " << key << ": the cache says otherwise than the store";
   if (record.has_value()) {
     reading.cell = check::Cell{.value = record->value,
-                               .create_revision = record->create_revision,
-                               .mod_revision = record->modified.main,
-                               .version = record->version};
+                               .create_revision = record->counters.create_revision,
+                               .mod_revision = record->counters.modified.main,
+                               .version = record->counters.version};
   }
   return reading;
 }

@@ -8,7 +8,7 @@ namespace decree::kv {
 namespace {
 
 Head WithValue(std::string value) {
-  return std::make_shared<const KeyRecord>(KeyRecord{.version = 1, .value = std::move(value)});
+  return std::make_shared<const KeyRecord>(KeyRecord{.counters = {.version = 1}, .value = std::move(value)});
 }
 
 std::string KeyAt(int key) { return "key" + std::to_string(key); }

@@ -21,6 +21,7 @@ TEST(KeyCodecTest, HistoryIsInOrderOfKeyThenNewestFirst) {
                                     Revision{2, 0}}) {
       encoded.push_back(HistoryKey(key, revision));
       EXPECT_EQ(RevisionOf(encoded.back()), revision);
+      EXPECT_EQ(KeyOfHistory(encoded.back()), key);
     }
     encoded.push_back(HistoryEnd(key));
   }
@@ -36,33 +37,51 @@ TEST(KeyCodecTest, HistoryIsInOrderOfKeyThenNewestFirst) {
 TEST(KeyCodecTest, KindsDoNotMix) {
   EXPECT_NE(HeadKey("s"), MetaKey(Meta::kState));
   EXPECT_LT(HeadKey(std::string(4096, '\xff')), MetaKey(Meta::kConfiguration));
-  EXPECT_LT(MetaKey(Meta::kState), HistoryKey("", {}));
+  EXPECT_LT(MetaKey(Meta::kState), ChangeKey({}));
+  EXPECT_LT(ChangeKey({.main = UINT64_MAX, .sub = UINT32_MAX}), SessionKey(0));
+  EXPECT_LT(SessionsEnd(), HistoryKey("", {}));
+  EXPECT_GT(HeadsEnd(), HeadKey(std::string(4096, '\xff')));
+  EXPECT_GT(HistoriesEnd(), HistoryKey(std::string(4096, '\xff'), {}));
 }
 
 TEST(KeyCodecTest, TheLayoutNeverChanges) {
   EXPECT_EQ(HeadKey("k"), std::string("\0\0\0\0hk", 6));
+  EXPECT_EQ(ChangeKey({.main = 0x0102, .sub = 3}), std::string("\0\0\0\0r\0\0\0\0\0\0\1\2\0\0\0\3", 17));
   EXPECT_EQ(HistoryKey("k", {.main = 1, .sub = 2}),
             std::string("\0\0\0\0vk\0\x01\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff\xfd", 20));
   EXPECT_EQ(MetaKey(Meta::kState), std::string("\0\0\0\0ms", 6));
 }
 
 TEST(KeyRecordTest, ComesBackAsItWas) {
-  const KeyRecord record{.deleted = false,
-                         .create_revision = 3,
-                         .modified = {.main = 9, .sub = 4},
-                         .version = 5,
-                         .lease = 77,
-                         .value = std::string("a\0b", 3)};
-  const auto decoded = DecodeKeyRecord(EncodeKeyRecord(record));
-  ASSERT_TRUE(decoded.ok()) << decoded.status();
-  EXPECT_EQ(*decoded, record);
+  const KeyRecord record{
+      .counters = {.create_revision = 3, .modified = {.main = 9, .sub = 4}, .version = 5, .lease = 77},
+      .deleted = false,
+      .value = std::string("a\0b", 3)};
+  const auto change = DecodeKeyChange(EncodeKeyChange("key", record));
+  ASSERT_TRUE(change.ok()) << change.status();
+  EXPECT_EQ(change->key, "key");
+  EXPECT_EQ(change->record, record);
+  EXPECT_EQ(RequireChangeOf("key", EncodeKeyChange("key", record)), record);
+  const auto counters = DecodeKeyCounters(EncodeKeyCounters(record.counters));
+  ASSERT_TRUE(counters.ok()) << counters.status();
+  EXPECT_EQ(*counters, record.counters);
 }
 
-TEST(KeyRecordTest, IsRefusedWhenCutShort) {
-  const std::string bytes = EncodeKeyRecord({.version = 1, .value = ""});
-  for (size_t size = 0; size < bytes.size(); ++size) {
-    EXPECT_TRUE(absl::IsDataLoss(DecodeKeyRecord(bytes.substr(0, size)).status())) << size;
+TEST(KeyRecordTest, IsRefusedWhenCutShortOrTooLong) {
+  const std::string change = EncodeKeyChange("key", {.counters = {.version = 1}, .value = ""});
+  for (size_t size = 0; size < change.size(); ++size) {
+    EXPECT_TRUE(absl::IsDataLoss(DecodeKeyChange(change.substr(0, size)).status())) << size;
   }
+  const std::string counters = EncodeKeyCounters({.version = 1});
+  for (size_t size = 0; size < counters.size(); ++size) {
+    EXPECT_TRUE(absl::IsDataLoss(DecodeKeyCounters(counters.substr(0, size)).status())) << size;
+  }
+  EXPECT_TRUE(absl::IsDataLoss(DecodeKeyCounters(counters + "x").status()));
+}
+
+TEST(KeyRecordDeathTest, AnotherKeysChangeEndsTheProcess) {
+  const std::string bytes = EncodeKeyChange("key", {.counters = {.version = 1}, .value = ""});
+  EXPECT_DEATH(RequireChangeOf("other", bytes), "of another key");
 }
 
 }  // namespace

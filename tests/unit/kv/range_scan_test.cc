@@ -22,7 +22,7 @@ class RangeScanTest : public testing::Test {
       const auto next = kv_->machine().view()->Scan(
           rest, revision, [&](std::string_view key, const KeyRecord& record) {
             if (taken == page_keys) return false;
-            EXPECT_LE(record.modified.main, revision);
+            EXPECT_LE(record.counters.modified.main, revision);
             EXPECT_TRUE(taken == 0 || previous < key) << "keys come in order";
             previous = std::string(key);
             EXPECT_TRUE(contents.emplace(key, record.value).second) << "a key comes once";

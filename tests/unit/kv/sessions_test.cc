@@ -68,7 +68,7 @@ TEST_F(SessionsTest, CopiesInOneSlotCountOnce) {
   const std::string put = InSession(session, 1, 1, PutCommand("k", "a"));
   const auto results = kv_.Apply({put, put, put});
   EXPECT_EQ(results[2].SerializeAsString(), results[0].SerializeAsString());
-  EXPECT_EQ(kv_.machine().view()->Get("k")->version, 1u);
+  EXPECT_EQ(kv_.machine().view()->Get("k")->counters.version, 1u);
 }
 
 TEST_F(SessionsTest, ARefusalIsKeptToo) {

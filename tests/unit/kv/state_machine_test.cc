@@ -35,8 +35,8 @@ TEST_F(StateMachineTest, APutSetsAKeyAndCounts) {
   const auto record = kv_->machine().view()->Get("k");
   ASSERT_TRUE(record.has_value());
   EXPECT_EQ(record->value, "two");
-  EXPECT_EQ(record->create_revision, 2u);
-  EXPECT_EQ(record->modified.main, 3u);
+  EXPECT_EQ(record->counters.create_revision, 2u);
+  EXPECT_EQ(record->counters.modified.main, 3u);
 }
 
 TEST_F(StateMachineTest, ADeletedKeyBeginsAnew) {
@@ -51,7 +51,7 @@ TEST_F(StateMachineTest, ADeletedKeyBeginsAnew) {
   EXPECT_EQ(result.revision(), 4u) << "what changes nothing takes no revision";
   result = kv_->ApplyOne(PutCommand("k", "three"));
   EXPECT_EQ(result.version(), 1u);
-  EXPECT_EQ(kv_->machine().view()->Get("k")->create_revision, 5u);
+  EXPECT_EQ(kv_->machine().view()->Get("k")->counters.create_revision, 5u);
 }
 
 TEST_F(StateMachineTest, AReadSeesTheNewestRecordWhereverItIs) {
@@ -197,10 +197,10 @@ class Model {
             swap.set_expected_value(random_.Chance(0.7) ? current.value : "wrong");
             break;
           case 2:
-            swap.set_expected_version(current.version + random_.Below(2));
+            swap.set_expected_version(current.counters.version + random_.Below(2));
             break;
           default:
-            swap.set_expected_mod_revision(current.modified.main + random_.Below(2));
+            swap.set_expected_mod_revision(current.counters.modified.main + random_.Below(2));
         }
         return command.SerializeAsString();
       }
@@ -257,11 +257,12 @@ class Model {
   }
   void Set(const std::string& key, const std::string& value, const v1::CommandResult& result) {
     const std::optional<KeyRecord> before = keys_[key];
-    KeyRecord record{.create_revision = before ? before->create_revision : revision_ + 1,
+    KeyRecord record{
+        .counters = {.create_revision = before ? before->counters.create_revision : revision_ + 1,
                      .modified = {.main = revision_ + 1},
-                     .version = before ? before->version + 1 : 1,
-                     .value = value};
-    ASSERT_EQ(result.version(), record.version);
+                     .version = before ? before->counters.version + 1 : 1},
+        .value = value};
+    ASSERT_EQ(result.version(), record.counters.version);
     ASSERT_TRUE(result.changed());
     Note(key, std::move(record));
   }
@@ -277,8 +278,8 @@ class Model {
     if (swap.has_expected_absent()) return !head.has_value();
     if (!head.has_value()) return false;
     if (swap.has_expected_value()) return head->value == swap.expected_value();
-    if (swap.has_expected_version()) return head->version == swap.expected_version();
-    return head->modified.main == swap.expected_mod_revision();
+    if (swap.has_expected_version()) return head->counters.version == swap.expected_version();
+    return head->counters.modified.main == swap.expected_mod_revision();
   }
 
   Random random_;

@@ -42,6 +42,31 @@ TEST(ByteReaderTest, ReadingPastTheEndFailsForGood) {
   EXPECT_FALSE(reader.AtEnd());
 }
 
+TEST(ByteReaderTest, ShortNumbersTakeFewBytes) {
+  const std::vector<std::pair<uint64_t, size_t>> sizes{
+      {0, 1}, {127, 1}, {128, 2}, {16383, 2}, {16384, 3}, {(1ull << 63) - 1, 9}, {1ull << 63, 10}, {UINT64_MAX, 10}};
+  for (const auto& [value, size] : sizes) {
+    std::string bytes;
+    PutVarint(bytes, value);
+    EXPECT_EQ(bytes.size(), size) << value;
+    ByteReader reader(bytes);
+    EXPECT_EQ(reader.Varint(), value);
+    EXPECT_TRUE(reader.AtEnd());
+    ByteReader cut(std::string_view(bytes).substr(0, size - 1));
+    EXPECT_EQ(cut.Varint(), 0u);
+    EXPECT_FALSE(cut.ok());
+  }
+}
+
+TEST(ByteReaderTest, ANumberHasOneFormAndFits) {
+  for (const std::string& bytes :
+       {std::string("\x80\x00", 2), std::string(9, '\xff') + "\x02", std::string(10, '\x80') + "\x01"}) {
+    ByteReader reader(bytes);
+    EXPECT_EQ(reader.Varint(), 0u);
+    EXPECT_FALSE(reader.ok());
+  }
+}
+
 TEST(ByteReaderTest, ALengthThatClaimsTooMuchGivesNothing) {
   std::string bytes;
   PutU32(bytes, 0xffffffff);

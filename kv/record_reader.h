@@ -1,0 +1,33 @@
+#pragma once
+// How a key's records are found in the store: its head names the newest change, the change has the value.
+//
+// `Source` is a Store or a Store::Snapshot. What one names and the other lacks ends the process.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <glog/logging.h>
+
+#include "kv/key_codec.h"
+#include "kv/key_record.h"
+
+namespace decree::kv {
+
+// Of the key's newest record; nothing if there is no such key.
+template <typename Source>
+std::optional<KeyCounters> ReadCounters(const Source& source, std::string_view key) {
+  const std::optional<std::string> bytes = source.Get(HeadKey(key));
+  if (!bytes.has_value()) return std::nullopt;
+  return RequireKeyCounters(*bytes);
+}
+
+// The change that this revision made, which is one of the key.
+template <typename Source>
+KeyRecord ReadChange(const Source& source, std::string_view key, Revision revision) {
+  const std::optional<std::string> bytes = source.Get(ChangeKey(revision));
+  CHECK(bytes.has_value()) << "the store has lost revision " << revision.main;
+  return RequireChangeOf(key, *bytes);
+}
+
+}  // namespace decree::kv
