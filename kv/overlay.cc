@@ -4,32 +4,27 @@
 
 #include <glog/logging.h>
 
-#include "kv/record_reader.h"
+#include "kv/key_codec.h"
 #include "paxos/base/checksum.h"
 
 namespace decree::kv {
 
 Overlay::Seen& Overlay::See(const std::string& key) {
-  const auto [found, is_new] = heads_.try_emplace(key);
-  Seen& seen = found->second;
-  if (!is_new) return seen;
-  seen.is_cached = true;
-  seen.head = cache_.Find(key);
-  seen.counters = seen.head != nullptr ? seen.head->counters : ReadCounters(store_, key);
-  return seen;
+  const auto [found, is_new] = keys_.try_emplace(key);
+  if (is_new) found->second.counters = newest_.CountersOf(key);
+  return found->second;
 }
 
 const std::optional<KeyCounters>& Overlay::CountersOf(const std::string& key) {
   return See(key).counters;
 }
 
-Head Overlay::HeadOf(const std::string& key) {
+SharedRecord Overlay::RecordOf(const std::string& key) {
   Seen& seen = See(key);
-  if (seen.counters.has_value() && seen.head == nullptr) {
-    seen.head = std::make_shared<const KeyRecord>(ReadChange(store_, key, seen.counters->modified));
-    seen.is_cached = false;
+  if (seen.counters.has_value() && seen.record == nullptr) {
+    seen.record = newest_.RecordWith(key, *seen.counters);
   }
-  return seen.head;
+  return seen.record;
 }
 
 void Overlay::Change(const std::string& key, KeyRecord record) {
@@ -37,16 +32,16 @@ void Overlay::Change(const std::string& key, KeyRecord record) {
   const Revision revision = record.counters.modified;
   Put(ChangeKey(revision), EncodeKeyChange(key, record));
   if (seen.counters.has_value()) Put(HistoryKey(key, seen.counters->modified), "");
-  seen.is_cached = false;
+  seen.is_changed = true;
   if (record.deleted) {
     Put(HistoryKey(key, revision), "");
     Remove(HeadKey(key));
     seen.counters.reset();
-    seen.head.reset();
+    seen.record.reset();
   } else {
     Put(HeadKey(key), EncodeKeyCounters(record.counters));
     seen.counters = record.counters;
-    seen.head = std::make_shared<const KeyRecord>(std::move(record));
+    seen.record = std::make_shared<const KeyRecord>(std::move(record));
   }
 }
 
@@ -105,10 +100,10 @@ void Overlay::Flush() {
   store_.Write(batch_);
   batch_.Clear();
   bytes_ = 0;
-  for (auto& [key, seen] : heads_) {
-    if (!seen.is_cached) cache_.Set(key, std::move(seen.head));
+  for (auto& [key, seen] : keys_) {
+    if (seen.is_changed) newest_.Set(key, std::move(seen.record));
   }
-  heads_.clear();
+  keys_.clear();
   answers_.clear();
 }
 

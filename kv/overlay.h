@@ -13,22 +13,22 @@
 
 #include <leveldb/write_batch.h>
 
-#include "kv/head_cache.h"
 #include "kv/key_record.h"
+#include "kv/newest_records.h"
 #include "kv/store.h"
 
 namespace decree::kv {
 
 class Overlay {
  public:
-  // `digest` is that of all that was written before. `store` and `cache` outlive the overlay.
-  Overlay(Store& store, HeadCache& cache, uint64_t digest)
-      : store_(store), cache_(cache), digest_(digest) {}
+  // `digest` is that of all that was written before. `store` and `newest` outlive the overlay.
+  Overlay(Store& store, NewestRecords& newest, uint64_t digest)
+      : store_(store), newest_(newest), digest_(digest) {}
 
   // Of what the key holds now; nothing if there is no such key. Lasts until the key is changed.
   const std::optional<KeyCounters>& CountersOf(const std::string& key);
   // What the key holds now, with its value; null if there is no such key.
-  Head HeadOf(const std::string& key);
+  SharedRecord RecordOf(const std::string& key);
   // The key's newest change; one that is `deleted` leaves no such key. What it held before is in the history
   // from now on.
   void Change(const std::string& key, KeyRecord record);
@@ -63,18 +63,18 @@ class Overlay {
   // What a key holds, as it was read or changed.
   struct Seen {
     std::optional<KeyCounters> counters;
-    Head head;               // null also if the value was not needed so far
-    bool is_cached = false;  // the cache has `head`, or needs not have it
+    SharedRecord record;  // null also if the value was not needed so far
+    bool is_changed = false;
   };
 
   Seen& See(const std::string& key);
 
   Store& store_;
-  HeadCache& cache_;
+  NewestRecords& newest_;
   leveldb::WriteBatch batch_;
   size_t bytes_ = 0;
   uint64_t digest_;
-  std::unordered_map<std::string, Seen> heads_;
+  std::unordered_map<std::string, Seen> keys_;
   std::unordered_map<std::string, std::string> answers_;  // added
 };
 

@@ -64,7 +64,7 @@ std::string OutcomeBytes(const v1::CommandResult& result) {
   return out;
 }
 
-bool IsAsExpected(const v1::CompareAndSwapOperation& swap, const Head& head) {
+bool IsAsExpected(const v1::CompareAndSwapOperation& swap, const SharedRecord& head) {
   if (swap.expected_case() == v1::CompareAndSwapOperation::kExpectedAbsent) return head == nullptr;
   if (head == nullptr) return false;
   switch (swap.expected_case()) {
@@ -83,13 +83,7 @@ bool IsAsExpected(const v1::CompareAndSwapOperation& swap, const Head& head) {
 
 // ---- Reads ----
 
-Head StateMachine::Get(std::string_view key) {
-  Head head = heads_.Find(key);
-  if (head != nullptr) return head;
-  head = ReadHead(store_, key);
-  if (head != nullptr) heads_.Set(key, head);
-  return head;
-}
+SharedRecord StateMachine::Get(std::string_view key) { return newest_.RecordOf(key); }
 
 std::shared_ptr<const View> StateMachine::view() {
   if (view_ == nullptr) view_ = std::make_shared<const View>(state_, store_.TakeSnapshot());
@@ -99,12 +93,12 @@ std::shared_ptr<const View> StateMachine::view() {
 // ---- Opening ----
 
 StateMachine::StateMachine(Store& store, const State& state, std::string configuration,
-                           Sessions sessions, size_t head_cache_bytes)
+                           Sessions sessions, const MemoryOptions& memory)
     : store_(store),
       state_(state),
       configuration_(std::move(configuration)),
       sessions_(std::move(sessions)),
-      heads_(head_cache_bytes) {}
+      newest_(store, memory) {}
 
 StatusOr<std::unique_ptr<StateMachine>> StateMachine::Open(Store& store, const std::string& owner,
                                                            const StateMachineOptions& options) {
@@ -129,14 +123,14 @@ StatusOr<std::unique_ptr<StateMachine>> StateMachine::Open(Store& store, const s
   ASSIGN_OR_RETURN(Sessions sessions, Sessions::Load(store, limits));
   return std::unique_ptr<StateMachine>(new StateMachine(
       store, state, store.Get(MetaKey(Meta::kConfiguration)).value_or(std::string()),
-      std::move(sessions), options.head_cache_bytes));
+      std::move(sessions), options.memory));
 }
 
 // ---- Applying ----
 
 void StateMachine::Apply(std::span<const paxos::SlotCommands> slots,
                          std::vector<paxos::CommandAnswer>& answers) {
-  Overlay overlay(store_, heads_, state_.digest);
+  Overlay overlay(store_, newest_, state_.digest);
   for (const paxos::SlotCommands& slot : slots) {
     CHECK_EQ(slot.slot, state_.applied.Next());
     state_.log_time = std::max(state_.log_time, slot.log_time);
@@ -278,7 +272,7 @@ void StateMachine::Settle(const v1::Command& command, Overlay& overlay,
 void StateMachine::Put(const v1::PutOperation& put, Overlay& overlay, v1::CommandResult& result) {
   result.set_found(overlay.CountersOf(put.key()).has_value());
   if (result.found() && put.return_previous()) {
-    *result.mutable_previous() = ToKeyValue(put.key(), *overlay.HeadOf(put.key()));
+    *result.mutable_previous() = ToKeyValue(put.key(), *overlay.RecordOf(put.key()));
   }
   Set(put.key(), put.value(), overlay, result);
 }
@@ -289,7 +283,7 @@ void StateMachine::Delete(const v1::DeleteOperation& del, Overlay& overlay,
   result.set_found(true);
   result.set_changed(true);
   if (del.return_previous()) {
-    *result.mutable_previous() = ToKeyValue(del.key(), *overlay.HeadOf(del.key()));
+    *result.mutable_previous() = ToKeyValue(del.key(), *overlay.RecordOf(del.key()));
   }
   ++state_.revision;
   overlay.Change(del.key(), {.counters = {.modified = {.main = state_.revision}}, .deleted = true});
@@ -297,7 +291,7 @@ void StateMachine::Delete(const v1::DeleteOperation& del, Overlay& overlay,
 
 void StateMachine::CompareAndSwap(const v1::CompareAndSwapOperation& swap, Overlay& overlay,
                                   v1::CommandResult& result) {
-  const Head head = overlay.HeadOf(swap.key());
+  const SharedRecord head = overlay.RecordOf(swap.key());
   if (head != nullptr) {
     result.set_found(true);
     *result.mutable_previous() = ToKeyValue(swap.key(), *head);

@@ -19,8 +19,8 @@
 
 #include "decree/v1/kv.pb.h"
 #include "decree/v1/log.pb.h"
-#include "kv/head_cache.h"
 #include "kv/key_record.h"
+#include "kv/newest_records.h"
 #include "kv/overlay.h"
 #include "kv/sessions.h"
 #include "kv/store.h"
@@ -34,8 +34,7 @@ namespace decree::kv {
 struct StateMachineOptions {
   // What a store that is new is given. Part of the state, so it must be the same on all replicas.
   SessionLimits founding;
-  // For the newest records of the keys that were used last (head_cache.h).
-  size_t head_cache_bytes = 64 << 20;
+  MemoryOptions memory;
 };
 
 class StateMachine final : public paxos::StateMachine {
@@ -57,7 +56,7 @@ class StateMachine final : public paxos::StateMachine {
 
   const State& state() const { return state_; }
   // What the key holds as applied by now; null if there is no such key. Called by the applying thread.
-  Head Get(std::string_view key);
+  SharedRecord Get(std::string_view key);
   // The state as applied by now; the same object until the next Apply. Called by the applying thread.
   std::shared_ptr<const View> view();
   uint64_t SizeBytes() const { return store_.SizeBytes(); }
@@ -71,7 +70,7 @@ class StateMachine final : public paxos::StateMachine {
   };
 
   StateMachine(Store& store, const State& state, std::string configuration, Sessions sessions,
-               size_t head_cache_bytes);
+               const MemoryOptions& memory);
 
   v1::CommandResult Execute(std::string_view bytes, const Place& place, Overlay& overlay);
   void ExecuteInSession(v1::Command& command, Overlay& overlay, v1::CommandResult& result);
@@ -93,7 +92,7 @@ class StateMachine final : public paxos::StateMachine {
   State state_;
   std::string configuration_;
   Sessions sessions_;
-  HeadCache heads_;
+  NewestRecords newest_;
   std::shared_ptr<const View> view_;  // null after an Apply, until somebody asks
 };
 

@@ -280,7 +280,7 @@ void KvService::AnswerGet(const std::shared_ptr<GetCall>& call) {
   v1::GetResponse& response = call->response();
   FillHeader(*response.mutable_header());
   response.set_read(call->request().read());
-  if (const kv::Head head = context_.store.Get(key)) {
+  if (const kv::SharedRecord head = context_.store.Get(key)) {
     response.set_found(true);
     *response.mutable_kv() = kv::ToKeyValue(key, *head);
   }

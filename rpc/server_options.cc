@@ -120,8 +120,12 @@ void AddLimitOptions(LayeredOptions& all, ServerOptions& options) {
 void AddStorageOptions(LayeredOptions& all, ServerOptions& options) {
   all.Add("segment-mib", options.segment_mib, "Size of one segment of the log, in MiB")
       ->check(Between(16, 4096));
-  all.Add("head-cache-mib", options.head_cache_mib,
-      "Newest records of the keys that were used last, in MiB")
+  all.Add("key-index-mib", options.key_index_mib,
+      "Memory for keys and their counters, in MiB; a put of a key that has no room in it looks it up on disk. "
+      "With keys of 24 bytes each MiB has room for 25,000")
+      ->check(Between(1, 4095));
+  all.Add("record-cache-mib", options.record_cache_mib,
+      "Memory for values of the keys that were used last, in MiB")
       ->check(Between(1, 1 << 20));
   all.Add("block-cache-mib", options.block_cache_mib, "LevelDB's cache of blocks, in MiB")
       ->check(Between(1, 1 << 20));
@@ -257,6 +261,10 @@ kv::StoreOptions ServerOptions::StoreOptions() const {
   options.block_cache_bytes = block_cache_mib << 20;
   options.open_files_max = open_files_max;
   return options;
+}
+
+kv::MemoryOptions ServerOptions::MemoryOptions() const {
+  return {.key_index_bytes = key_index_mib << 20, .record_cache_bytes = record_cache_mib << 20};
 }
 
 Admission::Limits ServerOptions::AdmissionLimits() const {

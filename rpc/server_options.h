@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "kv/newest_records.h"
 #include "kv/store.h"
 #include "paxos/base/status.h"
 #include "paxos/core/membership.h"
@@ -43,7 +44,8 @@ struct ServerOptions {
   uint64_t requests_max = 10'000;
 
   uint64_t segment_mib = 64;
-  uint64_t head_cache_mib = 64;
+  uint64_t key_index_mib = 48;
+  uint64_t record_cache_mib = 16;
   uint64_t block_cache_mib = 16;
   int open_files_max = 500;
 
@@ -57,6 +59,7 @@ struct ServerOptions {
   paxos::Options CoreOptions() const;
   paxos::LogOptions SegmentLogOptions() const;
   kv::StoreOptions StoreOptions() const;
+  kv::MemoryOptions MemoryOptions() const;
   Admission::Limits AdmissionLimits() const;
 };
 

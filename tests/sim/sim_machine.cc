@@ -15,7 +15,7 @@ constexpr kv::StoreOptions kStoreOptions{
     .write_buffer_bytes = 64 << 10, .block_cache_bytes = 64 << 10};
 
 // So few that some are forgotten: each of the cache's 16 parts has room for one or two.
-constexpr size_t kFewHeadsBytes = 16 * 512;
+constexpr size_t kFewBytes = 16 * 512;
 
 }  // namespace
 
@@ -31,7 +31,7 @@ SimMachine::SimMachine(paxos::FileSystem& files, const std::string& owner,
   CHECK(store_ != nullptr) << store.status();
   StatusOr<std::unique_ptr<kv::StateMachine>> machine =
       kv::StateMachine::Open(
-          *store_, owner, {.founding = sessions, .head_cache_bytes = kFewHeadsBytes});
+          *store_, owner, {.founding = sessions, .memory = {.key_index_bytes = 0, .record_cache_bytes = kFewBytes}});
   CHECK(machine.ok()) << machine.status();
   machine_ = *std::move(machine);
 }
@@ -53,7 +53,7 @@ KeyReading SimMachine::ReadKey(const std::string& key) const {
   const auto view = machine_->view();
   KeyReading reading{.revision = view->state().revision, .cell = {}};
   const std::optional<kv::KeyRecord> record = view->Get(key);
-  const kv::Head head = machine_->Get(key);
+  const kv::SharedRecord head = machine_->Get(key);
   CHECK((head == nullptr ? std::optional<kv::KeyRecord>() : *head) == record)
       << "key " << key << ": the cache says otherwise than the store";
   if (record.has_value()) {

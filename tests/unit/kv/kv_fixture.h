@@ -72,7 +72,7 @@ inline std::string SettleCommand(uint64_t session, uint64_t number) {
 }
 
 // So few that some are forgotten: each of the cache's 16 parts has room for one.
-inline constexpr size_t kFewHeadsBytes = 16 * 512;
+inline constexpr size_t kFewBytes = 16 * 512;
 
 // What one process has open. Closed in the right order; what LevelDB has scheduled is run before.
 class OpenStore {
@@ -86,7 +86,7 @@ class OpenStore {
     CHECK(store.ok()) << store.status();
     store_ = *std::move(store);
     auto machine = StateMachine::Open(
-        *store_, owner, {.founding = limits, .head_cache_bytes = kFewHeadsBytes});
+        *store_, owner, {.founding = limits, .memory = {.key_index_bytes = 0, .record_cache_bytes = kFewBytes}});
     CHECK(machine.ok()) << machine.status();
     machine_ = *std::move(machine);
   }
@@ -119,7 +119,7 @@ class OpenStore {
   v1::CommandResult ApplyOne(const std::string& command) { return Apply({command}).at(0); }
 
   std::string ValueOf(const std::string& key) {
-    const Head head = machine_->Get(key);
+    const SharedRecord head = machine_->Get(key);
     const std::optional<KeyRecord> stored = machine_->view()->Get(key);
     CHECK_EQ(head != nullptr, stored.has_value()) << key;
     if (head == nullptr) return "(none)";

@@ -1,4 +1,4 @@
-#include "kv/head_cache.h"
+#include "kv/record_cache.h"
 
 #include <string>
 
@@ -7,17 +7,17 @@
 namespace decree::kv {
 namespace {
 
-Head WithValue(std::string value) {
+SharedRecord WithValue(std::string value) {
   return std::make_shared<const KeyRecord>(KeyRecord{.counters = {.version = 1}, .value = std::move(value)});
 }
 
 std::string KeyAt(int key) { return "key" + std::to_string(key); }
 
-TEST(HeadCacheTest, FindsTheNewestRecordUntilTheKeyHasNone) {
-  HeadCache cache(1 << 20);
+TEST(RecordCacheTest, FindsTheNewestRecordUntilTheKeyHasNone) {
+  RecordCache cache(1 << 20);
   EXPECT_EQ(cache.Find("k"), nullptr);
   cache.Set("k", WithValue("one"));
-  const Head held = cache.Find("k");
+  const SharedRecord held = cache.Find("k");
   cache.Set("k", WithValue("two"));
   EXPECT_EQ(cache.Find("k")->value, "two");
   EXPECT_EQ(held->value, "one") << "what was found stays";
@@ -26,11 +26,11 @@ TEST(HeadCacheTest, FindsTheNewestRecordUntilTheKeyHasNone) {
   cache.Set("never seen", nullptr);
 }
 
-TEST(HeadCacheTest, HoldsNoMoreThanItMayAndKeepsWhatIsUsed) {
+TEST(RecordCacheTest, HoldsNoMoreThanItMayAndKeepsWhatIsUsed) {
   constexpr size_t kBytes = 1 << 20;
   constexpr size_t kValueBytes = 1000;
   constexpr int kKeys = 5000;
-  HeadCache cache(kBytes);
+  RecordCache cache(kBytes);
   cache.Set("used", WithValue("v"));
   for (int key = 0; key < kKeys; ++key) {
     cache.Set(KeyAt(key), WithValue(std::string(kValueBytes, 'v')));

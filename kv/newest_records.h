@@ -1,0 +1,43 @@
+#pragma once
+// What the keys hold as of the last batch that was written: from memory if it is there, else from the store.
+//
+// Not thread-safe; what was found stays valid for as long as it is held.
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "kv/key_index.h"
+#include "kv/key_record.h"
+#include "kv/record_cache.h"
+#include "kv/store.h"
+
+namespace decree::kv {
+
+struct MemoryOptions {
+  size_t key_index_bytes = 48 << 20;
+  size_t record_cache_bytes = 16 << 20;
+};
+
+class NewestRecords {
+ public:
+  // `store` outlives the result.
+  NewestRecords(const Store& store, const MemoryOptions& options);
+
+  // Nothing if there is no such key.
+  std::optional<KeyCounters> CountersOf(std::string_view key);
+  // The record that has these counters, which are those of the key.
+  SharedRecord RecordWith(std::string_view key, const KeyCounters& counters);
+  // Null if there is no such key.
+  SharedRecord RecordOf(std::string_view key);
+  // The store has this record of the key now; null: it has none any more.
+  void Set(std::string_view key, SharedRecord record);
+
+ private:
+  const Store& store_;
+  KeyIndex index_;
+  RecordCache cache_;
+};
+
+}  // namespace decree::kv
