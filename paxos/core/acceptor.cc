@@ -11,6 +11,9 @@
 namespace decree::paxos {
 namespace {
 
+// A peer that is wrong once is wrong often.
+constexpr int kLogEverySeconds = 10;
+
 // A proposer gives one value to a slot, so slot and first proposer name the value.
 bool IsSameValue(const Entry& a, const Entry& b) {
   return a.proposer == b.proposer && a.kind == b.kind && a.payload.size() == b.payload.size();
@@ -105,7 +108,7 @@ bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot cho
   bool wrote = false;
   for (const SlotEntry& proposal : accept.entries) {
     if (!IsWellFormed(*proposal.entry)) {
-      LOG(ERROR) << "n" << envelope.from << " proposed a malformed configuration; it is ignored:"
+      LOG_EVERY_T(ERROR, kLogEverySeconds) << "n" << envelope.from << " proposed a malformed configuration; it is ignored:"
                  << " slot=" << proposal.slot;
       continue;
     }
@@ -144,13 +147,13 @@ std::optional<Ticket> Acceptor::VoteFor(const SlotEntry& proposal, Ballot ballot
   SlotVote& vote = votes_.At(proposal.slot);
   if (vote.chosen) {
     if (IsSameValue(*vote.entry, *proposal.entry)) return vote.ticket;
-    LOG(ERROR) << "n" << ballot.node << " proposes another value than the chosen one: slot="
+    LOG_EVERY_T(ERROR, kLogEverySeconds) << "n" << ballot.node << " proposes another value than the chosen one: slot="
                << proposal.slot << " ballot=" << ballot;
     return std::nullopt;
   }
   if (vote.entry != nullptr && vote.ballot == ballot) {
     if (!IsSameValue(*vote.entry, *proposal.entry)) {
-      LOG(ERROR) << "n" << ballot.node << " proposes two values in one ballot: slot="
+      LOG_EVERY_T(ERROR, kLogEverySeconds) << "n" << ballot.node << " proposes two values in one ballot: slot="
                  << proposal.slot << " ballot=" << ballot;
       return std::nullopt;
     }

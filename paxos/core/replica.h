@@ -206,6 +206,9 @@ class Replica {
   Role role_ = Role::kFollower;
   NodeId leader_;
   Ballot leader_ballot_;
+  // Of a candidate, for the log: who led before, and whether that one has handed over.
+  NodeId predecessor_;
+  bool is_heir_ = false;
   uint64_t highest_round_ = 0;  // seen anywhere
   Time last_input_;
 

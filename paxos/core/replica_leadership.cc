@@ -80,6 +80,12 @@ void Replica::Stand(Ballot waived, Time now, Output& out) {
   election_.StopPolling();
   election_.Postpone(now);
   SetRole(Role::kCandidate, out);
+  is_heir_ = !waived.IsNone();
+  if (is_heir_) {
+    predecessor_ = waived.node;
+  } else if (leader_ballot_.node != self_.node) {
+    predecessor_ = leader_ballot_.node;
+  }
   leader_ballot_ = ballot;
   proposer_.Start(ballot, waived, chosen_index(), now, outbox_);
 }
@@ -94,7 +100,11 @@ void Replica::TryToLead(Time now, Output& out) {
   election_.OnLeading();
   lease_.Start();
   peers_.clear();
-  LOG(INFO) << "n" << self_.node << " leads: ballot=" << proposer_.ballot()
+  const NodeId predecessor = std::exchange(predecessor_, kNoNode);
+  LOG(INFO) << "n" << self_.node << " leads: ballot=" << proposer_.ballot() << " reason="
+            << (is_heir_ ? "handed_over" : predecessor != kNoNode ? "leader_silent" : "no_leader")
+            << " predecessor="
+            << (predecessor != kNoNode ? StrCat("n", predecessor.value()) : std::string("none"))
             << " first_slot=" << chosen_index().Next()
             << " recovery_end=" << proposer_.recovery_end();
   SendHeartbeat(now);
