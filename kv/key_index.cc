@@ -22,9 +22,9 @@ constexpr uint8_t kDead = 1;
 constexpr uint8_t kUsed = 2;  // found since its chunk was filled
 constexpr uint8_t kLong = 4;
 
-constexpr size_t kRevisionBytes = 5;
-constexpr size_t kVersionBytes = 4;
-constexpr size_t kShortBytes = 2 * kRevisionBytes + kVersionBytes;
+constexpr size_t kShortRevisionBytes = 5;
+constexpr size_t kShortVersionBytes = 4;
+constexpr size_t kShortBytes = 2 * kShortRevisionBytes + kShortVersionBytes;
 constexpr size_t kEntryBytesMax = sizeof(Header) + sizeof(KeyCounters) + kKeyBytesMax;
 constexpr size_t kChunkBytesMax = 64 << 10;
 constexpr size_t kChunksMin = 4;
@@ -36,9 +36,9 @@ size_t ChunkBytes(size_t bytes) {
 
 bool FitsShort(const KeyCounters& counters) {
   const auto fits = [](uint64_t number, size_t bytes) { return number >> 8 * bytes == 0; };
-  return fits(counters.create_revision, kRevisionBytes) &&
-         fits(counters.modified.main, kRevisionBytes) && counters.modified.sub == 0 &&
-         fits(counters.version, kVersionBytes) && counters.lease == 0;
+  return fits(counters.create_revision, kShortRevisionBytes) &&
+         fits(counters.modified.main, kShortRevisionBytes) && counters.modified.sub == 0 &&
+         fits(counters.version, kShortVersionBytes) && counters.lease == 0;
 }
 
 bool IsLong(const char* entry) { return (entry[0] & kLong) != 0; }
@@ -67,9 +67,9 @@ void WriteCounters(char* entry, const KeyCounters& counters) {
     std::memcpy(out, &counters, sizeof(counters));
     return;
   }
-  std::memcpy(out, &counters.create_revision, kRevisionBytes);
-  std::memcpy(out + kRevisionBytes, &counters.modified.main, kRevisionBytes);
-  std::memcpy(out + 2 * kRevisionBytes, &counters.version, kVersionBytes);
+  std::memcpy(out, &counters.create_revision, kShortRevisionBytes);
+  std::memcpy(out + kShortRevisionBytes, &counters.modified.main, kShortRevisionBytes);
+  std::memcpy(out + 2 * kShortRevisionBytes, &counters.version, kShortVersionBytes);
 }
 
 KeyCounters ReadCounters(const char* entry) {
@@ -79,9 +79,9 @@ KeyCounters ReadCounters(const char* entry) {
     std::memcpy(&counters, in, sizeof(counters));
     return counters;
   }
-  std::memcpy(&counters.create_revision, in, kRevisionBytes);
-  std::memcpy(&counters.modified.main, in + kRevisionBytes, kRevisionBytes);
-  std::memcpy(&counters.version, in + 2 * kRevisionBytes, kVersionBytes);
+  std::memcpy(&counters.create_revision, in, kShortRevisionBytes);
+  std::memcpy(&counters.modified.main, in + kShortRevisionBytes, kShortRevisionBytes);
+  std::memcpy(&counters.version, in + 2 * kShortRevisionBytes, kShortVersionBytes);
   return counters;
 }
 

@@ -9,7 +9,7 @@ namespace {
 
 // Of an entry's parts beside the bytes of key and value: the cache's handle, the record, and what the
 // allocator adds to each.
-constexpr size_t kOverheadBytes = 256;
+constexpr size_t kCacheEntryBytes = 256;
 
 void DeleteRecord(const leveldb::Slice&, void* value) { delete static_cast<SharedRecord*>(value); }
 
@@ -27,7 +27,7 @@ SharedRecord RecordCache::Find(std::string_view key) const {
 
 void RecordCache::Set(std::string_view key, SharedRecord record) {
   if (record == nullptr) return cache_->Erase(ToSlice(key));
-  const size_t bytes = kOverheadBytes + key.size() + record->value.size();
+  const size_t bytes = kCacheEntryBytes + key.size() + record->value.size();
   cache_->Release(cache_->Insert(ToSlice(key), new SharedRecord(std::move(record)), bytes, DeleteRecord));
 }
 

@@ -7,7 +7,7 @@ namespace decree::rpc {
 namespace {
 
 // What a key takes in a message, beside the bytes of key and value.
-constexpr size_t kOverheadBytes = 32;
+constexpr size_t kKeyOverheadBytes = 32;
 
 }  // namespace
 
@@ -22,7 +22,7 @@ Status FillPage(const kv::View& view, const v1::RangeRequest& request, v1::Range
   size_t keys_left = request.limit() == 0 ? SIZE_MAX : request.limit();
   size_t bytes = 0;
   const auto take = [&](std::string_view key, const kv::KeyRecord& record) {
-    bytes += key.size() + record.value.size() + kOverheadBytes;
+    bytes += key.size() + record.value.size() + kKeyOverheadBytes;
     if (keys_left == 0 || (bytes > kPageBytes && response.kvs_size() > 0)) return false;
     --keys_left;
     *response.add_kvs() = kv::ToKeyValue(key, record);
