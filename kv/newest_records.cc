@@ -1,7 +1,5 @@
 #include "kv/newest_records.h"
 
-#include <utility>
-
 #include <glog/logging.h>
 
 #include "kv/record_reader.h"
@@ -38,9 +36,9 @@ SharedRecord NewestRecords::RecordOf(std::string_view key) {
   return counters.has_value() ? RecordWith(key, *counters) : nullptr;
 }
 
-void NewestRecords::Set(std::string_view key, SharedRecord record) {
-  index_.Set(key, record != nullptr ? std::optional(record->counters) : std::nullopt);
-  cache_.Set(key, std::move(record));
+void NewestRecords::Set(std::string_view key, const std::optional<KeyCounters>& counters) {
+  index_.Set(key, counters);
+  cache_.Forget(key);
 }
 
 }  // namespace decree::kv

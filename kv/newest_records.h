@@ -31,8 +31,10 @@ class NewestRecords {
   SharedRecord RecordWith(std::string_view key, const KeyCounters& counters);
   // Null if there is no such key.
   SharedRecord RecordOf(std::string_view key);
-  // The store has this record of the key now; null: it has none any more.
-  void Set(std::string_view key, SharedRecord record);
+  // The store has a record with these counters now; nothing: it has none any more. The value is not kept until
+  // somebody reads it: most are written more often than they are read at this node, and here they are still at
+  // hand in LevelDB's memory.
+  void Set(std::string_view key, const std::optional<KeyCounters>& counters);
 
  private:
   const Store& store_;

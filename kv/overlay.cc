@@ -101,7 +101,7 @@ void Overlay::Flush() {
   batch_.Clear();
   bytes_ = 0;
   for (auto& [key, seen] : keys_) {
-    if (seen.is_changed) newest_.Set(key, std::move(seen.record));
+    if (seen.is_changed) newest_.Set(key, seen.counters);
   }
   keys_.clear();
   answers_.clear();

@@ -25,8 +25,9 @@ SharedRecord RecordCache::Find(std::string_view key) const {
   return record;
 }
 
+void RecordCache::Forget(std::string_view key) { cache_->Erase(ToSlice(key)); }
+
 void RecordCache::Set(std::string_view key, SharedRecord record) {
-  if (record == nullptr) return cache_->Erase(ToSlice(key));
   const size_t bytes = kCacheEntryBytes + key.size() + record->value.size();
   cache_->Release(cache_->Insert(ToSlice(key), new SharedRecord(std::move(record)), bytes, DeleteRecord));
 }

@@ -1,5 +1,5 @@
 #pragma once
-// The newest records, with their values, of the keys that were used last.
+// The newest records, with their values, of the keys that were read last.
 //
 // Not thread-safe; what was found stays valid for as long as it is held.
 
@@ -23,8 +23,10 @@ class RecordCache {
 
   // Null if it is not here; the store may have it.
   SharedRecord Find(std::string_view key) const;
-  // The key's newest record, which must be in the store. Null: it has none any more.
+  // The key's newest record, which must be in the store.
   void Set(std::string_view key, SharedRecord record);
+  // It has another one now, or none.
+  void Forget(std::string_view key);
 
  private:
   const std::unique_ptr<leveldb::Cache> cache_;

@@ -125,7 +125,7 @@ void AddStorageOptions(LayeredOptions& all, ServerOptions& options) {
       "With keys of 24 bytes each MiB has room for 25,000")
       ->check(Between(1, 4095));
   all.Add("record-cache-mib", options.record_cache_mib,
-      "Memory for values of the keys that were used last, in MiB")
+      "Memory for values of the keys that were read last, in MiB")
       ->check(Between(1, 1 << 20));
   all.Add("block-cache-mib", options.block_cache_mib, "LevelDB's cache of blocks, in MiB")
       ->check(Between(1, 1 << 20));

@@ -21,9 +21,9 @@ TEST(RecordCacheTest, FindsTheNewestRecordUntilTheKeyHasNone) {
   cache.Set("k", WithValue("two"));
   EXPECT_EQ(cache.Find("k")->value, "two");
   EXPECT_EQ(held->value, "one") << "what was found stays";
-  cache.Set("k", nullptr);
+  cache.Forget("k");
   EXPECT_EQ(cache.Find("k"), nullptr);
-  cache.Set("never seen", nullptr);
+  cache.Forget("never seen");
 }
 
 TEST(RecordCacheTest, HoldsNoMoreThanItMayAndKeepsWhatIsUsed) {
