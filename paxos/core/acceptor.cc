@@ -108,8 +108,9 @@ bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot cho
   bool wrote = false;
   for (const SlotEntry& proposal : accept.entries) {
     if (!IsWellFormed(*proposal.entry)) {
-      LOG_EVERY_T(ERROR, kLogEverySeconds) << "n" << envelope.from << " proposed a malformed configuration; it is ignored:"
-                 << " slot=" << proposal.slot;
+      LOG_EVERY_T(ERROR, kLogEverySeconds)
+          << "n" << envelope.from << " proposed a malformed configuration; it is ignored:"
+          << " slot=" << proposal.slot;
       continue;
     }
     const std::optional<Ticket> ticket = VoteFor(proposal, accept.ballot, chosen_index, outbox);
@@ -147,14 +148,16 @@ std::optional<Ticket> Acceptor::VoteFor(const SlotEntry& proposal, Ballot ballot
   SlotVote& vote = votes_.At(proposal.slot);
   if (vote.chosen) {
     if (IsSameValue(*vote.entry, *proposal.entry)) return vote.ticket;
-    LOG_EVERY_T(ERROR, kLogEverySeconds) << "n" << ballot.node << " proposes another value than the chosen one: slot="
-               << proposal.slot << " ballot=" << ballot;
+    LOG_EVERY_T(ERROR, kLogEverySeconds)
+        << "n" << ballot.node << " proposes another value than the chosen one: slot="
+        << proposal.slot << " ballot=" << ballot;
     return std::nullopt;
   }
   if (vote.entry != nullptr && vote.ballot == ballot) {
     if (!IsSameValue(*vote.entry, *proposal.entry)) {
-      LOG_EVERY_T(ERROR, kLogEverySeconds) << "n" << ballot.node << " proposes two values in one ballot: slot="
-                 << proposal.slot << " ballot=" << ballot;
+      LOG_EVERY_T(ERROR, kLogEverySeconds)
+          << "n" << ballot.node << " proposes two values in one ballot: slot=" << proposal.slot
+          << " ballot=" << ballot;
       return std::nullopt;
     }
     return vote.ticket;

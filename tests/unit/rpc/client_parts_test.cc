@@ -79,6 +79,14 @@ TEST(ClientOptionsTest, NamesWhatIsWrong) {
               HasSubstr("timeout"));
 }
 
+TEST(PrefixEndTest, IsTheFirstKeyBehindAllWithThePrefix) {
+  EXPECT_EQ(PrefixEnd("a"), "b");
+  EXPECT_EQ(PrefixEnd("az\x7f"), "az\x80");
+  EXPECT_EQ(PrefixEnd("a\xff\xff"), "b");
+  EXPECT_EQ(PrefixEnd("\xff\xff"), "") << "to the last key";
+  EXPECT_EQ(PrefixEnd(""), "");
+}
+
 TEST(ClientTest, SaysThatNothingWasCarriedOutWhereNobodyListens) {
   // Port 1 of loopback: nobody listens there.
   auto client = Client::Create({.endpoints = {"127.0.0.1:1"}, .timeout = Milliseconds(300)});
