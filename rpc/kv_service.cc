@@ -292,7 +292,10 @@ void KvService::AnswerRange(const std::shared_ptr<RangeCall>& call) {
   const auto status = std::make_shared<Status>();
   scans_.Run(
       [call, view = context_.store.view(), status] {
-        *status = FillPage(*view, call->request(), call->response());
+        // It may have waited behind others for longer than its caller.
+        *status = call->TimeLeft(kTimeLeftDefault) > Duration::zero()
+                      ? FillPage(*view, call->request(), call->response())
+                      : absl::DeadlineExceededError("the deadline passed before the range was read");
       },
       [this, call, status] {
         context_.admission.Leave(BytesOf(*call));

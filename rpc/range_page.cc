@@ -37,8 +37,10 @@ Status FillPage(const kv::View& view, const v1::RangeRequest& request, v1::Range
 
 Failure PageFailure(const Status& status, v1::ReadMode read) {
   const std::string text(status.message());
-  if (read != v1::READ_MODE_STALE) return NotExecuted(grpc::StatusCode::OUT_OF_RANGE, text);
-  return NotExecuted(grpc::StatusCode::UNAVAILABLE, text + " here; this node may be behind");
+  if (absl::IsOutOfRange(status) && read == v1::READ_MODE_STALE) {
+    return NotExecuted(grpc::StatusCode::UNAVAILABLE, text + " here; this node may be behind");
+  }
+  return NotExecuted(ToGrpc(status).error_code(), text);
 }
 
 }  // namespace decree::rpc

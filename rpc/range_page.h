@@ -13,7 +13,7 @@ inline constexpr size_t kPageBytes = 1 << 20;
 // Reads the page and fills the response, all but the node. kOutOfRange: the view has no such revision yet.
 Status FillPage(const kv::View& view, const v1::RangeRequest& request, v1::RangeResponse& response);
 
-// What FillPage's error means to the client.
+// What the client is told of a page that was not read.
 Failure PageFailure(const Status& status, v1::ReadMode read);
 
 }  // namespace decree::rpc
