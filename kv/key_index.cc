@@ -6,18 +6,17 @@
 
 #include <glog/logging.h>
 
+#include "absl/hash/hash.h"
+
 #include "kv/command.h"
 #include "kv/key_codec.h"
-#include "paxos/base/checksum.h"
 
 namespace decree::kv {
 namespace {
 
-// An entry: flags, the key's size, counters, the key. Counters are short if they fit, as they nearly always do.
-struct Header {
-  uint8_t flags;
-  uint8_t key_size[2];
-};
+// An entry: flags in one byte, the key's size in two, counters, the key. Counters are short if they fit, as they
+// nearly always do.
+constexpr size_t kHeaderBytes = 3;
 constexpr uint8_t kDead = 1;
 constexpr uint8_t kUsed = 2;  // found since its chunk was filled
 constexpr uint8_t kLong = 4;
@@ -25,7 +24,7 @@ constexpr uint8_t kLong = 4;
 constexpr size_t kShortRevisionBytes = 5;
 constexpr size_t kShortVersionBytes = 4;
 constexpr size_t kShortBytes = 2 * kShortRevisionBytes + kShortVersionBytes;
-constexpr size_t kEntryBytesMax = sizeof(Header) + sizeof(KeyCounters) + kKeyBytesMax;
+constexpr size_t kEntryBytesMax = kHeaderBytes + sizeof(KeyCounters) + kKeyBytesMax;
 constexpr size_t kChunkBytesMax = 64 << 10;
 constexpr size_t kChunksMin = 4;
 
@@ -46,7 +45,7 @@ bool IsLong(const char* entry) { return (entry[0] & kLong) != 0; }
 size_t CountersBytes(bool is_long) { return is_long ? sizeof(KeyCounters) : kShortBytes; }
 
 size_t EntryBytes(bool is_long, size_t key_size) {
-  return sizeof(Header) + CountersBytes(is_long) + key_size;
+  return kHeaderBytes + CountersBytes(is_long) + key_size;
 }
 
 size_t KeySize(const char* entry) {
@@ -58,11 +57,11 @@ size_t KeySize(const char* entry) {
 size_t EntryBytes(const char* entry) { return EntryBytes(IsLong(entry), KeySize(entry)); }
 
 std::string_view KeyOf(const char* entry) {
-  return {entry + sizeof(Header) + CountersBytes(IsLong(entry)), KeySize(entry)};
+  return {entry + kHeaderBytes + CountersBytes(IsLong(entry)), KeySize(entry)};
 }
 
 void WriteCounters(char* entry, const KeyCounters& counters) {
-  char* out = entry + sizeof(Header);
+  char* out = entry + kHeaderBytes;
   if (IsLong(entry)) {
     std::memcpy(out, &counters, sizeof(counters));
     return;
@@ -73,7 +72,7 @@ void WriteCounters(char* entry, const KeyCounters& counters) {
 }
 
 KeyCounters ReadCounters(const char* entry) {
-  const char* in = entry + sizeof(Header);
+  const char* in = entry + kHeaderBytes;
   KeyCounters counters;
   if (IsLong(entry)) {
     std::memcpy(&counters, in, sizeof(counters));
@@ -87,7 +86,8 @@ KeyCounters ReadCounters(const char* entry) {
 
 }  // namespace
 
-size_t KeyIndex::Hash::operator()(std::string_view key) const { return Checksum(key, 0); }
+// Seeded by the process, so that nobody can choose keys that collide.
+size_t KeyIndex::Hash::operator()(std::string_view key) const { return absl::HashOf(key); }
 size_t KeyIndex::Hash::operator()(Place place) const { return operator()(KeyOf(arena + place)); }
 bool KeyIndex::Equal::operator()(Place place, std::string_view key) const {
   return KeyOf(arena + place) == key;

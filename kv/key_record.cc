@@ -1,5 +1,6 @@
 #include "kv/key_record.h"
 
+#include <optional>
 #include <utility>
 
 #include <glog/logging.h>
@@ -20,13 +21,16 @@ void PutCounters(std::string& out, const KeyCounters& counters) {
   PutVarint(out, counters.lease);
 }
 
-KeyCounters ReadCounters(ByteReader& reader) {
+// Nothing if these are no counters.
+std::optional<KeyCounters> TakeCounters(ByteReader& reader) {
   KeyCounters counters;
   counters.create_revision = reader.Varint();
   counters.modified.main = reader.Varint();
-  counters.modified.sub = static_cast<uint32_t>(reader.Varint());
+  const uint64_t sub = reader.Varint();
+  counters.modified.sub = static_cast<uint32_t>(sub);
   counters.version = reader.Varint();
   counters.lease = reader.Varint();
+  if (!reader.ok() || sub > UINT32_MAX) return std::nullopt;
   return counters;
 }
 
@@ -51,11 +55,11 @@ std::string EncodeKeyChange(std::string_view key, const KeyRecord& record) {
 
 StatusOr<KeyCounters> DecodeKeyCounters(std::string_view bytes) {
   ByteReader reader(bytes);
-  const KeyCounters counters = ReadCounters(reader);
-  if (!reader.AtEnd()) {
+  const std::optional<KeyCounters> counters = TakeCounters(reader);
+  if (!counters.has_value() || !reader.AtEnd()) {
     return absl::DataLossError(StrCat("a key's head of ", bytes.size(), " bytes is malformed"));
   }
-  return counters;
+  return *counters;
 }
 
 StatusOr<KeyChange> DecodeKeyChange(std::string_view bytes) {
@@ -63,12 +67,13 @@ StatusOr<KeyChange> DecodeKeyChange(std::string_view bytes) {
   KeyChange change;
   const uint8_t deleted = reader.U8();
   change.record.deleted = deleted != 0;
-  change.record.counters = ReadCounters(reader);
-  change.key = std::string(reader.String());
+  const std::optional<KeyCounters> counters = TakeCounters(reader);
+  change.key = reader.String();
   change.record.value = std::string(reader.rest());
-  if (!reader.ok() || deleted > 1) {
+  if (!reader.ok() || !counters.has_value() || deleted > 1) {
     return absl::DataLossError(StrCat("a change of ", bytes.size(), " bytes is malformed"));
   }
+  change.record.counters = *counters;
   return change;
 }
 

@@ -32,7 +32,7 @@ struct KeyRecord {
 
 // A record, and whose it is.
 struct KeyChange {
-  std::string key;
+  std::string_view key;  // a part of the bytes that were decoded
   KeyRecord record;
 };
 

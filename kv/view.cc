@@ -25,30 +25,12 @@ std::optional<KeyRecord> View::Get(std::string_view key) const {
   return ReadChange(*snapshot_, key, counters->modified);
 }
 
-Status View::CheckRevision(uint64_t revision) const {
-  if (revision <= state_.revision) return OkStatus();
-  return absl::OutOfRangeError(
-      StrCat("revision ", revision, " is not made yet; the newest is ", state_.revision));
-}
-
-StatusOr<std::optional<KeyRecord>> View::GetAt(std::string_view key, uint64_t revision) const {
-  RETURN_IF_ERROR(CheckRevision(revision));
-  const std::optional<KeyCounters> now = ReadCounters(*snapshot_, key);
-  if (now.has_value() && now->modified.main <= revision) return ReadChange(*snapshot_, key, now->modified);
-  std::optional<KeyRecord> found;
-  // All changes within the revision count, so the search begins behind its highest sub-revision.
-  snapshot_->Scan(HistoryKey(key, {.main = revision, .sub = UINT32_MAX}), HistoryEnd(key),
-                  [&](std::string_view history_key, std::string_view) {
-                    KeyRecord record = ReadChange(*snapshot_, key, RevisionOf(history_key));
-                    if (!record.deleted) found = std::move(record);
-                    return false;
-                  });
-  return found;
-}
-
 StatusOr<std::optional<std::string>> View::Scan(const KeyRange& range, uint64_t revision,
                                                 const RangeVisitor& visit) const {
-  RETURN_IF_ERROR(CheckRevision(revision));
+  if (revision > state_.revision) {
+    return absl::OutOfRangeError(
+        StrCat("revision ", revision, " is not made yet; the newest is ", state_.revision));
+  }
   return ScanRange(*snapshot_, range, revision, visit);
 }
 

@@ -51,8 +51,6 @@ class View {
   const State& state() const { return state_; }
   // Nothing if there is no such key.
   std::optional<KeyRecord> Get(std::string_view key) const;
-  // As it was at that revision. kOutOfRange: there is no such revision yet.
-  StatusOr<std::optional<KeyRecord>> GetAt(std::string_view key, uint64_t revision) const;
   // As ScanRange (range_scan.h). kOutOfRange: there is no such revision yet.
   StatusOr<std::optional<std::string>> Scan(const KeyRange& range, uint64_t revision,
                                             const RangeVisitor& visit) const;
@@ -60,8 +58,6 @@ class View {
   RequestFate FateOf(uint64_t session, uint64_t number) const;
 
  private:
-  Status CheckRevision(uint64_t revision) const;
-
   const State state_;
   const std::unique_ptr<const Store::Snapshot> snapshot_;
 };

@@ -57,11 +57,12 @@ TEST(KeyRecordTest, ComesBackAsItWas) {
       .counters = {.create_revision = 3, .modified = {.main = 9, .sub = 4}, .version = 5, .lease = 77},
       .deleted = false,
       .value = std::string("a\0b", 3)};
-  const auto change = DecodeKeyChange(EncodeKeyChange("key", record));
+  const std::string bytes = EncodeKeyChange("key", record);
+  const auto change = DecodeKeyChange(bytes);
   ASSERT_TRUE(change.ok()) << change.status();
   EXPECT_EQ(change->key, "key");
   EXPECT_EQ(change->record, record);
-  EXPECT_EQ(RequireChangeOf("key", EncodeKeyChange("key", record)), record);
+  EXPECT_EQ(RequireChangeOf("key", bytes), record);
   const auto counters = DecodeKeyCounters(EncodeKeyCounters(record.counters));
   ASSERT_TRUE(counters.ok()) << counters.status();
   EXPECT_EQ(*counters, record.counters);
@@ -77,6 +78,14 @@ TEST(KeyRecordTest, IsRefusedWhenCutShortOrTooLong) {
     EXPECT_TRUE(absl::IsDataLoss(DecodeKeyCounters(counters.substr(0, size)).status())) << size;
   }
   EXPECT_TRUE(absl::IsDataLoss(DecodeKeyCounters(counters + "x").status()));
+}
+
+TEST(KeyRecordTest, ASubRevisionThatDoesNotFitIsRefused) {
+  std::string bytes = EncodeKeyCounters({.modified = {.main = 1, .sub = UINT32_MAX}});
+  ASSERT_TRUE(DecodeKeyCounters(bytes).ok());
+  ASSERT_EQ(bytes[6], 0x0f) << "the highest bits of the sub-revision";
+  bytes[6] = 0x1f;
+  EXPECT_TRUE(absl::IsDataLoss(DecodeKeyCounters(bytes).status()));
 }
 
 TEST(KeyRecordDeathTest, AnotherKeysChangeEndsTheProcess) {
