@@ -132,23 +132,28 @@ uint64_t SessionOf(std::string_view session_key) {
   return GetOrdered<uint64_t>(session_key.substr(kPrefixBytes));
 }
 
-std::string AnswerKey(uint64_t session, uint64_t number) {
-  std::string out = Prefix(Kind::kAnswer, sizeof(session) + sizeof(number));
+std::string AnswersKey(uint64_t session, uint64_t first_number) {
+  std::string out = Prefix(Kind::kAnswer, sizeof(session) + sizeof(first_number));
   PutOrdered(out, session);
-  PutOrdered(out, number);
+  PutOrdered(out, first_number);
   return out;
+}
+
+std::string AnswersEnd(uint64_t session) {
+  // No key of another session begins like the session's last, and goes on.
+  return AnswersKey(session, UINT64_MAX) + '\0';
 }
 
 std::string AnswersEnd() { return EndOf(Kind::kAnswer); }
 
-uint64_t SessionOfAnswer(std::string_view answer_key) {
-  CHECK_EQ(answer_key.size(), kPrefixBytes + 2 * sizeof(uint64_t));
-  return GetOrdered<uint64_t>(answer_key.substr(kPrefixBytes));
+uint64_t SessionOfAnswers(std::string_view answers_key) {
+  CHECK_EQ(answers_key.size(), kPrefixBytes + 2 * sizeof(uint64_t));
+  return GetOrdered<uint64_t>(answers_key.substr(kPrefixBytes));
 }
 
-uint64_t NumberOf(std::string_view answer_key) {
-  CHECK_EQ(answer_key.size(), kPrefixBytes + 2 * sizeof(uint64_t));
-  return GetOrdered<uint64_t>(answer_key.substr(kPrefixBytes + sizeof(uint64_t)));
+uint64_t FirstNumberOf(std::string_view answers_key) {
+  CHECK_EQ(answers_key.size(), kPrefixBytes + 2 * sizeof(uint64_t));
+  return GetOrdered<uint64_t>(answers_key.substr(kPrefixBytes + sizeof(uint64_t)));
 }
 
 std::string MetaKey(Meta which) {

@@ -42,13 +42,14 @@ std::string SessionsEnd();
 // The session of a key made by SessionKey.
 uint64_t SessionOf(std::string_view session_key);
 
-// The answer to a request of a session, and behind the last of them.
-std::string AnswerKey(uint64_t session, uint64_t number);
+// A block of a session's answers that begins with this number, behind the last of the session, and behind
+// all of them.
+std::string AnswersKey(uint64_t session, uint64_t first_number);
+std::string AnswersEnd(uint64_t session);
 std::string AnswersEnd();
-// The number of a key made by AnswerKey.
-uint64_t NumberOf(std::string_view answer_key);
-// The session of a key made by AnswerKey.
-uint64_t SessionOfAnswer(std::string_view answer_key);
+// The number and the session of a key made by AnswersKey.
+uint64_t FirstNumberOf(std::string_view answers_key);
+uint64_t SessionOfAnswers(std::string_view answers_key);
 
 // The things that there is one of.
 enum class Meta : char {

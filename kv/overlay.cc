@@ -60,23 +60,24 @@ void Overlay::Remove(const std::string& key) {
 
 // ---- Sessions ----
 
-void Overlay::PutAnswer(uint64_t session, uint64_t number, const std::string& bytes) {
-  const std::string key = AnswerKey(session, number);
-  Put(key, bytes);
-  answers_[key] = bytes;
+void Overlay::PutAnswers(uint64_t session, uint64_t first_number, const std::string& block) {
+  const std::string key = AnswersKey(session, first_number);
+  Put(key, block);
+  answers_[key] = block;
 }
 
-std::string Overlay::Answer(uint64_t session, uint64_t number) const {
-  const std::string key = AnswerKey(session, number);
+std::string Overlay::Answers(uint64_t session, uint64_t first_number) const {
+  const std::string key = AnswersKey(session, first_number);
   const auto added = answers_.find(key);
   if (added != answers_.end()) return added->second;
   std::optional<std::string> stored = store_.Get(key);
-  CHECK(stored.has_value()) << "the store has lost answer " << number << " of session " << session;
+  CHECK(stored.has_value()) << "the store has lost the answers from " << first_number
+                            << " of session " << session;
   return *std::move(stored);
 }
 
-void Overlay::RemoveAnswer(uint64_t session, uint64_t number) {
-  const std::string key = AnswerKey(session, number);
+void Overlay::RemoveAnswers(uint64_t session, uint64_t first_number) {
+  const std::string key = AnswersKey(session, first_number);
   Remove(key);
   answers_.erase(key);
 }

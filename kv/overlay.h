@@ -35,11 +35,11 @@ class Overlay {
 
   // ---- Of sessions (sessions.h) ----
 
-  // Kept until it is removed.
-  void PutAnswer(uint64_t session, uint64_t number, const std::string& bytes);
+  // A block of answers (answer_block.h) that begins with this number, kept until it is removed.
+  void PutAnswers(uint64_t session, uint64_t first_number, const std::string& block);
   // Which must be there.
-  std::string Answer(uint64_t session, uint64_t number) const;
-  void RemoveAnswer(uint64_t session, uint64_t number);
+  std::string Answers(uint64_t session, uint64_t first_number) const;
+  void RemoveAnswers(uint64_t session, uint64_t first_number);
   // Not part of the digest: how often it is written differs between replicas.
   void PutSession(uint64_t session, const std::string& bytes);
   void RemoveSession(uint64_t session);

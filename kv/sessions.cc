@@ -12,14 +12,12 @@
 namespace decree::kv {
 namespace {
 
-// What an answer counts beside its bytes.
-constexpr uint64_t kOverheadBytes = 64;
+// What an answer counts beside its result.
+constexpr uint64_t kOverheadBytes = 80;
+// A block that has grown to this takes no more answers: whoever looks for one reads them all.
+constexpr size_t kBlockBytes = 64 << 10;
 // The time of use is noted when it has moved by this part of the idle time, and not with each request.
 constexpr uint64_t kUseSteps = 64;
-
-uint32_t WeightOf(std::string_view encoded_answer) {
-  return static_cast<uint32_t>(encoded_answer.size() + kOverheadBytes);
-}
 
 // So that replicas which disagree about a session are found out.
 void DigestSession(uint64_t session, uint64_t what, Overlay& overlay) {
@@ -49,20 +47,31 @@ StatusOr<Sessions> Sessions::Load(const Store& store, const SessionLimits& limit
     return true;
   });
   if (IsPlanted(PlantedBug::kSessionsForgottenAtStart)) return table;
-  snapshot->Scan(AnswerKey(0, 0), AnswersEnd(), [&](std::string_view key, std::string_view bytes) {
-    const auto session = table.sessions_.find(SessionOfAnswer(key));
-    if (session == table.sessions_.end()) {
-      status = absl::DataLossError("the store holds an answer of a session that it does not know");
-      return false;
-    }
-    const uint32_t weight = WeightOf(bytes);
-    session->second.kept[NumberOf(key)] = weight;
-    session->second.answer_bytes += weight;
-    table.answer_bytes_ += weight;
-    return true;
+  snapshot->Scan(AnswersKey(0, 0), AnswersEnd(), [&](std::string_view key, std::string_view bytes) {
+    status = table.LoadBlock(SessionOfAnswers(key), FirstNumberOf(key), bytes);
+    return status.ok();
   });
   RETURN_IF_ERROR(status);
   return table;
+}
+
+Status Sessions::LoadBlock(uint64_t id, uint64_t first, std::string_view bytes) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) {
+    return absl::DataLossError("the store holds answers of a session that it does not know");
+  }
+  Session& session = found->second;
+  bool is_new = true;
+  RETURN_IF_ERROR(VisitAnswers(bytes, [&](uint64_t number, uint64_t, std::string_view result) {
+    is_new = NoteAnswer(session, number, first, result.size()) && is_new;
+  }));
+  if (!is_new) return absl::DataLossError("the store holds two answers to one request");
+  while (!session.kept.empty() && session.kept.begin()->first < session.floor) {
+    session.kept.erase(session.kept.begin());
+    --session.blocks.at(first).kept;
+  }
+  if (session.blocks.at(first).kept > 0) return OkStatus();
+  return absl::DataLossError("the store holds answers that their session has dropped");
 }
 
 bool Sessions::Open(uint64_t session, paxos::LogTime now, Overlay& overlay) {
@@ -159,43 +168,74 @@ void Sessions::RaiseFloor(uint64_t id, Session& session, uint64_t floor, Overlay
 }
 
 void Sessions::DropFirstAnswer(uint64_t id, Session& session, Overlay& overlay) {
-  const auto [number, weight] = *session.kept.begin();
-  session.answer_bytes -= weight;
-  answer_bytes_ -= weight;
+  const auto found = session.blocks.find(session.kept.begin()->second);
   session.kept.erase(session.kept.begin());
-  overlay.RemoveAnswer(id, number);
+  if (--found->second.kept > 0) return;
+  const auto [block, state] = *found;
+  session.answer_bytes -= state.weight;
+  answer_bytes_ -= state.weight;
+  session.blocks.erase(found);
+  const auto open = open_.find(id);
+  if (open != open_.end() && open->second.first == block) {
+    open_.erase(open);
+  } else {
+    overlay.RemoveAnswers(id, block);
+  }
 }
 
 void Sessions::Keep(const SessionRequest& request, std::string_view result, Overlay& overlay) {
   CHECK_NE(request.hash, 0u);
   const uint64_t wrong = IsPlanted(PlantedBug::kAnswerUnderWrongNumber) ? 1 : 0;
-  KeepBytes(request.session, request.number + wrong,
-            {.hash = request.hash, .result = std::string(result)}, overlay);
+  KeepAnswer(request.session, request.number + wrong,
+             {.hash = request.hash, .result = std::string(result)}, overlay);
 }
 
 void Sessions::Settle(uint64_t session, uint64_t number, std::string_view result,
                       Overlay& overlay) {
-  KeepBytes(session, number, {.hash = 0, .result = std::string(result)}, overlay);
+  KeepAnswer(session, number, {.hash = 0, .result = std::string(result)}, overlay);
 }
 
-void Sessions::KeepBytes(uint64_t id, uint64_t number, const SessionAnswer& answer,
-                         Overlay& overlay) {
+void Sessions::KeepAnswer(uint64_t id, uint64_t number, const SessionAnswer& answer,
+                          Overlay& overlay) {
   Session& session = sessions_.at(id);
   CHECK_GE(number, session.floor) << "session " << id;
-  const std::string bytes = EncodeSessionAnswer(answer);
-  const bool is_new = session.kept.emplace(number, WeightOf(bytes)).second;
-  CHECK(is_new) << "a second answer to request " << number << " of session " << id;
-  session.answer_bytes += WeightOf(bytes);
-  answer_bytes_ += WeightOf(bytes);
-  overlay.PutAnswer(id, number, bytes);
+  const auto open = open_.try_emplace(id, OpenBlock{.first = number, .bytes = {}}).first;
+  CHECK(NoteAnswer(session, number, open->second.first, answer.result.size()))
+      << "a second answer to request " << number << " of session " << id;
+  AppendAnswer(number, answer, open->second.bytes);
+  if (open->second.bytes.size() < kBlockBytes) return;
+  overlay.PutAnswers(id, open->second.first, open->second.bytes);
+  open_.erase(open);
+}
+
+bool Sessions::NoteAnswer(Session& session, uint64_t number, uint64_t block, size_t result_bytes) {
+  if (!session.kept.emplace(number, block).second) return false;
+  const uint64_t weight = result_bytes + kOverheadBytes;
+  Block& state = session.blocks[block];
+  ++state.kept;
+  state.weight += weight;
+  session.answer_bytes += weight;
+  answer_bytes_ += weight;
+  return true;
 }
 
 std::optional<SessionAnswer> Sessions::Find(uint64_t session, uint64_t number,
                                             Overlay& overlay) const {
-  if (!sessions_.at(session).kept.contains(number)) return std::nullopt;
-  StatusOr<SessionAnswer> answer = DecodeSessionAnswer(overlay.Answer(session, number));
+  const Session& state = sessions_.at(session);
+  const auto kept = state.kept.find(number);
+  if (kept == state.kept.end()) return std::nullopt;
+  const auto open = open_.find(session);
+  const bool is_open = open != open_.end() && open->second.first == kept->second;
+  StatusOr<std::optional<SessionAnswer>> answer =
+      FindAnswer(is_open ? open->second.bytes : overlay.Answers(session, kept->second), number);
   CHECK(answer.ok()) << answer.status();
+  CHECK(answer->has_value()) << "the store has lost answer " << number << " of session " << session;
   return *std::move(answer);
+}
+
+void Sessions::EndSlot(Overlay& overlay) {
+  for (const auto& [session, block] : open_) overlay.PutAnswers(session, block.first, block.bytes);
+  open_.clear();
 }
 
 void Sessions::Write(Overlay& overlay) {
@@ -243,22 +283,6 @@ StatusOr<SessionRecord> DecodeSessionRecord(std::string_view bytes) {
   record.used = paxos::LogTime(reader.U64());
   if (!reader.AtEnd()) return absl::DataLossError("a session record of the store is malformed");
   return record;
-}
-
-std::string EncodeSessionAnswer(const SessionAnswer& answer) {
-  std::string out;
-  out.reserve(sizeof(uint64_t) + answer.result.size());
-  PutU64(out, answer.hash);
-  return out.append(answer.result);
-}
-
-StatusOr<SessionAnswer> DecodeSessionAnswer(std::string_view bytes) {
-  ByteReader reader(bytes);
-  SessionAnswer answer;
-  answer.hash = reader.U64();
-  if (!reader.ok()) return absl::DataLossError("an answer in the store is malformed");
-  answer.result = std::string(bytes.substr(sizeof(uint64_t)));
-  return answer;
 }
 
 }  // namespace decree::kv

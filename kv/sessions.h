@@ -20,6 +20,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "kv/answer_block.h"
 #include "kv/overlay.h"
 #include "kv/store.h"
 #include "paxos/base/ids.h"
@@ -51,12 +52,6 @@ struct SessionRequest {
   uint64_t number = 0;
   uint64_t floor = 0;
   uint64_t hash = 0;  // of what is asked, not 0
-};
-
-// What is kept of a request that has ended.
-struct SessionAnswer {
-  uint64_t hash = 0;   // 0: it was settled before it came
-  std::string result;  // a CommandResult
 };
 
 class Sessions {
@@ -92,17 +87,31 @@ class Sessions {
   // Sees to it that a request of this number is not carried out any more.
   void Settle(uint64_t session, uint64_t number, std::string_view result, Overlay& overlay);
 
+  // Adds the slot's answers to the batch. To be called at the end of each slot.
+  void EndSlot(Overlay& overlay);
   // Adds the sessions that have changed to the batch.
   void Write(Overlay& overlay);
 
   size_t size() const { return sessions_.size(); }
 
  private:
+  // Answers that are one record of the store, and leave it when the floor has passed them all. Known
+  // within its session by the number of its first.
+  struct Block {
+    uint32_t kept = 0;    // of its answers; the floor has passed the others
+    uint64_t weight = 0;  // of all
+  };
   struct Session {
     uint64_t floor = 1;
-    paxos::LogTime used;                 // roughly: a little too early
-    std::map<uint64_t, uint32_t> kept;   // the answers' weights, by number
-    uint64_t answer_bytes = 0;
+    paxos::LogTime used;                // roughly: a little too early
+    std::map<uint64_t, uint64_t> kept;  // each answer's block, by number
+    std::map<uint64_t, Block> blocks;
+    uint64_t answer_bytes = 0;  // of all blocks
+  };
+  // A block that more answers of the same slot may join.
+  struct OpenBlock {
+    uint64_t first = 0;
+    std::string bytes;
   };
 
   explicit Sessions(const SessionLimits& limits) : limits_(limits) {}
@@ -110,7 +119,10 @@ class Sessions {
   void Touch(uint64_t id, Session& session, paxos::LogTime now);
   void RaiseFloor(uint64_t id, Session& session, uint64_t floor, Overlay& overlay);
   void DropFirstAnswer(uint64_t id, Session& session, Overlay& overlay);
-  void KeepBytes(uint64_t id, uint64_t number, const SessionAnswer& answer, Overlay& overlay);
+  void KeepAnswer(uint64_t id, uint64_t number, const SessionAnswer& answer, Overlay& overlay);
+  // False if there is an answer to this number already.
+  bool NoteAnswer(Session& session, uint64_t number, uint64_t block, size_t result_bytes);
+  Status LoadBlock(uint64_t id, uint64_t first, std::string_view bytes);
   void Forget(uint64_t id, Session& session, Overlay& overlay);
   bool IsFull(const Session& session) const;
 
@@ -118,6 +130,7 @@ class Sessions {
   std::unordered_map<uint64_t, Session> sessions_;
   std::set<std::pair<paxos::LogTime, uint64_t>> by_use_;
   std::set<uint64_t> changed_;  // not written yet
+  std::map<uint64_t, OpenBlock> open_;  // of the slot that is being applied, by session
   uint64_t answer_bytes_ = 0;
 };
 
@@ -130,7 +143,5 @@ struct SessionRecord {
 
 std::string EncodeSessionRecord(const SessionRecord& record);
 StatusOr<SessionRecord> DecodeSessionRecord(std::string_view bytes);
-std::string EncodeSessionAnswer(const SessionAnswer& answer);
-StatusOr<SessionAnswer> DecodeSessionAnswer(std::string_view bytes);
 
 }  // namespace decree::kv

@@ -11,7 +11,7 @@
 namespace decree::kv {
 namespace {
 
-constexpr uint8_t kStateFormat = 2;
+constexpr uint8_t kStateFormat = 3;
 // While many slots are applied at once, what is written at once is about this much at most.
 constexpr size_t kBatchBytes = 4 << 20;
 // A session's id is its place in the log: the slot, and in the lowest bits the index within it.
@@ -147,6 +147,7 @@ void StateMachine::Apply(std::span<const paxos::SlotCommands> slots,
       overlay.PutMeta(Meta::kConfiguration, configuration_);
       overlay.Digest(configuration_);
     }
+    sessions_.EndSlot(overlay);
     state_.applied = slot.slot;
     state_.digest = overlay.digest();
     if (overlay.bytes() >= kBatchBytes) Flush(overlay);

@@ -2,6 +2,7 @@
 
 #include <glog/logging.h>
 
+#include "kv/answer_block.h"
 #include "kv/key_codec.h"
 #include "kv/record_reader.h"
 #include "kv/sessions.h"
@@ -41,12 +42,15 @@ RequestFate View::FateOf(uint64_t session, uint64_t number) const {
   const StatusOr<SessionRecord> record = DecodeSessionRecord(*bytes);
   CHECK(record.ok()) << record.status();
   if (number < record->floor) return {.kind = Kind::kBelowFloor, .answer = {}};
-  const std::optional<std::string> kept = snapshot_->Get(AnswerKey(session, number));
-  if (!kept.has_value()) return {.kind = Kind::kNotYet, .answer = {}};
-  const StatusOr<SessionAnswer> answer = DecodeSessionAnswer(*kept);
-  CHECK(answer.ok()) << answer.status();
-  RequestFate fate{.kind = Kind::kEnded, .answer = {}};
-  CHECK(fate.answer.ParseFromString(answer->result)) << "an answer of our own making";
+  RequestFate fate{.kind = Kind::kNotYet, .answer = {}};
+  snapshot_->Scan(AnswersKey(session, 0), AnswersEnd(session), [&](std::string_view, std::string_view block) {
+    const StatusOr<std::optional<SessionAnswer>> answer = FindAnswer(block, number);
+    CHECK(answer.ok()) << answer.status();
+    if (!answer->has_value()) return true;
+    fate.kind = Kind::kEnded;
+    CHECK(fate.answer.ParseFromString((*answer)->result)) << "an answer of our own making";
+    return false;
+  });
   return fate;
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "kv/command.h"
+#include "kv/key_codec.h"
 #include "tests/unit/kv/kv_fixture.h"
 
 namespace decree::kv {
@@ -38,6 +39,9 @@ class SessionsTest : public testing::Test {
   }
   Fate FateOf(uint64_t session, uint64_t number) {
     return kv_.machine().view()->FateOf(session, number).kind;
+  }
+  bool IsStored(uint64_t session, uint64_t first_number) {
+    return kv_.store().Get(AnswersKey(session, first_number)).has_value();
   }
   void PassTo(uint64_t seconds) { kv_.log_time = paxos::LogTime(seconds * kSecond); }
 
@@ -211,14 +215,62 @@ TEST_F(SessionsTest, TheHighestNumbersDoNoHarm) {
   EXPECT_EQ(Put(session, UINT64_MAX, UINT64_MAX, "k", "a").refusal(), CommandResult::REFUSAL_NONE);
   EXPECT_EQ(Put(session, UINT64_MAX, UINT64_MAX, "k", "a").version(), 1u);
   EXPECT_EQ(kv_.ApplyOne(CloseSessionCommand(session)).refusal(), CommandResult::REFUSAL_NONE);
-  EXPECT_FALSE(kv_.store().Get(AnswerKey(session, UINT64_MAX)).has_value()) << "it was left behind";
+  EXPECT_FALSE(kv_.store().Get(AnswersKey(session, UINT64_MAX)).has_value()) << "it was left behind";
+}
+
+TEST_F(SessionsTest, AnswersOfOneSlotAreOneRecordThatGoesWithTheLast) {
+  const uint64_t session = Open();
+  const auto put = [&](uint64_t number, uint64_t floor) {
+    return InSession(session, number, floor, PutCommand("k", "a"));
+  };
+  kv_.Apply({put(2, 1), put(1, 1), put(3, 1)});
+  EXPECT_TRUE(IsStored(session, 2)) << "a block is known by the first answer";
+  EXPECT_FALSE(IsStored(session, 1));
+  EXPECT_FALSE(IsStored(session, 3));
+  const CommandResult third = kv_.ApplyOne(put(3, 3));
+  EXPECT_EQ(third.version(), 3u) << "two of the block's answers are dropped, and the third with them";
+  EXPECT_EQ(FateOf(session, 2), Fate::kBelowFloor);
+  EXPECT_EQ(FateOf(session, 3), Fate::kEnded);
+  kv_.ApplyOne(put(4, 4));
+  EXPECT_FALSE(IsStored(session, 2)) << "it was left behind";
+  EXPECT_EQ(FateOf(session, 4), Fate::kEnded);
+}
+
+TEST_F(SessionsTest, AnAnswerThatIsDroppedInItsOwnSlotIsNeverStored) {
+  const uint64_t session = Open();
+  const auto results = kv_.Apply({InSession(session, 1, 1, PutCommand("k", "a")),
+                                  InSession(session, 2, 2, PutCommand("k", "b")),
+                                  InSession(session, 2, 2, PutCommand("k", "b"))});
+  EXPECT_EQ(results[2].version(), 2u);
+  EXPECT_FALSE(IsStored(session, 1));
+  EXPECT_TRUE(IsStored(session, 2));
+}
+
+TEST_F(SessionsTest, ABlockThatIsFullIsFollowedByAnother) {
+  paxos::SimulatedFileSystem files(1);
+  OpenStore kv(files);
+  const uint64_t session = kv.ApplyOne(OpenSessionCommand()).session();
+  const std::string large(40 << 10, 'v');
+  std::vector<std::string> commands;
+  for (uint64_t number = 1; number <= 4; ++number) {
+    commands.push_back(InSession(session, number, 1, PutCommand("k", large, true)));
+  }
+  const auto results = kv.Apply(commands);
+  // The first put returns nothing, the next two fill the block.
+  EXPECT_TRUE(kv.store().Get(AnswersKey(session, 1)).has_value());
+  EXPECT_TRUE(kv.store().Get(AnswersKey(session, 4)).has_value());
+  for (size_t i = 0; i < commands.size(); ++i) {
+    EXPECT_EQ(kv.ApplyOne(commands[i]).SerializeAsString(), results[i].SerializeAsString()) << i;
+  }
 }
 
 // The table is found again after a restart, from what LevelDB has flushed and the log beyond that.
 TEST_F(SessionsTest, SurvivesARestart) {
   const uint64_t session = Open();
-  const CommandResult first = Put(session, 1, 1, "k", "a");
+  const auto both = kv_.Apply({InSession(session, 1, 1, PutCommand("k", "a", true)),
+                               InSession(session, 2, 1, PutCommand("k", "b", true))});
   const CommandResult second = Put(session, 2, 2, "k", "b");
+  EXPECT_EQ(second.SerializeAsString(), both[1].SerializeAsString());
   for (int i = 0; i < 40; ++i) kv_.ApplyOne(PutCommand(StrCat("fill", i), std::string(4000, '.')));
   files_.Kill();
   OpenStore again(files_, [] {}, kOwner, SessionLimits());
