@@ -11,9 +11,9 @@ enum class Kind : char {
   kAnswer = 'a',
   kChange = 'r',
   kHead = 'h',
-  kHistory = 'v',
   kMeta = 'm',
   kSession = 's',
+  kSignpost = 'v',
 };
 
 constexpr size_t kPrefixBytes = sizeof(uint32_t) + 1;
@@ -82,27 +82,27 @@ std::string ChangeKey(Revision revision) {
   return out;
 }
 
-std::string HistoryKey(std::string_view key, Revision revision) {
-  std::string out = Prefix(Kind::kHistory, key.size() + kMarkBytes + kRevisionBytes);
+std::string SignpostKey(std::string_view key, Revision revision) {
+  std::string out = Prefix(Kind::kSignpost, key.size() + kMarkBytes + kRevisionBytes);
   PutEscaped(out, key);
-  PutOrdered(out, ~revision.main);
-  PutOrdered(out, ~revision.sub);
+  PutOrdered(out, revision.main);
+  PutOrdered(out, revision.sub);
   return out;
 }
 
-std::string HistoryEnd(std::string_view key) {
-  std::string out = Prefix(Kind::kHistory, key.size() + kMarkBytes);
+std::string SignpostsEnd(std::string_view key) {
+  std::string out = Prefix(Kind::kSignpost, key.size() + kMarkBytes);
   PutEscaped(out, key);
   out.back() = '\x02';
   return out;
 }
 
-std::string HistoriesEnd() { return EndOf(Kind::kHistory); }
+std::string SignpostsEnd() { return EndOf(Kind::kSignpost); }
 
-std::string KeyOfHistory(std::string_view history_key) {
-  CHECK_GE(history_key.size(), kPrefixBytes + kMarkBytes + kRevisionBytes);
-  const std::string_view escaped = history_key.substr(
-      kPrefixBytes, history_key.size() - kPrefixBytes - kMarkBytes - kRevisionBytes);
+std::string KeyOfSignpost(std::string_view signpost_key) {
+  CHECK_GE(signpost_key.size(), kPrefixBytes + kMarkBytes + kRevisionBytes);
+  const std::string_view escaped = signpost_key.substr(
+      kPrefixBytes, signpost_key.size() - kPrefixBytes - kMarkBytes - kRevisionBytes);
   std::string key;
   key.reserve(escaped.size());
   for (size_t i = 0; i < escaped.size(); ++i) {
@@ -112,11 +112,11 @@ std::string KeyOfHistory(std::string_view history_key) {
   return key;
 }
 
-Revision RevisionOf(std::string_view history_key) {
-  CHECK_GE(history_key.size(), kPrefixBytes + kRevisionBytes);
-  const std::string_view bytes = history_key.substr(history_key.size() - kRevisionBytes);
-  return {.main = ~GetOrdered<uint64_t>(bytes),
-          .sub = ~GetOrdered<uint32_t>(bytes.substr(sizeof(uint64_t)))};
+Revision RevisionOfSignpost(std::string_view signpost_key) {
+  CHECK_GE(signpost_key.size(), kPrefixBytes + kMarkBytes + kRevisionBytes);
+  const std::string_view bytes = signpost_key.substr(signpost_key.size() - kRevisionBytes);
+  return {.main = GetOrdered<uint64_t>(bytes),
+          .sub = GetOrdered<uint32_t>(bytes.substr(sizeof(uint64_t)))};
 }
 
 std::string SessionKey(uint64_t session) {

@@ -26,15 +26,14 @@ std::string HeadsEnd();
 std::string_view KeyOfHead(std::string_view head_key);
 // What a revision has changed, in the order of the revisions.
 std::string ChangeKey(Revision revision);
-// That the key was changed by this revision, and again since. Newer ones come first.
-std::string HistoryKey(std::string_view key, Revision revision);
-// Just behind the oldest history of the key, and behind that of all keys.
-std::string HistoryEnd(std::string_view key);
-std::string HistoriesEnd();
-// The client's key of a key made by HistoryKey.
-std::string KeyOfHistory(std::string_view history_key);
-// The revision of a key made by HistoryKey.
-Revision RevisionOf(std::string_view history_key);
+// A signpost into the key's chain of changes, to one that this revision made. Older ones come first.
+std::string SignpostKey(std::string_view key, Revision revision);
+// Just behind the newest signpost of the key, and behind those of all keys.
+std::string SignpostsEnd(std::string_view key);
+std::string SignpostsEnd();
+// The client's key and the revision of a key made by SignpostKey.
+std::string KeyOfSignpost(std::string_view signpost_key);
+Revision RevisionOfSignpost(std::string_view signpost_key);
 
 // What is known of a session, and behind the last of them.
 std::string SessionKey(uint64_t session);

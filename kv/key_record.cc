@@ -11,12 +11,25 @@ namespace decree::kv {
 namespace {
 
 // About; they are written as short as they are.
-constexpr size_t kCountersBytes = 16;
+constexpr size_t kRevisionBytes = 5;
+constexpr size_t kCountersBytes = 11 + kRevisionBytes;
+
+void PutRevision(std::string& out, const Revision& revision) {
+  PutVarint(out, revision.main);
+  PutVarint(out, revision.sub);
+}
+
+// Nothing if this is no revision.
+std::optional<Revision> TakeRevision(ByteReader& reader) {
+  const uint64_t main = reader.Varint();
+  const uint64_t sub = reader.Varint();
+  if (!reader.ok() || sub > UINT32_MAX) return std::nullopt;
+  return Revision{.main = main, .sub = static_cast<uint32_t>(sub)};
+}
 
 void PutCounters(std::string& out, const KeyCounters& counters) {
   PutVarint(out, counters.create_revision);
-  PutVarint(out, counters.modified.main);
-  PutVarint(out, counters.modified.sub);
+  PutRevision(out, counters.modified);
   PutVarint(out, counters.version);
   PutVarint(out, counters.lease);
 }
@@ -25,12 +38,11 @@ void PutCounters(std::string& out, const KeyCounters& counters) {
 std::optional<KeyCounters> TakeCounters(ByteReader& reader) {
   KeyCounters counters;
   counters.create_revision = reader.Varint();
-  counters.modified.main = reader.Varint();
-  const uint64_t sub = reader.Varint();
-  counters.modified.sub = static_cast<uint32_t>(sub);
+  const std::optional<Revision> modified = TakeRevision(reader);
   counters.version = reader.Varint();
   counters.lease = reader.Varint();
-  if (!reader.ok() || sub > UINT32_MAX) return std::nullopt;
+  if (!reader.ok() || !modified.has_value()) return std::nullopt;
+  counters.modified = *modified;
   return counters;
 }
 
@@ -45,9 +57,10 @@ std::string EncodeKeyCounters(const KeyCounters& counters) {
 
 std::string EncodeKeyChange(std::string_view key, const KeyRecord& record) {
   std::string out;
-  out.reserve(1 + kCountersBytes + sizeof(uint32_t) + key.size() + record.value.size());
+  out.reserve(1 + kCountersBytes + kRevisionBytes + sizeof(uint32_t) + key.size() + record.value.size());
   PutU8(out, record.deleted ? 1 : 0);
   PutCounters(out, record.counters);
+  PutRevision(out, record.previous);
   PutString(out, key);
   out.append(record.value);
   return out;
@@ -68,12 +81,14 @@ StatusOr<KeyChange> DecodeKeyChange(std::string_view bytes) {
   const uint8_t deleted = reader.U8();
   change.record.deleted = deleted != 0;
   const std::optional<KeyCounters> counters = TakeCounters(reader);
+  const std::optional<Revision> previous = TakeRevision(reader);
   change.key = reader.String();
   change.record.value = std::string(reader.rest());
-  if (!reader.ok() || !counters.has_value() || deleted > 1) {
+  if (!reader.ok() || !counters.has_value() || !previous.has_value() || deleted > 1) {
     return absl::DataLossError(StrCat("a change of ", bytes.size(), " bytes is malformed"));
   }
   change.record.counters = *counters;
+  change.record.previous = *previous;
   return change;
 }
 

@@ -24,7 +24,9 @@ struct KeyCounters {
 
 struct KeyRecord {
   KeyCounters counters;
-  bool deleted = false;  // then only `modified` means anything
+  bool deleted = false;  // then only `modified` of the counters means anything
+  // The key's change before this one; 0 if this one made the key. Changes of a key are a chain.
+  Revision previous{};
   std::string value;
 
   friend bool operator==(const KeyRecord&, const KeyRecord&) = default;

@@ -8,6 +8,18 @@
 #include "paxos/base/checksum.h"
 
 namespace decree::kv {
+namespace {
+
+// How many changes of a key go without a signpost between two that have one: what a read of an old revision
+// takes against what a put takes.
+constexpr uint64_t kSignpostStride = 8;
+
+// A deletion always has one, for no head leads to it.
+bool HasSignpost(const KeyRecord& record) {
+  return record.deleted || record.counters.version % kSignpostStride == 0;
+}
+
+}  // namespace
 
 Overlay::Seen& Overlay::See(const std::string& key) {
   const auto [found, is_new] = keys_.try_emplace(key);
@@ -30,11 +42,12 @@ SharedRecord Overlay::RecordOf(const std::string& key) {
 void Overlay::Change(const std::string& key, KeyRecord record) {
   Seen& seen = See(key);
   const Revision revision = record.counters.modified;
+  if (seen.counters.has_value()) record.previous = seen.counters->modified;
+  CHECK(record.previous < revision) << "revision " << revision.main << " is not the newest";
   Put(ChangeKey(revision), EncodeKeyChange(key, record));
-  if (seen.counters.has_value()) Put(HistoryKey(key, seen.counters->modified), "");
+  if (HasSignpost(record)) Put(SignpostKey(key, revision), "");
   seen.is_changed = true;
   if (record.deleted) {
-    Put(HistoryKey(key, revision), "");
     Remove(HeadKey(key));
     seen.counters.reset();
     seen.record.reset();

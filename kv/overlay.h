@@ -29,8 +29,7 @@ class Overlay {
   const std::optional<KeyCounters>& CountersOf(const std::string& key);
   // What the key holds now, with its value; null if there is no such key.
   SharedRecord RecordOf(const std::string& key);
-  // The key's newest change; one that is `deleted` leaves no such key. What it held before is in the history
-  // from now on.
+  // The key's newest change, which is linked to the one before; one that is `deleted` leaves no such key.
   void Change(const std::string& key, KeyRecord record);
 
   // ---- Of sessions (sessions.h) ----

@@ -27,16 +27,16 @@ class RangeScan {
         revision_(revision),
         changes_(snapshot),
         heads_(snapshot.NewCursor()),
-        history_(snapshot.NewCursor()) {
+        signposts_(snapshot.NewCursor()) {
     heads_.Seek(HeadKey(range.first));
-    history_.Seek(HistoryKey(range.first, {.main = UINT64_MAX, .sub = kLastSub}));
+    signposts_.Seek(SignpostKey(range.first, {}));
   }
 
   std::optional<std::string> Run(const RangeVisitor& visit) {
-    for (size_t walked = 0;; ++walked) {
+    for (;; ++steps_) {
       FindNext();
       if (!key_.has_value()) return std::nullopt;
-      if (walked == kKeysWalkedMax) return key_;
+      if (steps_ >= kStepsMax) return key_;
       if (const std::optional<KeyRecord> record = RecordThen();
           record.has_value() && !visit(*key_, *record)) {
         return key_;
@@ -51,54 +51,63 @@ class RangeScan {
     key_.reset();
     has_head_ = heads_.valid() && heads_.key() < heads_end_;
     if (has_head_) key_ = KeyOfHead(heads_.key());
-    has_history_ = history_.valid() && history_.key() < histories_end_;
-    if (has_history_) {
-      std::string key = KeyOfHistory(history_.key());
+    has_signpost_ = signposts_.valid() && signposts_.key() < signposts_end_;
+    if (has_signpost_) {
+      std::string key = KeyOfSignpost(signposts_.key());
       has_head_ = has_head_ && *key_ <= key;
-      has_history_ = !has_head_ || *key_ == key;
-      if (has_history_) key_ = std::move(key);
+      has_signpost_ = !has_head_ || *key_ == key;
+      if (has_signpost_) key_ = std::move(key);
     }
     if (key_.has_value() && !range_.end.empty() && *key_ >= range_.end) key_.reset();
   }
 
-  // What the key held at the revision; moves within its history.
+  // What the key held at the revision; moves within its signposts.
   std::optional<KeyRecord> RecordThen() {
-    const std::optional<Revision> changed = ChangedThen();
-    if (!changed.has_value()) return std::nullopt;
-    KeyRecord record = ReadChange(changes_, *key_, *changed);
-    if (record.deleted) return std::nullopt;
-    return record;
+    for (std::optional<Revision> at = ChainBegin(); at.has_value(); ++steps_) {
+      KeyRecord record = ReadChange(changes_, *key_, *at);
+      if (at->main <= revision_) return record.deleted ? std::nullopt : std::optional(std::move(record));
+      CHECK(record.previous < *at) << "the chain of changes leads back to revision " << at->main;
+      if (record.counters.create_revision > revision_) return std::nullopt;
+      at = record.previous;
+    }
+    return std::nullopt;
   }
 
-  // The key's last change by then.
-  std::optional<Revision> ChangedThen() {
+  // The change to go back from; nothing: the key did not exist.
+  std::optional<Revision> ChainBegin() {
+    std::optional<KeyCounters> head;
     if (has_head_) {
-      const KeyCounters counters = RequireKeyCounters(heads_.value());
-      if (counters.modified.main <= revision_) return counters.modified;
+      head = RequireKeyCounters(heads_.value());
+      if (head->modified.main <= revision_) return head->modified;
     }
-    if (!has_history_) return std::nullopt;
-    history_.Seek(HistoryKey(*key_, {.main = revision_, .sub = kLastSub}));
-    if (!history_.valid() || history_.key() >= HistoryEnd(*key_)) return std::nullopt;
-    return RevisionOf(history_.key());
+    if (has_signpost_) {
+      signposts_.Seek(SignpostKey(*key_, {.main = revision_, .sub = kLastSub}));
+      if (signposts_.valid() && signposts_.key() < SignpostsEnd(*key_)) {
+        return RevisionOfSignpost(signposts_.key());
+      }
+    }
+    if (!head.has_value() || head->create_revision > revision_) return std::nullopt;
+    return head->modified;
   }
 
   void Pass() {
     if (has_head_) heads_.Next();
-    if (has_history_) history_.Seek(HistoryEnd(*key_));
+    if (has_signpost_) signposts_.Seek(SignpostsEnd(*key_));
   }
 
   const KeyRange& range_;
   const uint64_t revision_;
   const ChangeSource changes_;
   const std::string heads_end_ = HeadsEnd();
-  const std::string histories_end_ = HistoriesEnd();
+  const std::string signposts_end_ = SignpostsEnd();
   Store::Cursor heads_;
-  Store::Cursor history_;
+  Store::Cursor signposts_;
+  size_t steps_ = 0;
 
   // The key at hand, and which of the two have it.
   std::optional<std::string> key_;
   bool has_head_ = false;
-  bool has_history_ = false;
+  bool has_signpost_ = false;
 };
 
 }  // namespace

@@ -1,8 +1,9 @@
 #pragma once
 // Walks over a range of keys as they were at one revision.
 //
-// The heads have the keys that there are now, the history all that were changed before, those too that are
-// deleted now. Both are in the order of the keys, so one pass over the two side by side meets every key once.
+// The heads have the keys that there are now, the signposts those that are deleted now. Both are in the order of
+// the keys, so one pass over the two side by side meets every key once. What a key held then is found along the
+// chain of its changes, from the oldest signpost that is newer than the revision, or else from its head.
 
 #include <cstddef>
 #include <cstdint>
@@ -21,9 +22,9 @@ struct KeyRange {
   std::string end;    // to this one, exclusive; empty: to the last
 };
 
-// How many keys one walk looks at, those included that did not exist at the revision: bounds the time it takes
-// whatever the range holds.
-inline constexpr size_t kKeysWalkedMax = 20'000;
+// How many keys one walk looks at, those included that did not exist at the revision, and changes of theirs that
+// came later: bounds the time it takes whatever the range holds.
+inline constexpr size_t kStepsMax = 20'000;
 
 // Takes a key and what it held. False: no more, and this one was not taken.
 using RangeVisitor = std::function<bool(std::string_view key, const KeyRecord& record)>;

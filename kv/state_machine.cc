@@ -11,7 +11,7 @@
 namespace decree::kv {
 namespace {
 
-constexpr uint8_t kStateFormat = 3;
+constexpr uint8_t kStateFormat = 4;
 // While many slots are applied at once, what is written at once is about this much at most.
 constexpr size_t kBatchBytes = 4 << 20;
 // A session's id is its place in the log: the slot, and in the lowest bits the index within it.

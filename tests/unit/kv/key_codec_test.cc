@@ -10,20 +10,20 @@
 namespace decree::kv {
 namespace {
 
-TEST(KeyCodecTest, HistoryIsInOrderOfKeyThenNewestFirst) {
+TEST(KeyCodecTest, SignpostsAreInOrderOfKeyThenRevision) {
   const std::vector<std::string> keys{std::string(1, '\0'), std::string(2, '\0'),
                                       std::string("\0a", 2), std::string("\0\xff", 2),
                                       "a", std::string("a\0", 2), std::string("a\0\xff", 3),
                                       "aa", "b", "\xff", "\xff\xff"};
   std::vector<std::string> encoded;
   for (const std::string& key : keys) {
-    for (const Revision revision : {Revision{1ull << 40, 0}, Revision{7, 2}, Revision{7, 1},
-                                    Revision{2, 0}}) {
-      encoded.push_back(HistoryKey(key, revision));
-      EXPECT_EQ(RevisionOf(encoded.back()), revision);
-      EXPECT_EQ(KeyOfHistory(encoded.back()), key);
+    for (const Revision revision : {Revision{2, 0}, Revision{7, 1}, Revision{7, 2},
+                                    Revision{1ull << 40, 0}}) {
+      encoded.push_back(SignpostKey(key, revision));
+      EXPECT_EQ(RevisionOfSignpost(encoded.back()), revision);
+      EXPECT_EQ(KeyOfSignpost(encoded.back()), key);
     }
-    encoded.push_back(HistoryEnd(key));
+    encoded.push_back(SignpostsEnd(key));
   }
   std::vector<std::string> sorted = encoded;
   // Keys are in the order of their bytes, as unsigned.
@@ -39,16 +39,16 @@ TEST(KeyCodecTest, KindsDoNotMix) {
   EXPECT_LT(HeadKey(std::string(4096, '\xff')), MetaKey(Meta::kConfiguration));
   EXPECT_LT(MetaKey(Meta::kState), ChangeKey({}));
   EXPECT_LT(ChangeKey({.main = UINT64_MAX, .sub = UINT32_MAX}), SessionKey(0));
-  EXPECT_LT(SessionsEnd(), HistoryKey("", {}));
+  EXPECT_LT(SessionsEnd(), SignpostKey("", {}));
   EXPECT_GT(HeadsEnd(), HeadKey(std::string(4096, '\xff')));
-  EXPECT_GT(HistoriesEnd(), HistoryKey(std::string(4096, '\xff'), {}));
+  EXPECT_GT(SignpostsEnd(), SignpostKey(std::string(4096, '\xff'), {}));
 }
 
 TEST(KeyCodecTest, TheLayoutNeverChanges) {
   EXPECT_EQ(HeadKey("k"), std::string("\0\0\0\0hk", 6));
   EXPECT_EQ(ChangeKey({.main = 0x0102, .sub = 3}), std::string("\0\0\0\0r\0\0\0\0\0\0\1\2\0\0\0\3", 17));
-  EXPECT_EQ(HistoryKey("k", {.main = 1, .sub = 2}),
-            std::string("\0\0\0\0vk\0\x01\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff\xfd", 20));
+  EXPECT_EQ(SignpostKey("k", {.main = 1, .sub = 2}),
+            std::string("\0\0\0\0vk\0\x01\0\0\0\0\0\0\0\1\0\0\0\2", 20));
   EXPECT_EQ(MetaKey(Meta::kState), std::string("\0\0\0\0ms", 6));
 }
 
@@ -56,6 +56,7 @@ TEST(KeyRecordTest, ComesBackAsItWas) {
   const KeyRecord record{
       .counters = {.create_revision = 3, .modified = {.main = 9, .sub = 4}, .version = 5, .lease = 77},
       .deleted = false,
+      .previous = {.main = 8, .sub = 1},
       .value = std::string("a\0b", 3)};
   const std::string bytes = EncodeKeyChange("key", record);
   const auto change = DecodeKeyChange(bytes);

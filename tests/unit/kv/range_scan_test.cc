@@ -65,12 +65,49 @@ TEST_F(RangeScanTest, ARevisionToComeIsRefused) {
   EXPECT_THAT(std::string(next.status().message()), testing::HasSubstr("the newest is 1"));
 }
 
+// Back along a chain that is longer than the signposts are apart, and across a deletion.
+TEST_F(RangeScanTest, EveryChangeOfAKeyIsFound) {
+  constexpr int kChanges = 40;
+  std::map<uint64_t, std::string> held;
+  for (int i = 0; i < kChanges; ++i) {
+    if (i == kChanges / 2) {
+      kv_->ApplyOne(DeleteCommand("k"));
+      held[kv_->machine().state().revision] = "";
+    }
+    kv_->ApplyOne(PutCommand("k", StrCat(i)));
+    held[kv_->machine().state().revision] = StrCat(i);
+  }
+  for (const auto& [revision, value] : held) {
+    const Contents expected = value.empty() ? Contents() : Contents{{"k", value}};
+    EXPECT_EQ(Read({.first = "", .end = ""}, revision, 10), expected) << "at " << revision;
+  }
+}
+
+// What it costs to go back along chains counts too.
+TEST_F(RangeScanTest, AWalkIsBoundedHoweverLongTheChains) {
+  const auto put_all = [&] {
+    std::vector<std::string> commands;
+    for (size_t i = 0; i < kStepsMax / 4; ++i) commands.push_back(PutCommand(StrCat("k", i), ""));
+    kv_->Apply(commands);
+  };
+  put_all();
+  const uint64_t revision = kv_->machine().state().revision;
+  for (int i = 0; i < 6; ++i) put_all();
+  size_t visited = 0;
+  const auto next = kv_->machine().view()->Scan(
+      {.first = "", .end = ""}, revision,
+      [&](std::string_view, const KeyRecord&) { return ++visited > 0; });
+  ASSERT_TRUE(next.ok() && next->has_value());
+  EXPECT_GE(visited, kStepsMax / 8);
+  EXPECT_LT(visited, kStepsMax / 6);
+}
+
 // A range full of keys that came later or are gone ends a walk too, and it can be gone on with.
 TEST_F(RangeScanTest, AWalkIsBoundedWhateverItMeets) {
   kv_->ApplyOne(PutCommand("z", "there"));
   const uint64_t revision = kv_->machine().state().revision;
   std::vector<std::string> commands;
-  for (size_t i = 0; i < kKeysWalkedMax + 10; ++i) commands.push_back(PutCommand(StrCat("k", i), ""));
+  for (size_t i = 0; i < kStepsMax + 10; ++i) commands.push_back(PutCommand(StrCat("k", i), ""));
   kv_->Apply(commands);
   size_t visited = 0;
   const auto view = kv_->machine().view();

@@ -290,6 +290,7 @@ class Model {
         .counters = {.create_revision = before ? before->counters.create_revision : revision_ + 1,
                      .modified = {.main = revision_ + 1},
                      .version = before ? before->counters.version + 1 : 1},
+        .previous = before ? before->counters.modified : Revision(),
         .value = value};
     ASSERT_EQ(result.version(), record.counters.version);
     ASSERT_TRUE(result.changed());
