@@ -31,7 +31,7 @@ namespace decree::kv {
 inline leveldb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
 struct StoreOptions {
-  size_t write_buffer_bytes = 32 << 20;
+  size_t write_buffer_bytes = 16 << 20;
   size_t block_cache_bytes = 16 << 20;
   int open_files_max = 500;
 };
