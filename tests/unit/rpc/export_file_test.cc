@@ -1,8 +1,10 @@
 #include "rpc/cli/export_file.h"
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#include <glog/logging.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,12 +21,16 @@ class ExportFileTest : public testing::Test {
     return {std::istreambuf_iterator<char>(in), {}};
   }
 
-  const std::string directory_ = testing::TempDir() + "/export_file_test";
-  const std::string file_ = directory_ + "/keys";
-  void SetUp() override {
-    std::filesystem::remove_all(directory_);
-    std::filesystem::create_directories(directory_);
+  // Of each test its own: they run at the same time.
+  static std::string MakeDirectory() {
+    std::string path = testing::TempDir() + "/decree_export_XXXXXX";
+    CHECK(mkdtemp(path.data()) != nullptr) << path;
+    return path;
   }
+  ~ExportFileTest() override { std::filesystem::remove_all(directory_); }
+
+  const std::string directory_ = MakeDirectory();
+  const std::string file_ = directory_ + "/keys";
 };
 
 TEST_F(ExportFileTest, OwnLinesComeBackAndAreNoKeys) {
