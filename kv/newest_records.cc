@@ -23,7 +23,7 @@ SharedRecord NewestRecords::RecordWith(std::string_view key, const KeyCounters& 
   SharedRecord record = cache_.Find(key);
   if (record == nullptr) {
     record = std::make_shared<const KeyRecord>(ReadChange(store_, key, counters.modified));
-    cache_.Set(key, record);
+    cache_.Set(key, *record);
   }
   CHECK(record->counters == counters) << "what is known of a key in memory differs";
   return record;

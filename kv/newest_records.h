@@ -17,7 +17,7 @@ namespace decree::kv {
 
 struct MemoryOptions {
   size_t key_index_bytes = 48 << 20;
-  size_t record_cache_bytes = 16 << 20;
+  size_t record_cache_bytes = 40 << 20;
 };
 
 class NewestRecords {

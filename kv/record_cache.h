@@ -1,13 +1,18 @@
 #pragma once
 // The newest records, with their values, of the keys that were read last.
 //
+// Records are kept as the store has them, for beside 256 bytes of value a decoded one takes as much again.
+//
 // Not thread-safe; what was found stays valid for as long as it is held.
 
 #include <cstddef>
+#include <cstdint>
+#include <list>
 #include <memory>
+#include <string>
 #include <string_view>
 
-#include <leveldb/cache.h>
+#include "absl/container/flat_hash_set.h"
 
 #include "kv/key_record.h"
 
@@ -19,17 +24,46 @@ class RecordCache {
  public:
   // Holds as many records as take about `bytes` of memory, and forgets those first that were not used for
   // the longest time.
-  explicit RecordCache(size_t bytes);
+  explicit RecordCache(size_t bytes) : bytes_max_(bytes) {}
 
   // Null if it is not here; the store may have it.
-  SharedRecord Find(std::string_view key) const;
+  SharedRecord Find(std::string_view key);
   // The key's newest record, which must be in the store.
-  void Set(std::string_view key, SharedRecord record);
+  void Set(std::string_view key, const KeyRecord& record);
   // It has another one now, or none.
   void Forget(std::string_view key);
 
  private:
-  const std::unique_ptr<leveldb::Cache> cache_;
+  struct Entry {
+    std::string change;  // as EncodeKeyChange makes it
+    uint32_t key_at = 0;
+    uint32_t key_size = 0;
+
+    std::string_view key() const { return std::string_view(change).substr(key_at, key_size); }
+  };
+  using Entries = std::list<Entry>;
+  using Place = Entries::iterator;
+
+  // Seeded by the process, so that nobody can choose keys that collide.
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view key) const;
+    size_t operator()(Place place) const { return operator()(place->key()); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(Place a, Place b) const { return a == b; }
+    bool operator()(Place place, std::string_view key) const { return place->key() == key; }
+    bool operator()(std::string_view key, Place place) const { return operator()(place, key); }
+  };
+
+  static size_t BytesOf(const Entry& entry);
+  void Remove(Place place);
+
+  const size_t bytes_max_;
+  size_t bytes_ = 0;
+  Entries entries_;  // what was used last comes first
+  absl::flat_hash_set<Place, Hash, Equal> places_;
 };
 
 }  // namespace decree::kv

@@ -32,7 +32,7 @@ inline leveldb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), by
 
 struct StoreOptions {
   size_t write_buffer_bytes = 16 << 20;
-  size_t block_cache_bytes = 16 << 20;
+  size_t block_cache_bytes = 4 << 20;
   int open_files_max = 500;
 };
 

@@ -45,8 +45,8 @@ struct ServerOptions {
 
   uint64_t segment_mib = 64;
   uint64_t key_index_mib = 48;
-  uint64_t record_cache_mib = 24;
-  uint64_t block_cache_mib = 16;
+  uint64_t record_cache_mib = 40;
+  uint64_t block_cache_mib = 4;
   int open_files_max = 500;
 
   std::string log_level = "info";

@@ -14,8 +14,8 @@ constexpr char kStoreDirectory[] = "store";
 constexpr kv::StoreOptions kStoreOptions{
     .write_buffer_bytes = 64 << 10, .block_cache_bytes = 64 << 10};
 
-// So few that some are forgotten: each of the cache's 16 parts has room for one or two.
-constexpr size_t kFewBytes = 16 * 512;
+// So few that some records are forgotten.
+constexpr size_t kFewBytes = 2 << 10;
 
 }  // namespace
 

@@ -71,8 +71,8 @@ inline std::string SettleCommand(uint64_t session, uint64_t number) {
   return InSession(session, number, 1, command.SerializeAsString());
 }
 
-// So few that some are forgotten: each of the cache's 16 parts has room for one.
-inline constexpr size_t kFewBytes = 16 * 512;
+// So few that some records are forgotten.
+inline constexpr size_t kFewBytes = 2 << 10;
 
 // What one process has open. Closed in the right order; what LevelDB has scheduled is run before.
 class OpenStore {

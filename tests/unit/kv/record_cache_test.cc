@@ -7,8 +7,10 @@
 namespace decree::kv {
 namespace {
 
-SharedRecord WithValue(std::string value) {
-  return std::make_shared<const KeyRecord>(KeyRecord{.counters = {.version = 1}, .value = std::move(value)});
+KeyRecord WithValue(std::string value) {
+  return {.counters = {.create_revision = 2, .modified = {.main = 9, .sub = 1}, .version = 3, .lease = 4},
+          .previous = {.main = 7},
+          .value = std::move(value)};
 }
 
 std::string KeyAt(int key) { return "key" + std::to_string(key); }
@@ -18,6 +20,8 @@ TEST(RecordCacheTest, FindsTheNewestRecordUntilTheKeyHasNone) {
   EXPECT_EQ(cache.Find("k"), nullptr);
   cache.Set("k", WithValue("one"));
   const SharedRecord held = cache.Find("k");
+  ASSERT_NE(held, nullptr);
+  EXPECT_EQ(*held, WithValue("one"));
   cache.Set("k", WithValue("two"));
   EXPECT_EQ(cache.Find("k")->value, "two");
   EXPECT_EQ(held->value, "one") << "what was found stays";
@@ -40,6 +44,27 @@ TEST(RecordCacheTest, HoldsNoMoreThanItMayAndKeepsWhatIsUsed) {
   for (int key = 0; key < kKeys; ++key) found += cache.Find(KeyAt(key)) != nullptr ? 1 : 0;
   EXPECT_LT(found * kValueBytes, kBytes);
   EXPECT_GT(found * kValueBytes, kBytes / 2);
+}
+
+TEST(RecordCacheTest, AnyBytesMayBeKeysAndOneMayBeginLikeAnother) {
+  RecordCache cache(1 << 20);
+  const std::string keys[] = {"a", "ab", std::string("a\0", 2), std::string(4096, '\xff'), ""};
+  for (const std::string& key : keys) cache.Set(key, WithValue("of " + key));
+  for (const std::string& key : keys) {
+    ASSERT_NE(cache.Find(key), nullptr);
+    EXPECT_EQ(cache.Find(key)->value, "of " + key);
+  }
+  cache.Forget("a");
+  EXPECT_EQ(cache.Find("a"), nullptr);
+  EXPECT_NE(cache.Find("ab"), nullptr);
+}
+
+TEST(RecordCacheTest, WhatIsLargerThanTheCacheIsNotKept) {
+  RecordCache cache(1 << 10);
+  cache.Set("large", WithValue(std::string(1 << 10, 'v')));
+  EXPECT_EQ(cache.Find("large"), nullptr);
+  cache.Set("small", WithValue("v"));
+  EXPECT_NE(cache.Find("small"), nullptr);
 }
 
 }  // namespace
