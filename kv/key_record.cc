@@ -10,9 +10,9 @@
 namespace decree::kv {
 namespace {
 
-// About; they are written as short as they are.
-constexpr size_t kRevisionBytes = 5;
-constexpr size_t kCountersBytes = 11 + kRevisionBytes;
+// They are written as short as they are.
+constexpr size_t kUsualRevisionBytes = 5;
+constexpr size_t kUsualCountersBytes = 11 + kUsualRevisionBytes;
 
 void PutRevision(std::string& out, const Revision& revision) {
   PutVarint(out, revision.main);
@@ -50,14 +50,14 @@ std::optional<KeyCounters> TakeCounters(ByteReader& reader) {
 
 std::string EncodeKeyCounters(const KeyCounters& counters) {
   std::string out;
-  out.reserve(kCountersBytes);
+  out.reserve(kUsualCountersBytes);
   PutCounters(out, counters);
   return out;
 }
 
 std::string EncodeKeyChange(std::string_view key, const KeyRecord& record) {
   std::string out;
-  out.reserve(1 + kCountersBytes + kRevisionBytes + sizeof(uint32_t) + key.size() + record.value.size());
+  out.reserve(1 + kUsualCountersBytes + kUsualRevisionBytes + sizeof(uint32_t) + key.size() + record.value.size());
   PutU8(out, record.deleted ? 1 : 0);
   PutCounters(out, record.counters);
   PutRevision(out, record.previous);

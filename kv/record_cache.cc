@@ -10,13 +10,13 @@ namespace {
 
 // Of an entry beside the bytes of its change: the list's node, its share of the table, and what the allocator
 // adds.
-constexpr size_t kEntryBytes = 96;
+constexpr size_t kEntryOverheadBytes = 96;
 
 }  // namespace
 
 size_t RecordCache::Hash::operator()(std::string_view key) const { return absl::HashOf(key); }
 
-size_t RecordCache::BytesOf(const Entry& entry) { return kEntryBytes + entry.change.size(); }
+size_t RecordCache::BytesOf(const Entry& entry) { return kEntryOverheadBytes + entry.change.size(); }
 
 SharedRecord RecordCache::Find(std::string_view key) {
   const auto found = places_.find(key);
