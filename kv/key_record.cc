@@ -46,6 +46,18 @@ std::optional<KeyCounters> TakeCounters(ByteReader& reader) {
   return counters;
 }
 
+// Nothing if this is no change.
+std::optional<KeyChange> TakeAllButValue(ByteReader& reader) {
+  const uint8_t deleted = reader.U8();
+  const std::optional<KeyCounters> counters = TakeCounters(reader);
+  const std::optional<Revision> previous = TakeRevision(reader);
+  const std::string_view key = reader.String();
+  if (!reader.ok() || !counters.has_value() || !previous.has_value() || deleted > 1) return std::nullopt;
+  return KeyChange{
+      .key = key,
+      .record = {.counters = *counters, .deleted = deleted == 1, .previous = *previous, .value = {}}};
+}
+
 }  // namespace
 
 std::string EncodeKeyCounters(const KeyCounters& counters) {
@@ -77,19 +89,12 @@ StatusOr<KeyCounters> DecodeKeyCounters(std::string_view bytes) {
 
 StatusOr<KeyChange> DecodeKeyChange(std::string_view bytes) {
   ByteReader reader(bytes);
-  KeyChange change;
-  const uint8_t deleted = reader.U8();
-  change.record.deleted = deleted != 0;
-  const std::optional<KeyCounters> counters = TakeCounters(reader);
-  const std::optional<Revision> previous = TakeRevision(reader);
-  change.key = reader.String();
-  change.record.value = std::string(reader.rest());
-  if (!reader.ok() || !counters.has_value() || !previous.has_value() || deleted > 1) {
+  std::optional<KeyChange> change = TakeAllButValue(reader);
+  if (!change.has_value()) {
     return absl::DataLossError(StrCat("a change of ", bytes.size(), " bytes is malformed"));
   }
-  change.record.counters = *counters;
-  change.record.previous = *previous;
-  return change;
+  change->record.value = std::string(reader.rest());
+  return *std::move(change);
 }
 
 KeyCounters RequireKeyCounters(std::string_view bytes) {
@@ -104,6 +109,13 @@ KeyRecord RequireChangeOf(std::string_view key, std::string_view bytes) {
   CHECK(change->key == key) << "revision " << change->record.counters.modified.main
                             << " is one of another key than the store says";
   return std::move(change->record);
+}
+
+std::string_view KeyOfChange(std::string_view bytes) {
+  ByteReader reader(bytes);
+  const std::optional<KeyChange> change = TakeAllButValue(reader);
+  CHECK(change.has_value()) << "a change of " << bytes.size() << " bytes is malformed";
+  return change->key;
 }
 
 }  // namespace decree::kv

@@ -46,5 +46,7 @@ StatusOr<KeyChange> DecodeKeyChange(std::string_view bytes);
 // The same of what the store holds; what cannot be decoded, or is another key's, ends the process.
 KeyCounters RequireKeyCounters(std::string_view bytes);
 KeyRecord RequireChangeOf(std::string_view key, std::string_view bytes);
+// The key of such a change, a part of its bytes.
+std::string_view KeyOfChange(std::string_view bytes);
 
 }  // namespace decree::kv

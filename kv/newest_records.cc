@@ -1,5 +1,7 @@
 #include "kv/newest_records.h"
 
+#include <utility>
+
 #include <glog/logging.h>
 
 #include "kv/record_reader.h"
@@ -19,21 +21,23 @@ std::optional<KeyCounters> NewestRecords::CountersOf(std::string_view key) {
   return counters;
 }
 
-SharedRecord NewestRecords::RecordWith(std::string_view key, const KeyCounters& counters) {
-  SharedRecord record = cache_.Find(key);
-  if (record == nullptr) {
-    record = std::make_shared<const KeyRecord>(ReadChange(store_, key, counters.modified));
-    cache_.Set(key, *record);
+KeyRecord NewestRecords::RecordWith(std::string_view key, const KeyCounters& counters) {
+  std::optional<KeyRecord> record = cache_.Find(key);
+  if (!record.has_value()) {
+    std::string change = ReadChangeBytes(store_, counters.modified);
+    record = RequireChangeOf(key, change);
+    cache_.Set(std::move(change));
   }
   CHECK(record->counters == counters) << "what is known of a key in memory differs";
-  return record;
+  return *std::move(record);
 }
 
-SharedRecord NewestRecords::RecordOf(std::string_view key) {
-  SharedRecord record = cache_.Find(key);
-  if (record != nullptr) return record;
+std::optional<KeyRecord> NewestRecords::RecordOf(std::string_view key) {
+  std::optional<KeyRecord> record = cache_.Find(key);
+  if (record.has_value()) return record;
   const std::optional<KeyCounters> counters = CountersOf(key);
-  return counters.has_value() ? RecordWith(key, *counters) : nullptr;
+  if (!counters.has_value()) return std::nullopt;
+  return RecordWith(key, *counters);
 }
 
 void NewestRecords::Set(std::string_view key, const std::optional<KeyCounters>& counters) {

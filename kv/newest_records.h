@@ -1,10 +1,9 @@
 #pragma once
 // What the keys hold as of the last batch that was written: from memory if it is there, else from the store.
 //
-// Not thread-safe; what was found stays valid for as long as it is held.
+// Not thread-safe.
 
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -28,9 +27,9 @@ class NewestRecords {
   // Nothing if there is no such key.
   std::optional<KeyCounters> CountersOf(std::string_view key);
   // The record that has these counters, which are those of the key.
-  SharedRecord RecordWith(std::string_view key, const KeyCounters& counters);
-  // Null if there is no such key.
-  SharedRecord RecordOf(std::string_view key);
+  KeyRecord RecordWith(std::string_view key, const KeyCounters& counters);
+  // Nothing if there is no such key.
+  std::optional<KeyRecord> RecordOf(std::string_view key);
   // The store has a record with these counters now; nothing: it has none any more. The value is not kept until
   // somebody reads it: most are written more often than they are read at this node, and here they are still at
   // hand in LevelDB's memory.

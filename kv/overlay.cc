@@ -31,9 +31,9 @@ const std::optional<KeyCounters>& Overlay::CountersOf(const std::string& key) {
   return See(key).counters;
 }
 
-SharedRecord Overlay::RecordOf(const std::string& key) {
+const std::optional<KeyRecord>& Overlay::RecordOf(const std::string& key) {
   Seen& seen = See(key);
-  if (seen.counters.has_value() && seen.record == nullptr) {
+  if (seen.counters.has_value() && !seen.record.has_value()) {
     seen.record = newest_.RecordWith(key, *seen.counters);
   }
   return seen.record;
@@ -54,7 +54,7 @@ void Overlay::Change(const std::string& key, KeyRecord record) {
   } else {
     Put(HeadKey(key), EncodeKeyCounters(record.counters));
     seen.counters = record.counters;
-    seen.record = std::make_shared<const KeyRecord>(std::move(record));
+    seen.record = std::move(record);
   }
 }
 

@@ -27,8 +27,8 @@ class Overlay {
 
   // Of what the key holds now; nothing if there is no such key. Lasts until the key is changed.
   const std::optional<KeyCounters>& CountersOf(const std::string& key);
-  // What the key holds now, with its value; null if there is no such key.
-  SharedRecord RecordOf(const std::string& key);
+  // What the key holds now, with its value; nothing if there is no such key. Lasts until the key is changed.
+  const std::optional<KeyRecord>& RecordOf(const std::string& key);
   // The key's newest change, which is linked to the one before; one that is `deleted` leaves no such key.
   void Change(const std::string& key, KeyRecord record);
 
@@ -62,7 +62,7 @@ class Overlay {
   // What a key holds, as it was read or changed.
   struct Seen {
     std::optional<KeyCounters> counters;
-    SharedRecord record;  // null also if the value was not needed so far
+    std::optional<KeyRecord> record;  // nothing also if the value was not needed so far
     bool is_changed = false;
   };
 

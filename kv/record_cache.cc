@@ -18,21 +18,20 @@ size_t RecordCache::Hash::operator()(std::string_view key) const { return absl::
 
 size_t RecordCache::BytesOf(const Entry& entry) { return kEntryOverheadBytes + entry.change.size(); }
 
-SharedRecord RecordCache::Find(std::string_view key) {
+std::optional<KeyRecord> RecordCache::Find(std::string_view key) {
   const auto found = places_.find(key);
-  if (found == places_.end()) return nullptr;
+  if (found == places_.end()) return std::nullopt;
   const Place place = *found;
   entries_.splice(entries_.begin(), entries_, place);
-  return std::make_shared<const KeyRecord>(RequireChangeOf(key, place->change));
+  return RequireChangeOf(key, place->change);
 }
 
-void RecordCache::Set(std::string_view key, const KeyRecord& record) {
+void RecordCache::Set(std::string change) {
+  const std::string_view key = KeyOfChange(change);
   Forget(key);
-  Entry entry{.change = EncodeKeyChange(key, record), .key_size = static_cast<uint32_t>(key.size())};
-  // Behind the key comes the value, and nothing else (key_record.cc).
-  entry.key_at = static_cast<uint32_t>(entry.change.size() - record.value.size() - key.size());
-  bytes_ += BytesOf(entry);
-  entries_.push_front(std::move(entry));
+  const size_t key_at = static_cast<size_t>(key.data() - change.data());
+  entries_.push_front({.change = std::move(change), .key_at = key_at, .key_size = key.size()});
+  bytes_ += BytesOf(entries_.front());
   places_.insert(entries_.begin());
   while (bytes_ > bytes_max_) Remove(std::prev(entries_.end()));
 }

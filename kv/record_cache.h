@@ -3,12 +3,12 @@
 //
 // Records are kept as the store has them, for beside 256 bytes of value a decoded one takes as much again.
 //
-// Not thread-safe; what was found stays valid for as long as it is held.
+// Not thread-safe.
 
 #include <cstddef>
 #include <cstdint>
 #include <list>
-#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,26 +18,24 @@
 
 namespace decree::kv {
 
-using SharedRecord = std::shared_ptr<const KeyRecord>;  // null: there is no such key
-
 class RecordCache {
  public:
   // Holds as many records as take about `bytes` of memory, and forgets those first that were not used for
   // the longest time.
   explicit RecordCache(size_t bytes) : bytes_max_(bytes) {}
 
-  // Null if it is not here; the store may have it.
-  SharedRecord Find(std::string_view key);
-  // The key's newest record, which must be in the store.
-  void Set(std::string_view key, const KeyRecord& record);
+  // Nothing if it is not here; the store may have it.
+  std::optional<KeyRecord> Find(std::string_view key);
+  // A key's newest change, as EncodeKeyChange made it, which must be in the store.
+  void Set(std::string change);
   // It has another one now, or none.
   void Forget(std::string_view key);
 
  private:
   struct Entry {
-    std::string change;  // as EncodeKeyChange makes it
-    uint32_t key_at = 0;
-    uint32_t key_size = 0;
+    std::string change;
+    size_t key_at = 0;
+    size_t key_size = 0;
 
     std::string_view key() const { return std::string_view(change).substr(key_at, key_size); }
   };

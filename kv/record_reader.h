@@ -22,12 +22,18 @@ std::optional<KeyCounters> ReadCounters(const Source& source, std::string_view k
   return RequireKeyCounters(*bytes);
 }
 
+// The change that this revision made, as it is stored.
+template <typename Source>
+std::string ReadChangeBytes(const Source& source, Revision revision) {
+  std::optional<std::string> bytes = source.Get(ChangeKey(revision));
+  CHECK(bytes.has_value()) << "the store has lost revision " << revision.main;
+  return *std::move(bytes);
+}
+
 // The change that this revision made, which is one of the key.
 template <typename Source>
 KeyRecord ReadChange(const Source& source, std::string_view key, Revision revision) {
-  const std::optional<std::string> bytes = source.Get(ChangeKey(revision));
-  CHECK(bytes.has_value()) << "the store has lost revision " << revision.main;
-  return RequireChangeOf(key, *bytes);
+  return RequireChangeOf(key, ReadChangeBytes(source, revision));
 }
 
 }  // namespace decree::kv

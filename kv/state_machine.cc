@@ -64,9 +64,9 @@ std::string OutcomeBytes(const v1::CommandResult& result) {
   return out;
 }
 
-bool IsAsExpected(const v1::CompareAndSwapOperation& swap, const SharedRecord& head) {
-  if (swap.expected_case() == v1::CompareAndSwapOperation::kExpectedAbsent) return head == nullptr;
-  if (head == nullptr) return false;
+bool IsAsExpected(const v1::CompareAndSwapOperation& swap, const std::optional<KeyRecord>& head) {
+  if (swap.expected_case() == v1::CompareAndSwapOperation::kExpectedAbsent) return !head.has_value();
+  if (!head.has_value()) return false;
   switch (swap.expected_case()) {
     case v1::CompareAndSwapOperation::kExpectedValue:
       return head->value == swap.expected_value();
@@ -83,7 +83,7 @@ bool IsAsExpected(const v1::CompareAndSwapOperation& swap, const SharedRecord& h
 
 // ---- Reads ----
 
-SharedRecord StateMachine::Get(std::string_view key) { return newest_.RecordOf(key); }
+std::optional<KeyRecord> StateMachine::Get(std::string_view key) { return newest_.RecordOf(key); }
 
 std::shared_ptr<const View> StateMachine::view() {
   if (view_ == nullptr) view_ = std::make_shared<const View>(state_, store_.TakeSnapshot());
@@ -292,8 +292,8 @@ void StateMachine::Delete(const v1::DeleteOperation& del, Overlay& overlay,
 
 void StateMachine::CompareAndSwap(const v1::CompareAndSwapOperation& swap, Overlay& overlay,
                                   v1::CommandResult& result) {
-  const SharedRecord head = overlay.RecordOf(swap.key());
-  if (head != nullptr) {
+  const std::optional<KeyRecord>& head = overlay.RecordOf(swap.key());
+  if (head.has_value()) {
     result.set_found(true);
     *result.mutable_previous() = ToKeyValue(swap.key(), *head);
   }

@@ -55,8 +55,8 @@ class StateMachine final : public paxos::StateMachine {
   // ---- Reads ----
 
   const State& state() const { return state_; }
-  // What the key holds as applied by now; null if there is no such key. Called by the applying thread.
-  SharedRecord Get(std::string_view key);
+  // What the key holds as applied by now; nothing if there is no such key. Called by the applying thread.
+  std::optional<KeyRecord> Get(std::string_view key);
   // The state as applied by now; the same object until the next Apply. Called by the applying thread.
   std::shared_ptr<const View> view();
   uint64_t SizeBytes() const { return store_.SizeBytes(); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <glog/logging.h>
@@ -280,7 +281,7 @@ void KvService::AnswerGet(const std::shared_ptr<GetCall>& call) {
   v1::GetResponse& response = call->response();
   FillHeader(*response.mutable_header());
   response.set_read(call->request().read());
-  if (const kv::SharedRecord head = context_.store.Get(key)) {
+  if (const std::optional<kv::KeyRecord> head = context_.store.Get(key)) {
     response.set_found(true);
     *response.mutable_kv() = kv::ToKeyValue(key, *head);
   }

@@ -127,7 +127,8 @@ void AddStorageOptions(LayeredOptions& all, ServerOptions& options) {
   all.Add("record-cache-mib", options.record_cache_mib,
       "Memory for values of the keys that were read last, in MiB")
       ->check(Between(1, 1 << 20));
-  all.Add("block-cache-mib", options.block_cache_mib, "LevelDB's cache of blocks, in MiB; what is read again comes from the records' cache before")
+  all.Add("block-cache-mib", options.block_cache_mib,
+      "LevelDB's cache of blocks, in MiB; what is read again comes from the records' cache before")
       ->check(Between(1, 1 << 20));
   all.Add("open-files-max", options.open_files_max, "The most files that LevelDB keeps open")
       ->check(Between(64, 1'000'000));

@@ -44,10 +44,10 @@ struct ServerOptions {
   uint64_t requests_max = 10'000;
 
   uint64_t segment_mib = 64;
-  uint64_t key_index_mib = 48;
-  uint64_t record_cache_mib = 40;
-  uint64_t block_cache_mib = 4;
-  int open_files_max = 500;
+  uint64_t key_index_mib = kv::MemoryOptions().key_index_bytes >> 20;
+  uint64_t record_cache_mib = kv::MemoryOptions().record_cache_bytes >> 20;
+  uint64_t block_cache_mib = kv::StoreOptions().block_cache_bytes >> 20;
+  int open_files_max = kv::StoreOptions().open_files_max;
 
   std::string log_level = "info";
   int log_verbosity = 0;

@@ -53,8 +53,7 @@ KeyReading SimMachine::ReadKey(const std::string& key) const {
   const auto view = machine_->view();
   KeyReading reading{.revision = view->state().revision, .cell = {}};
   const std::optional<kv::KeyRecord> record = view->Get(key);
-  const kv::SharedRecord head = machine_->Get(key);
-  CHECK((head == nullptr ? std::optional<kv::KeyRecord>() : *head) == record)
+  CHECK(machine_->Get(key) == record)
       << "key " << key << ": the cache says otherwise than the store";
   if (record.has_value()) {
     reading.cell = check::Cell{.value = record->value,

@@ -63,6 +63,7 @@ TEST(KeyRecordTest, ComesBackAsItWas) {
   ASSERT_TRUE(change.ok()) << change.status();
   EXPECT_EQ(change->key, "key");
   EXPECT_EQ(change->record, record);
+  EXPECT_EQ(KeyOfChange(bytes), "key");
   EXPECT_EQ(RequireChangeOf("key", bytes), record);
   const auto counters = DecodeKeyCounters(EncodeKeyCounters(record.counters));
   ASSERT_TRUE(counters.ok()) << counters.status();

@@ -119,12 +119,9 @@ class OpenStore {
   v1::CommandResult ApplyOne(const std::string& command) { return Apply({command}).at(0); }
 
   std::string ValueOf(const std::string& key) {
-    const SharedRecord head = machine_->Get(key);
-    const std::optional<KeyRecord> stored = machine_->view()->Get(key);
-    CHECK_EQ(head != nullptr, stored.has_value()) << key;
-    if (head == nullptr) return "(none)";
-    CHECK(*head == *stored) << key;
-    return head->value;
+    const std::optional<KeyRecord> head = machine_->Get(key);
+    CHECK(head == machine_->view()->Get(key)) << key;
+    return head.has_value() ? head->value : "(none)";
   }
 
  private:

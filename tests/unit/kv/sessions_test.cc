@@ -264,6 +264,27 @@ TEST_F(SessionsTest, ABlockThatIsFullIsFollowedByAnother) {
   }
 }
 
+// What the store can only hold if it was damaged, or written by a program that is wrong.
+TEST(SessionsLoadTest, RefusesAnswersThatCannotBe) {
+  constexpr uint64_t kSession = 7;
+  std::string answers;
+  AppendAnswer(3, {.hash = 1, .result = "r"}, answers);
+  const auto load = [&](uint64_t session, uint64_t floor, const std::vector<std::string>& blocks) {
+    paxos::SimulatedFileSystem files(1);
+    OpenStore kv(files);
+    leveldb::WriteBatch batch;
+    batch.Put(SessionKey(session), EncodeSessionRecord({.floor = floor, .used = {}}));
+    for (size_t i = 0; i < blocks.size(); ++i) batch.Put(AnswersKey(kSession, i), blocks[i]);
+    kv.store().Write(batch);
+    return std::string(Sessions::Load(kv.store(), {}).status().message());
+  };
+  EXPECT_EQ(load(kSession, 3, {answers}), "");
+  EXPECT_THAT(load(kSession + 1, 3, {answers}), testing::HasSubstr("a session that it does not know"));
+  EXPECT_THAT(load(kSession, 3, {answers, answers}), testing::HasSubstr("two answers to one request"));
+  EXPECT_THAT(load(kSession, 4, {answers}), testing::HasSubstr("has dropped"));
+  EXPECT_THAT(load(kSession, 3, {answers + "x"}), testing::HasSubstr("malformed"));
+}
+
 // The table is found again after a restart, from what LevelDB has flushed and the log beyond that.
 TEST_F(SessionsTest, SurvivesARestart) {
   const uint64_t session = Open();
