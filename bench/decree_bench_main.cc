@@ -18,6 +18,7 @@
 #include <CLI/CLI.hpp>
 #include <glog/logging.h>
 
+#include "bench/disk_usage.h"
 #include "bench/load.h"
 #include "bench/process_usage.h"
 #include "bench/report.h"
@@ -148,10 +149,10 @@ bool IsLoopback(std::string_view host) {
   return host == "localhost" || host == "[::1]" || host.substr(0, 4) == "127.";
 }
 
-// The client and, by their loopback addresses, the servers on this machine.
-class Processes {
+// What the client and, by their loopback addresses, the servers on this machine use of it.
+class MachineUsage {
  public:
-  explicit Processes(const std::vector<std::string>& endpoints) {
+  explicit MachineUsage(const std::vector<std::string>& endpoints) {
     processes_.push_back({.name = "client", .pid = getpid(), .before = {}});
     for (const std::string& endpoint : endpoints) {
       const size_t colon = endpoint.rfind(':');
@@ -168,23 +169,20 @@ class Processes {
       const auto usage = UsageOf(process.pid);
       if (usage.ok()) process.before = *usage;
     }
+    disk_bytes_before_ = DiskBytesWritten();
   }
 
-  // One that has ended, or whose counters are secret, is left out.
-  std::vector<ProcessShare> End() const {
-    std::vector<ProcessShare> shares;
-    for (const Process& process : processes_) {
-      const auto now = UsageOf(process.pid);
-      if (!now.ok() || !process.before) continue;
-      const ProcessUsage& before = *process.before;
-      shares.push_back({.name = process.name,
-                        .used = {.cpu = now->cpu - before.cpu,
-                                 .written_bytes = now->written_bytes - before.written_bytes,
-                                 .resident_bytes = now->resident_bytes,
-                                 .switches = now->switches - std::min(now->switches, before.switches)}});
+  void End() {
+    shares = SharesSinceBegin();
+    const std::optional<uint64_t> now = DiskBytesWritten();
+    if (HasServer() && now && disk_bytes_before_ && *now >= *disk_bytes_before_) {
+      disk_bytes = *now - *disk_bytes_before_;
     }
-    return shares;
   }
+
+  // Of the time between the two.
+  std::vector<ProcessShare> shares;
+  std::optional<uint64_t> disk_bytes;
 
  private:
   struct Process {
@@ -192,13 +190,32 @@ class Processes {
     pid_t pid;
     std::optional<ProcessUsage> before;
   };
+
+  bool HasServer() const { return processes_.size() > 1; }
+
+  // One that has ended is left out.
+  std::vector<ProcessShare> SharesSinceBegin() const {
+    std::vector<ProcessShare> since;
+    for (const Process& process : processes_) {
+      const auto now = UsageOf(process.pid);
+      if (!now.ok() || !process.before) continue;
+      const ProcessUsage& before = *process.before;
+      since.push_back({.name = process.name,
+                       .used = {.cpu = now->cpu - before.cpu,
+                                .resident_bytes = now->resident_bytes,
+                                .switches = now->switches - std::min(now->switches, before.switches)}});
+    }
+    return since;
+  }
+
   std::vector<Process> processes_;
+  std::optional<uint64_t> disk_bytes_before_;
 };
 
 // A line that is written over, on a terminal only.
 class LiveLine final : public LoadObserver {
  public:
-  explicit LiveLine(Processes& processes) : processes_(processes) {}
+  explicit LiveLine(MachineUsage& machine) : machine_(machine) {}
 
   void OnPreloaded(uint64_t written, uint64_t keys) override {
     if (!is_terminal_) return;
@@ -209,13 +226,13 @@ class LiveLine final : public LoadObserver {
   }
 
   void OnMeasuringBegins() override {
-    processes_.Begin();
+    machine_.Begin();
     seconds_ = 0;
     is_measuring_ = true;
   }
 
   void OnMeasuringEnds() override {
-    shares = processes_.End();
+    machine_.End();
     if (is_terminal_) std::cerr << '\n';
   }
 
@@ -228,10 +245,8 @@ class LiveLine final : public LoadObserver {
     std::cerr << std::flush;
   }
 
-  std::vector<ProcessShare> shares;
-
  private:
-  Processes& processes_;
+  MachineUsage& machine_;
   const bool is_terminal_ = isatty(STDERR_FILENO) == 1;
   int seconds_ = 0;
   bool is_measuring_ = false;
@@ -247,8 +262,8 @@ int Run(Arguments& arguments) {
   if (const Status connected = target->Connect(kConnectTimeout); !connected.ok()) {
     return Fail(connected);
   }
-  Processes processes(arguments.target_options.endpoints);
-  LiveLine live(processes);
+  MachineUsage machine(arguments.target_options.endpoints);
+  LiveLine live(machine);
   Workload workload(arguments.workload, arguments.options.seed);
   Load load(*target, workload, arguments.options, live);
   if (arguments.preload || arguments.preload_only) {
@@ -261,8 +276,10 @@ int Run(Arguments& arguments) {
                 .workload = arguments.workload,
                 .channels = arguments.target_options.channels,
                 .result = load.Run(),
-                .processes = {}};
-  report.processes = std::move(live.shares);
+                .processes = {},
+                .disk_bytes = {}};
+  report.processes = std::move(machine.shares);
+  report.disk_bytes = machine.disk_bytes;
   if (arguments.is_json) {
     std::cout << ToJson(report);
   } else {

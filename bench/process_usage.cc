@@ -105,13 +105,8 @@ StatusOr<ProcessUsage> UsageOf(pid_t pid) {
   uint64_t user_ticks = 0, system_ticks = 0;
   fields >> user_ticks >> system_ticks;
 
-  const std::string io = ReadFile(ProcOf(pid) / "io");
-  if (io.empty()) {
-    return absl::PermissionDeniedError(StrCat("the counters of process ", pid, " cannot be read"));
-  }
   ProcessUsage usage;
   usage.cpu = Seconds(1) * (user_ticks + system_ticks) / sysconf(_SC_CLK_TCK);
-  usage.written_bytes = NumberAfter(io, "write_bytes:");
   usage.resident_bytes = NumberAfter(ReadFile(ProcOf(pid) / "status"), "VmRSS:") * 1024;
   std::error_code error;
   for (fs::directory_iterator it(ProcOf(pid) / "task", error), end; !error && it != end;

@@ -61,6 +61,11 @@ uint64_t Report::payload_bytes() const {
   return (writes - result.swaps_lost) * (workload.key_bytes + workload.value_bytes);
 }
 
+std::optional<double> Report::write_amplification() const {
+  if (!disk_bytes.has_value() || payload_bytes() == 0) return std::nullopt;
+  return Per(static_cast<double>(*disk_bytes), payload_bytes());
+}
+
 void PrintTable(const Report& report, std::ostream& out) {
   const LoadResult& result = report.result;
   out << std::fixed << std::setprecision(0) << report.load << " on " << report.target << ": "
@@ -78,14 +83,17 @@ void PrintTable(const Report& report, std::ostream& out) {
   if (result.swaps_lost > 0) out << "swaps that another write came before: " << result.swaps_lost << '\n';
   if (report.processes.empty()) return;
 
-  out << "\nper operation                  CPU, us   switches   disk bytes/payload byte   resident, MiB\n";
+  out << "\nper operation                  CPU, us   switches   resident, MiB\n";
   for (const ProcessShare& process : report.processes) {
     out << std::left << std::setw(28) << process.name << std::right << std::setprecision(1)
         << std::setw(10) << Per(Microseconds(process.used.cpu), report.operations())
         << std::setprecision(2) << std::setw(11)
-        << Per(static_cast<double>(process.used.switches), report.operations()) << std::setw(26)
-        << Per(static_cast<double>(process.used.written_bytes), report.payload_bytes())
+        << Per(static_cast<double>(process.used.switches), report.operations())
         << std::setprecision(0) << std::setw(16) << Mebibytes(process.used.resident_bytes) << '\n';
+  }
+  if (const std::optional<double> amplification = report.write_amplification()) {
+    out << "\nthe disks of this machine wrote " << std::setprecision(1) << *amplification
+        << " bytes per byte of keys and values\n";
   }
 }
 
@@ -119,9 +127,10 @@ std::string ToJson(const Report& report) {
          {"cpu_us_per_operation", Per(Microseconds(process.used.cpu), report.operations())},
          {"switches_per_operation",
           Per(static_cast<double>(process.used.switches), report.operations())},
-         {"disk_bytes_per_payload_byte",
-          Per(static_cast<double>(process.used.written_bytes), report.payload_bytes())},
          {"resident_mib", Mebibytes(process.used.resident_bytes)}});
+  }
+  if (const std::optional<double> amplification = report.write_amplification()) {
+    json["disk_bytes_per_payload_byte"] = *amplification;
   }
   json["over_time"] = Json::array();
   for (const Second& second : result.seconds) {

@@ -25,11 +25,15 @@ struct Report {
   size_t channels = 0;
   LoadResult result;
   std::vector<ProcessShare> processes;  // the client is the first
+  // What this machine's disks wrote meanwhile; nothing if no server is known to be here.
+  std::optional<uint64_t> disk_bytes;
 
   uint64_t operations() const { return result.All().count(); }
   double throughput() const;  // operations a second
   // Bytes of keys and values that were written.
   uint64_t payload_bytes() const;
+  // Disk bytes by payload byte; nothing if nothing was written, or the disks' bytes are not known.
+  std::optional<double> write_amplification() const;
 };
 
 void PrintTable(const Report& report, std::ostream& out);

@@ -23,7 +23,8 @@ Report Example() {
                 .workload = {},
                 .channels = 2,
                 .result = {},
-                .processes = {}};
+                .processes = {},
+                .disk_bytes = 250'000};
   report.workload.key_bytes = 24;
   report.workload.value_bytes = 76;
   report.result.measured = Seconds(2);
@@ -36,7 +37,6 @@ Report Example() {
   report.result.seconds = {{.done = 400, .p99 = Milliseconds(7)}, {.done = 600}};
   report.processes.push_back({.name = "decreed 127.0.0.1:7001",
                               .used = {.cpu = Milliseconds(100),
-                                       .written_bytes = 250'000,
                                        .resident_bytes = 50 << 20,
                                        .switches = 3000}});
   return report;
@@ -50,6 +50,7 @@ TEST(ReportTest, TheTableHasWhatPeopleAskFor) {
   EXPECT_THAT(table.str(), HasSubstr("errors: 3 x UNAVAILABLE"));
   EXPECT_THAT(table.str(), HasSubstr("UNAVAILABLE: gone"));
   EXPECT_THAT(table.str(), HasSubstr("decreed 127.0.0.1:7001           100.0"));
+  EXPECT_THAT(table.str(), HasSubstr("the disks of this machine wrote 2.5 bytes per byte of keys and values"));
   EXPECT_THAT(table.str(), Not(HasSubstr("swaps")));
 }
 
@@ -65,7 +66,7 @@ TEST(ReportTest, TheJsonHasTheSameFigures) {
   EXPECT_EQ(json["processes"][0]["cpu_us_per_operation"], 100.0);
   EXPECT_EQ(json["processes"][0]["resident_mib"], 50.0);
   EXPECT_EQ(json["processes"][0]["switches_per_operation"], 3.0);
-  EXPECT_EQ(json["processes"][0]["disk_bytes_per_payload_byte"], 2.5);
+  EXPECT_EQ(json["disk_bytes_per_payload_byte"], 2.5);
   EXPECT_EQ(json["over_time"].size(), 2u);
   EXPECT_EQ(json["over_time"][1]["done"], 600);
 }
@@ -88,7 +89,18 @@ TEST(ReportTest, ARunWithoutAnyAnswerIsShownAsWell) {
   std::ostringstream table;
   PrintTable(report, table);
   EXPECT_THAT(table.str(), HasSubstr("put on decree: 0 operations/s"));
-  EXPECT_EQ(nlohmann::json::parse(ToJson(report))["processes"][0]["cpu_us_per_operation"], 0.0);
+  const auto json = nlohmann::json::parse(ToJson(report));
+  EXPECT_EQ(json["processes"][0]["cpu_us_per_operation"], 0.0);
+  EXPECT_FALSE(json.contains("disk_bytes_per_payload_byte")) << "nothing was written";
+}
+
+TEST(ReportTest, DisksOfOtherMachinesAreNotShown) {
+  Report report = Example();
+  report.disk_bytes = std::nullopt;
+  EXPECT_EQ(report.write_amplification(), std::nullopt);
+  std::ostringstream table;
+  PrintTable(report, table);
+  EXPECT_THAT(table.str(), Not(HasSubstr("disks of this machine")));
 }
 
 TEST(PlotTest, DrawsALineForEachSeriesAndABarForEachValue) {
