@@ -23,6 +23,8 @@ std::shared_ptr<grpc::Channel> MakeClientChannel(const std::string& endpoint) {
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingEveryMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);
+  // Counts of calls that nobody reads.
+  arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);
   // Retries are ours, and know what may have been carried out.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
