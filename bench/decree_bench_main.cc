@@ -180,7 +180,7 @@ class MachineUsage {
     }
   }
 
-  // Of the time between the two.
+  // From Begin to End.
   std::vector<ProcessShare> shares;
   std::optional<uint64_t> disk_bytes;
 
