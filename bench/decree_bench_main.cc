@@ -90,6 +90,8 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
       ->capture_default_str();
   app.add_option("--rate", arguments.options.rate,
                  "Requests a second, due at random times; latency counts from then");
+  app.add_flag("--unary", arguments.target_options.unary,
+               "Decree only: a call for each request, as clients make that know no pipelines");
   app.add_option("--channels", arguments.target_options.channels, "Connections to each endpoint")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

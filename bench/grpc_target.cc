@@ -24,10 +24,11 @@ GrpcTarget::GrpcTarget(const TargetOptions& options) : options_(options) {
 }
 
 GrpcTarget::~GrpcTarget() {
+  Close();
   queue_.Shutdown();
   void* tag = nullptr;
   bool ok = false;
-  while (queue_.Next(&tag, &ok)) delete static_cast<Call*>(tag);
+  while (queue_.Next(&tag, &ok)) static_cast<rpc::Event*>(tag)->OnEvent(ok);
 }
 
 Status GrpcTarget::Connect(Duration timeout) {
@@ -41,13 +42,13 @@ Status GrpcTarget::Connect(Duration timeout) {
 }
 
 void GrpcTarget::Poll(Time until) {
+  Flush();
   void* tag = nullptr;
   bool ok = false;
   gpr_timespec deadline = After(until - clock_.Now());
   for (int i = 0; i < kEventsMax; ++i) {
-    if (queue_.AsyncNext(&tag, &ok, deadline) != grpc::CompletionQueue::GOT_EVENT) return;
-    const std::unique_ptr<Call> call(static_cast<Call*>(tag));
-    call->OnEnd();
+    if (queue_.AsyncNext(&tag, &ok, deadline) != grpc::CompletionQueue::GOT_EVENT) break;
+    static_cast<rpc::Event*>(tag)->OnEvent(ok);
     deadline = gpr_inf_past(GPR_CLOCK_MONOTONIC);
   }
 }

@@ -14,6 +14,7 @@
 
 #include "bench/target.h"
 #include "paxos/base/posix_clock.h"
+#include "rpc/event.h"
 
 namespace decree::bench {
 
@@ -27,11 +28,10 @@ class GrpcTarget : public Target {
   void Poll(Time until) override;
 
  protected:
-  // A call on its way; deleted once its end has been handled.
-  class Call {
+  // A call on its way; deletes itself once its end has been handled.
+  class Call : public rpc::Event {
    public:
     virtual ~Call() = default;
-    virtual void OnEnd() = 0;
 
     grpc::ClientContext context;
     grpc::Status status;
@@ -41,24 +41,28 @@ class GrpcTarget : public Target {
   template <typename Response, typename Then>
   class MethodCall final : public Call {
    public:
-    explicit MethodCall(Then then) : then_(std::move(then)) {}
-    void OnEnd() override { then_(*this); }
+    MethodCall(const GrpcTarget& target, Then then) : target_(target), then_(std::move(then)) {}
+    void OnEvent(bool) override {
+      const std::unique_ptr<MethodCall> owner(this);
+      if (!target_.is_closing_) then_(*this);
+    }
 
     Response response;
     std::unique_ptr<grpc::ClientAsyncResponseReader<Response>> reader;
 
    private:
+    const GrpcTarget& target_;
     Then then_;
   };
 
   // `method` is a stub's PrepareAsync…, `stub` the stub of the channel to use.
   template <typename Response, typename Stub, typename Method, typename Request, typename Then>
   void StartCall(Stub& stub, Method method, const Request& request, Then then) {
-    auto* const call = new MethodCall<Response, Then>(std::move(then));
+    auto* const call = new MethodCall<Response, Then>(*this, std::move(then));
     LimitTime(call->context, options_.timeout);
     call->reader = (stub.*method)(&call->context, request, &queue_);
     call->reader->StartCall();
-    call->reader->Finish(&call->response, &call->status, static_cast<Call*>(call));
+    call->reader->Finish(&call->response, &call->status, static_cast<rpc::Event*>(call));
   }
 
   // One stub for each channel.
@@ -69,6 +73,14 @@ class GrpcTarget : public Target {
     return stubs;
   }
 
+  // Sends what requests have gathered; before each `Poll` waits.
+  virtual void Flush() {}
+  // From now on nobody hears of what ends.
+  void Close() { is_closing_ = true; }
+  bool is_closing() const { return is_closing_; }
+
+  const std::vector<std::shared_ptr<grpc::Channel>>& channels() const { return channels_; }
+  grpc::CompletionQueue& queue() { return queue_; }
   const TargetOptions& options() const { return options_; }
   const Clock& clock() const { return clock_; }
   size_t endpoints() const { return options_.endpoints.size(); }
@@ -90,6 +102,7 @@ class GrpcTarget : public Target {
   std::vector<std::shared_ptr<grpc::Channel>> channels_;  // of all endpoints, one endpoint's after the other's
   size_t next_channel_ = 0;
   size_t next_endpoint_ = 0;
+  bool is_closing_ = false;
   grpc::CompletionQueue queue_;
 };
 

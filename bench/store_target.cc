@@ -43,11 +43,9 @@ void StoreTarget::Start(const Request& request, Waiter& waiter) {
 }
 
 // Goes on with whom the node named, or else with the next one.
-void StoreTarget::OnLeaderFailed(const Call& call, size_t asked) {
-  const grpc::StatusCode code = call.status.error_code();
-  if (code != grpc::StatusCode::UNAVAILABLE && code != grpc::StatusCode::DEADLINE_EXCEEDED) return;
+void StoreTarget::OnLeaderFailed(const Status& status, const std::string& named, size_t asked) {
+  if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return;
   if (asked == leader_) leader_ = (leader_ + 1) % endpoints();
-  const std::string named = LeaderNamedBy(call);
   for (size_t i = 0; i < endpoints(); ++i) {
     if (options().endpoints[i] == named) leader_ = i;
   }

@@ -25,6 +25,11 @@ class StoreTarget : public GrpcTarget {
   // Whom a node that refused a call has named as leader.
   virtual std::string LeaderNamedBy(const Call&) const { return ""; }
 
+  // Where what the leader must carry out goes.
+  size_t leader() const { return leader_; }
+  // The endpoint that was `asked`, as leader, has refused; `named` leads, as it says.
+  void OnLeaderFailed(const Status& status, const std::string& named, size_t asked);
+
   // Calls the stub of a channel to whoever leads, or for a stale read to whoever is next. `fill` completes
   // the reply to a call that succeeded.
   template <typename Response, typename Stubs, typename Method, typename Message, typename Fill>
@@ -37,15 +42,13 @@ class StoreTarget : public GrpcTarget {
                           if (reply.status.ok()) {
                             fill(call.response, reply);
                           } else if (is_led) {
-                            OnLeaderFailed(call, asked);
+                            OnLeaderFailed(reply.status, LeaderNamedBy(call), asked);
                           }
                           waiter.OnReply(reply);
                         });
   }
 
  private:
-  void OnLeaderFailed(const Call& call, size_t asked);
-
   size_t leader_ = 0;
 };
 

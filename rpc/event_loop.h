@@ -17,30 +17,10 @@
 #include <grpcpp/completion_queue.h>
 
 #include "paxos/base/time.h"
+#include "rpc/event.h"
 #include "rpc/tag_order.h"
 
 namespace decree::rpc {
-
-// What an operation ends with. Must live until then.
-class Event {
- public:
-  // `ok` is false if the operation failed, or was given up because the call or the server ended.
-  virtual void OnEvent(bool ok) = 0;
-
- protected:
-  ~Event() = default;
-};
-
-// An event that is a method of its owner.
-template <typename Owner, void (Owner::*kMethod)(bool)>
-class MemberEvent final : public Event {
- public:
-  explicit MemberEvent(Owner* owner) : owner_(owner) {}
-  void OnEvent(bool ok) override { (owner_->*kMethod)(ok); }
-
- private:
-  Owner* const owner_;
-};
 
 class Timer;
 

@@ -49,12 +49,12 @@ using CloseSessionMethod = Method<v1::CloseSessionRequest, v1::CloseSessionRespo
 using SettleMethod = Method<v1::OutcomeRequest, v1::OutcomeResponse, &Async::RequestOutcome,
                             &Stub::PrepareAsyncOutcome>;
 
-template <typename Call>
-size_t BytesOf(const Call& call) {
+template <typename AnyCall>
+size_t BytesOf(const AnyCall& call) {
   return kOverheadBytes + call.request().ByteSizeLong();
 }
 // The answer counts more than the request.
-size_t BytesOf(const UnaryCall<v1::RangeRequest, v1::RangeResponse>&) {
+size_t BytesOf(const Call<v1::RangeRequest, v1::RangeResponse>&) {
   return kOverheadBytes + kPageBytes;
 }
 
@@ -64,9 +64,9 @@ class MethodWrite final : public WriteRequest {
  public:
   using Request = typename Method::Request;
   using Response = typename Method::Response;
-  using Call = UnaryCall<Request, Response>;
+  using CallPtr = std::shared_ptr<Call<Request, Response>>;
 
-  MethodWrite(KvContext& context, Duration time_left, std::shared_ptr<Call> call)
+  MethodWrite(KvContext& context, Duration time_left, CallPtr call)
       : WriteRequest(context, time_left, call->request().header()),
         bytes_(BytesOf(*call)),
         call_(std::move(call)) {}
@@ -107,7 +107,7 @@ class MethodWrite final : public WriteRequest {
   void Leave() { context_.admission.Leave(bytes_); }
 
   const size_t bytes_;
-  const std::shared_ptr<Call> call_;
+  const CallPtr call_;
 
   // Of the forwarded call. `keep_`: gRPC may still write here, even after our own deadline.
   std::shared_ptr<PendingRequest> keep_;
@@ -125,8 +125,8 @@ Failure NoMember(const paxos::Replica& replica) {
 }
 
 // Lets a request in, or refuses it at the door: true if it may go on, with the time that it has.
-template <typename Call>
-bool Admit(KvContext& context, Call& call, Duration& time_left) {
+template <typename AnyCall>
+bool Admit(KvContext& context, AnyCall& call, Duration& time_left) {
   if (const Status status = Check(call.request()); !status.ok()) {
     call.Fail(NotExecuted(StatusCode::INVALID_ARGUMENT, std::string(status.message())));
     return false;
@@ -165,10 +165,10 @@ KvService::KvService(EventLoop& loop, v1::KV::AsyncService& service, paxos::Node
       put_(MakeWriteMethod<PutMethod>(service)),
       get_(
           loop, [&service](auto... arguments) { service.RequestGet(arguments...); },
-          [this](auto call) { OnRead(std::move(call), &KvService::AnswerGet); }),
+          [this](auto call) { OnRead<GetCall>(std::move(call), &KvService::AnswerGet); }),
       range_(
           loop, [&service](auto... arguments) { service.RequestRange(arguments...); },
-          [this](auto call) { OnRead(std::move(call), &KvService::AnswerRange); }),
+          [this](auto call) { OnRead<RangeCall>(std::move(call), &KvService::AnswerRange); }),
       delete_(MakeWriteMethod<DeleteMethod>(service)),
       swap_(MakeWriteMethod<SwapMethod>(service)),
       open_session_(MakeWriteMethod<OpenSessionMethod>(service)),
@@ -176,6 +176,10 @@ KvService::KvService(EventLoop& loop, v1::KV::AsyncService& service, paxos::Node
       outcome_(
           loop, [&service](auto... arguments) { service.RequestOutcome(arguments...); },
           [this](auto call) { OnOutcome(std::move(call)); }),
+      pipelines_(loop, service,
+                 [this](const auto& stream, Duration time_left, v1::PipelinedRequest& request) {
+                   OnPipelined(stream, time_left, request);
+                 }),
       forward_timer_(loop.timers(), [this] {
         for (WriteRequest* const write : context_.forwarded) write->CheckForward();
       }),
@@ -190,9 +194,11 @@ void KvService::Open() {
   open_session_.Open(kPostedFew);
   close_session_.Open(kPostedFew);
   outcome_.Open(kPostedFew);
+  pipelines_.Open();
 }
 
 void KvService::AfterTurn() {
+  pipelines_.Flush();
   if (leadership_changes_ == context_.node.leadership_changes()) return;
   leadership_changes_ = context_.node.leadership_changes();
   const paxos::NodeId leader = context_.replica().leader();
@@ -204,19 +210,43 @@ void KvService::AfterTurn() {
 void KvService::Close() {
   context_.is_closing = true;
   context_.room.TryAll();
+  pipelines_.Close();
+}
+
+void KvService::OnPipelined(const std::shared_ptr<PipelineService::Stream>& stream, Duration time_left,
+                            v1::PipelinedRequest& request) {
+  const auto call = [&]<typename Request>(Request& message, auto response) {
+    return std::make_shared<PipelinedCall<Request, decltype(response)>>(stream, request.id(), time_left,
+                                                                        message);
+  };
+  switch (request.request_case()) {
+    case v1::PipelinedRequest::kPut:
+      return OnWrite<PutMethod>(call(*request.mutable_put(), v1::PutResponse()));
+    case v1::PipelinedRequest::kGet:
+      return OnRead<GetCall>(call(*request.mutable_get(), v1::GetResponse()), &KvService::AnswerGet);
+    case v1::PipelinedRequest::kDelete:
+      return OnWrite<DeleteMethod>(call(*request.mutable_delete_(), v1::DeleteResponse()));
+    case v1::PipelinedRequest::kCompareAndSwap:
+      return OnWrite<SwapMethod>(
+          call(*request.mutable_compare_and_swap(), v1::CompareAndSwapResponse()));
+    case v1::PipelinedRequest::REQUEST_NOT_SET:
+      return PipelineService::Refuse(
+          *stream, request.id(),
+          NotExecuted(StatusCode::UNIMPLEMENTED, "the pipelined request is of no kind known here"));
+  }
 }
 
 template <typename Method>
 void KvService::OnWrite(
-    std::shared_ptr<UnaryCall<typename Method::Request, typename Method::Response>> call) {
+    std::shared_ptr<Call<typename Method::Request, typename Method::Response>> call) {
   Duration time_left;
   if (!Admit(context_, *call, time_left)) return;
   std::make_shared<MethodWrite<Method>>(context_, time_left, std::move(call))->Try();
 }
 
-template <typename Call>
-void KvService::ReadThenAnswer(std::shared_ptr<Call> call, Duration time_left, bool may_ask,
-                               void (KvService::*answer)(const std::shared_ptr<Call>&)) {
+template <typename AnyCall>
+void KvService::ReadThenAnswer(std::shared_ptr<AnyCall> call, Duration time_left, bool may_ask,
+                               void (KvService::*answer)(const std::shared_ptr<AnyCall>&)) {
   if (context_.node.ReadUnderLease()) return (this->*answer)(call);
   std::make_shared<ReadRequest>(
       context_, time_left, may_ask, [this, call, answer] { (this->*answer)(call); },
@@ -227,9 +257,9 @@ void KvService::ReadThenAnswer(std::shared_ptr<Call> call, Duration time_left, b
       ->Try();
 }
 
-template <typename Call>
-void KvService::OnRead(std::shared_ptr<Call> call,
-                       void (KvService::*answer)(const std::shared_ptr<Call>&)) {
+template <typename AnyCall>
+void KvService::OnRead(std::shared_ptr<AnyCall> call,
+                       void (KvService::*answer)(const std::shared_ptr<AnyCall>&)) {
   Duration time_left;
   if (!Admit(context_, *call, time_left)) return;
   if (call->request().read() == v1::READ_MODE_STALE) {

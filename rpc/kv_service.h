@@ -11,6 +11,7 @@
 #include "rpc/event_loop.h"
 #include "rpc/kv_messages.h"
 #include "rpc/kv_requests.h"
+#include "rpc/pipeline_service.h"
 #include "rpc/scan_thread.h"
 #include "rpc/unary_call.h"
 
@@ -24,6 +25,8 @@ class KvService {
 
   // Takes requests from now on.
   void Open();
+  // To be called before every Turn of the node, which takes as long as the disk: sends what is answered.
+  void BeforeTurn() { pipelines_.Flush(); }
   // To be called after every Turn of the node: requests may have waited for what it has changed.
   void AfterTurn();
   // Refuses new requests and those that wait for a leader; what is on its way goes on.
@@ -33,25 +36,28 @@ class KvService {
   uint64_t stale_reads() const { return stale_reads_; }
 
  private:
-  using GetCall = UnaryCall<v1::GetRequest, v1::GetResponse>;
-  using RangeCall = UnaryCall<v1::RangeRequest, v1::RangeResponse>;
-  using OutcomeCall = UnaryCall<v1::OutcomeRequest, v1::OutcomeResponse>;
+  using GetCall = Call<v1::GetRequest, v1::GetResponse>;
+  using RangeCall = Call<v1::RangeRequest, v1::RangeResponse>;
+  using OutcomeCall = Call<v1::OutcomeRequest, v1::OutcomeResponse>;
 
   template <typename Method>
   auto MakeWriteMethod(v1::KV::AsyncService& service);
   template <typename Method>
-  void OnWrite(std::shared_ptr<UnaryCall<typename Method::Request, typename Method::Response>> call);
-  template <typename Call>
-  void OnRead(std::shared_ptr<Call> call, void (KvService::*answer)(const std::shared_ptr<Call>&));
+  void OnWrite(std::shared_ptr<Call<typename Method::Request, typename Method::Response>> call);
+  template <typename AnyCall>
+  void OnRead(std::shared_ptr<AnyCall> call,
+              void (KvService::*answer)(const std::shared_ptr<AnyCall>&));
   void AnswerGet(const std::shared_ptr<GetCall>& call);
   void AnswerRange(const std::shared_ptr<RangeCall>& call);
   void OnOutcome(std::shared_ptr<OutcomeCall> call);
   void AnswerOutcome(const std::shared_ptr<OutcomeCall>& call);
+  void OnPipelined(const std::shared_ptr<PipelineService::Stream>& stream, Duration time_left,
+                   v1::PipelinedRequest& request);
   void FillHeader(v1::ResponseHeader& header) const;
   // Answers the call, which was let in, once the store is fresh enough.
-  template <typename Call>
-  void ReadThenAnswer(std::shared_ptr<Call> call, Duration time_left, bool may_ask,
-                      void (KvService::*answer)(const std::shared_ptr<Call>&));
+  template <typename AnyCall>
+  void ReadThenAnswer(std::shared_ptr<AnyCall> call, Duration time_left, bool may_ask,
+                      void (KvService::*answer)(const std::shared_ptr<AnyCall>&));
 
   KvContext context_;
   UnaryMethod<v1::PutRequest, v1::PutResponse> put_;
@@ -62,6 +68,7 @@ class KvService {
   UnaryMethod<v1::OpenSessionRequest, v1::OpenSessionResponse> open_session_;
   UnaryMethod<v1::CloseSessionRequest, v1::CloseSessionResponse> close_session_;
   UnaryMethod<v1::OutcomeRequest, v1::OutcomeResponse> outcome_;
+  PipelineService pipelines_;
   uint64_t leadership_changes_ = 0;
   uint64_t stale_reads_ = 0;
   Timer forward_timer_;

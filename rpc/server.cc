@@ -155,6 +155,7 @@ void Server::Step(Time until) {
   if (has_idle_work) until = std::min(until, loop_.Now() + kIdleAfter);
   const size_t events = loop_.Poll(until);
   loop_.timers().RunDue(loop_.Now());
+  kv_->BeforeTurn();
   node_->Turn();
   peers_in_.AfterTurn();
   kv_->AfterTurn();
@@ -190,6 +191,7 @@ void Server::Close() {
     loop_.Poll(loop_.Now() + Milliseconds(5));
     loop_.timers().RunDue(loop_.Now());
     peers_in_.AfterTurn();
+    if (kv_ != nullptr) kv_->BeforeTurn();
   }
   shutdown.join();
   // All that was acknowledged is in the log; nothing is lost by what is cut off here.

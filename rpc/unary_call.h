@@ -11,14 +11,15 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_unary_call.h>
 
+#include "rpc/call.h"
 #include "rpc/event_loop.h"
 #include "rpc/status.h"
 
 namespace decree::rpc {
 
-// One call. Lives at least until its answer has left; handlers share it for as long as they need it.
+// One call. Lives at least until its answer has left.
 template <typename Request, typename Response>
-class UnaryCall {
+class UnaryCall final : public Call<Request, Response> {
  public:
   // Asks gRPC for the next call of a method, as the generated RequestXxx do.
   using Requester = std::function<void(grpc::ServerContext*, Request*,
@@ -28,11 +29,7 @@ class UnaryCall {
 
   explicit UnaryCall(EventLoop& loop) : loop_(loop), writer_(&context_) {}
 
-  const Request& request() const { return request_; }
-  Response& response() { return response_; }
-
-  // How long the caller waits for the answer; `fallback` if it did not say.
-  Duration TimeLeft(Duration fallback) const {
+  Duration TimeLeft(Duration fallback) const override {
     const gpr_timespec deadline =
         gpr_convert_clock_type(context_.raw_deadline(), GPR_CLOCK_MONOTONIC);
     if (gpr_time_cmp(deadline, gpr_inf_future(GPR_CLOCK_MONOTONIC)) == 0) return fallback;
@@ -40,9 +37,10 @@ class UnaryCall {
     return std::chrono::seconds(left.tv_sec) + std::chrono::nanoseconds(left.tv_nsec);
   }
 
-  // Each call is ended once, by one of these.
-  void Finish() { writer_.Finish(response_, grpc::Status::OK, loop_.Tag(finished_)); }
-  void Fail(const Failure& failure) {
+  void Finish() override {
+    writer_.Finish(this->response_, grpc::Status::OK, loop_.Tag(finished_));
+  }
+  void Fail(const Failure& failure) override {
     AddErrorDetail(failure.detail, context_);
     writer_.FinishWithError(failure.ToStatus(), loop_.Tag(finished_));
   }
@@ -57,8 +55,6 @@ class UnaryCall {
   EventLoop& loop_;
   grpc::ServerContext context_;
   grpc::ServerAsyncResponseWriter<Response> writer_;
-  Request request_;
-  Response response_;
   std::function<void(bool)> on_arrived_;
   std::shared_ptr<UnaryCall> self_;  // while gRPC may still call back
 

@@ -1,6 +1,5 @@
 #include "rpc/client/attempt_error.h"
 
-#include <optional>
 #include <string_view>
 
 #include "absl/strings/cord.h"
@@ -25,19 +24,24 @@ bool IsTransient(grpc::StatusCode code) {
 
 }  // namespace
 
-AttemptError ReadAttemptError(const grpc::Status& status, const grpc::ClientContext& context,
-                              const std::string& endpoint, Duration waited) {
+AttemptEnd EndOf(const grpc::Status& status, const grpc::ClientContext& context) {
+  if (status.ok()) return {};
+  return {.status = status, .detail = ReadErrorDetail(context), .was_sent = HadConnection(context)};
+}
+
+AttemptError ReadAttemptError(const AttemptEnd& end, const std::string& endpoint, Duration waited) {
+  const grpc::Status& status = end.status;
   AttemptError error;
   error.code = static_cast<absl::StatusCode>(status.error_code());
   error.text = status.error_message();
   error.is_transient = IsTransient(status.error_code());
 
-  if (const std::optional<v1::ErrorDetail> detail = ReadErrorDetail(context)) {
-    error.detail = *detail;
-    error.may_have_run = detail->outcome() != v1::ErrorDetail::OUTCOME_NOT_EXECUTED;
+  if (end.detail.has_value()) {
+    error.detail = *end.detail;
+    error.may_have_run = end.detail->outcome() != v1::ErrorDetail::OUTCOME_NOT_EXECUTED;
     return error;
   }
-  error.was_sent = HadConnection(context);
+  error.was_sent = end.was_sent;
   error.may_have_run = error.was_sent;
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:

@@ -1,6 +1,7 @@
 #pragma once
 // What became of one failed attempt of a request, as far as it can be known here.
 
+#include <optional>
 #include <string>
 
 #include <grpcpp/client_context.h>
@@ -12,6 +13,19 @@
 
 namespace decree::rpc {
 
+// How an attempt ended, as seen from here.
+struct AttemptEnd {
+  grpc::Status status;
+  // As the server sent it; nothing if it was not the server that failed the request.
+  std::optional<v1::ErrorDetail> detail;
+  // The request may have reached the server.
+  bool was_sent = true;
+};
+
+// Of a call that has ended.
+AttemptEnd EndOf(const grpc::Status& status, const grpc::ClientContext& context);
+
+// A failure, as it is dealt with.
 struct AttemptError {
   absl::StatusCode code = absl::StatusCode::kUnknown;
   std::string text;
@@ -29,10 +43,8 @@ struct AttemptError {
   Duration retry_after() const { return Milliseconds(detail.retry_after_ms()); }
 };
 
-// After the call has ended with `status`, which is not OK. `endpoint` and `waited` are for the
-// text.
-AttemptError ReadAttemptError(const grpc::Status& status, const grpc::ClientContext& context,
-                              const std::string& endpoint, Duration waited);
+// `end` is not OK. `endpoint` and `waited` are for the text.
+AttemptError ReadAttemptError(const AttemptEnd& end, const std::string& endpoint, Duration waited);
 
 // A request over all its attempts.
 struct RequestEnd {

@@ -7,6 +7,7 @@
 #include <glog/logging.h>
 
 #include "rpc/client/client_core.h"
+#include "rpc/client/methods.h"
 
 namespace decree::rpc {
 namespace {

@@ -4,9 +4,9 @@
 #include <random>
 
 #include <glog/logging.h>
-#include <grpc/support/time.h>
 
 #include "rpc/client/client_channel.h"
+#include "rpc/client/methods.h"
 
 namespace decree::rpc {
 namespace {
@@ -45,11 +45,25 @@ ClientCore::ClientCore(ClientOptions options)
     : options_(std::move(options)),
       endpoints_(options_.endpoints, 0, options_.broken_time),
       budget_(options_.retry_budget, PosixClock().Now()),
-      random_(RandomSeed()) {
+      random_(RandomSeed()),
+      loop_([this] {
+        for (const EndpointLines& lines : lines_) lines.pipeline->Flush();
+      }) {
   for (const std::string& endpoint : options_.endpoints) {
     const std::shared_ptr<grpc::Channel> channel = MakeClientChannel(endpoint);
-    stubs_.push_back({.kv = v1::KV::NewStub(channel), .admin = v1::Admin::NewStub(channel)});
+    lines_.push_back({.kv = v1::KV::NewStub(channel),
+                      .admin = v1::Admin::NewStub(channel),
+                      .pipeline = MakePipeline(channel)});
   }
+  loop_.Start();
+}
+
+std::unique_ptr<Pipeline> ClientCore::MakePipeline(const std::shared_ptr<grpc::Channel>& channel) {
+  return std::make_unique<Pipeline>(
+      v1::KV::NewStub(channel), *loop_.queue(), loop_.clock(),
+      [this, endpoint = lines_.size()](Time when) {
+        loop_.At(when, [this, endpoint] { lines_[endpoint].pipeline->Expire(); });
+      });
 }
 
 ClientCore::~ClientCore() {
@@ -61,7 +75,7 @@ ClientCore::~ClientCore() {
     std::vector<Operation*> idle;
     for (const auto& [id, operation] : operations_) {
       if (operation->state == Operation::State::kInFlight) {
-        operation->context->TryCancel();
+        operation->Cancel();
       } else {
         idle.push_back(operation.get());
       }
@@ -69,9 +83,11 @@ ClientCore::~ClientCore() {
     for (Operation* const operation : idle) EndWith(*operation, ClosingError(), work);
   }
   Do(work);
+  for (const EndpointLines& lines : lines_) lines.pipeline->Close();
   AwaitAllEnded();
   CloseSession();
   AwaitAllEnded();
+  for (const EndpointLines& lines : lines_) lines.pipeline->AwaitClosed();
 }
 
 void ClientCore::AwaitAllEnded() {
@@ -80,7 +96,7 @@ void ClientCore::AwaitAllEnded() {
 }
 
 void ClientCore::StartNodeStatus(size_t endpoint, Client::Callback<v1::StatusResponse> done) {
-  CHECK_LT(endpoint, stubs_.size());
+  CHECK_LT(endpoint, lines_.size());
   OperationPtr operation = MakeOperation<NodeStatusCall>(Operation::Kind::kNodeStatus,
                                                          v1::StatusRequest(), std::move(done));
   operation->endpoint = endpoint;
@@ -120,7 +136,7 @@ Operation& ClientCore::Add(OperationPtr owned) {
 
 void ClientCore::Do(Work& work) {
   for (Operation* const operation : work.send) {
-    operation->StartCall(stubs_[operation->endpoint], *loop_.queue());
+    operation->Send(lines_[operation->endpoint], loop_);
   }
   if (work.end.empty()) return;
   if (!loop_.IsOwnThread()) {
@@ -169,15 +185,13 @@ void ClientCore::Begin(Operation& operation, Work& work) {
   header.set_session(operation.session);
   header.set_number(operation.number);
   if (operation.number != 0) header.set_first_unanswered(FloorFor(operation));
-  operation.SetHeader(header);
+  operation.Prepare(header);
 
   // With one endpoint there is nobody else to ask.
   const bool may_ask_another = endpoints_.size() > 1 && MayBeSentAgain(operation);
   const Duration left = operation.deadline - now;
   const Duration patience = may_ask_another ? std::min(left, options_.attempt_timeout) : left;
-  operation.context = std::make_unique<grpc::ClientContext>();
-  operation.context->set_deadline(gpr_time_add(
-      gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(patience.count(), GPR_TIMESPAN)));
+  operation.give_up_at = now + patience;
   work.send.push_back(&operation);
 }
 
@@ -185,7 +199,7 @@ void ClientCore::OnAttemptEnded(Operation& operation) {
   Work work;
   {
     const std::lock_guard lock(mutex_);
-    if (operation.result.ok()) {
+    if (operation.end.status.ok()) {
       if (operation.asked_leader_only) {
         endpoints_.OnLed(operation.endpoint);
       } else {
@@ -202,9 +216,8 @@ void ClientCore::OnAttemptEnded(Operation& operation) {
 
 void ClientCore::OnFailed(Operation& operation, Work& work) {
   const Time now = loop_.Now();
-  AttemptError error =
-      ReadAttemptError(operation.result, *operation.context, endpoints_.address(operation.endpoint),
-                       now - operation.sent_at);
+  AttemptError error = ReadAttemptError(operation.end, endpoints_.address(operation.endpoint),
+                                        now - operation.sent_at);
   NoteEndpoint(operation, error, now);
   if (is_closing_) {
     operation.may_have_run |= error.may_have_run;

@@ -21,7 +21,9 @@
 #include "rpc/client/client_loop.h"
 #include "rpc/client/endpoints.h"
 #include "rpc/client/operation.h"
+#include "rpc/client/pipelined_operation.h"
 #include "rpc/client/session_numbers.h"
+#include "rpc/client/unary_operation.h"
 
 namespace decree::rpc {
 
@@ -46,6 +48,8 @@ class ClientCore {
 
  private:
   using OperationPtr = std::unique_ptr<Operation>;
+  std::unique_ptr<Pipeline> MakePipeline(const std::shared_ptr<grpc::Channel>& channel);
+
   struct Work {
     std::vector<Operation*> send;
     std::vector<std::pair<OperationPtr, Status>> end;
@@ -54,9 +58,14 @@ class ClientCore {
   template <typename Method>
   OperationPtr MakeOperation(Operation::Kind kind, typename Method::Request request,
                              Client::Callback<typename Method::Response> done) {
-    return std::make_unique<UnaryOperation<Method>>(
-        kind, std::move(request), [this](Operation& operation) { OnAttemptEnded(operation); },
-        std::move(done));
+    const auto on_attempt_ended = [this](Operation& operation) { OnAttemptEnded(operation); };
+    if constexpr (Method::kIsPipelined) {
+      return std::make_unique<PipelinedOperation<Method>>(kind, std::move(request), on_attempt_ended,
+                                                          std::move(done));
+    } else {
+      return std::make_unique<UnaryOperation<Method>>(kind, std::move(request), on_attempt_ended,
+                                                      std::move(done));
+    }
   }
 
   // What is known of the session that new writes belong to.
@@ -96,7 +105,7 @@ class ClientCore {
   void End(Operation& operation, Status status, Work& work);
 
   const ClientOptions options_;
-  std::vector<EndpointStubs> stubs_;
+  std::vector<EndpointLines> lines_;
 
   std::mutex mutex_;
   std::condition_variable all_ended_;

@@ -8,8 +8,17 @@
 #include "rpc/tag_order.h"
 
 namespace decree::rpc {
+namespace {
 
-ClientLoop::ClientLoop() : thread_([this] { Run(); }) {}
+constexpr int kEventsMax = 256;  // in one batch
+
+}  // namespace
+
+ClientLoop::ClientLoop(std::function<void()> after_batch) : after_batch_(std::move(after_batch)) {}
+
+void ClientLoop::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
 
 ClientLoop::~ClientLoop() {
   queue_.Shutdown();
@@ -33,26 +42,30 @@ void ClientLoop::Wake::OnEvent(bool) {
 }
 
 void ClientLoop::Run() {
-  while (true) {
+  for (bool goes_on = true; goes_on;) {
     const Time until = RunTimers();
-    gpr_timespec deadline = gpr_inf_future(GPR_CLOCK_MONOTONIC);
-    if (until != kTimeNever) {
-      const Duration left = std::max(until - Now(), Duration::zero());
-      deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                              gpr_time_from_nanos(left.count(), GPR_TIMESPAN));
-    }
+    after_batch_();
+    goes_on = HandleEvents(until);
+  }
+}
+
+bool ClientLoop::HandleEvents(Time until) {
+  gpr_timespec deadline = gpr_inf_future(GPR_CLOCK_MONOTONIC);
+  if (until != kTimeNever) {
+    const Duration left = std::max(until - Now(), Duration::zero());
+    deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                            gpr_time_from_nanos(left.count(), GPR_TIMESPAN));
+  }
+  for (int handled = 0; handled < kEventsMax; ++handled) {
     void* tag = nullptr;
     bool ok = false;
-    switch (TakeTag(queue_, deadline, &tag, &ok)) {
-      case grpc::CompletionQueue::SHUTDOWN:
-        return;
-      case grpc::CompletionQueue::TIMEOUT:
-        break;
-      case grpc::CompletionQueue::GOT_EVENT:
-        static_cast<Event*>(tag)->OnEvent(ok);
-        break;
-    }
+    const auto status = TakeTag(queue_, deadline, &tag, &ok);
+    if (status == grpc::CompletionQueue::SHUTDOWN) return false;
+    if (status == grpc::CompletionQueue::TIMEOUT) return true;
+    static_cast<Event*>(tag)->OnEvent(ok);
+    deadline = gpr_inf_past(GPR_CLOCK_MONOTONIC);
   }
+  return true;
 }
 
 Time ClientLoop::RunTimers() {

@@ -1,6 +1,5 @@
 #pragma once
-// The client's thread: takes completed calls off gRPC's queue, one after the other, and runs
-// timers.
+// The client's thread: takes what has completed off gRPC's queue, by the batch, and runs timers.
 
 #include <functional>
 #include <map>
@@ -13,26 +12,24 @@
 
 #include "paxos/base/posix_clock.h"
 #include "paxos/base/time.h"
+#include "rpc/event.h"
 
 namespace decree::rpc {
 
 class ClientLoop {
  public:
-  // Is told of the end of an operation.
-  class Event {
-   public:
-    virtual ~Event() = default;
-    // On the loop's thread. `ok` as gRPC says.
-    virtual void OnEvent(bool ok) = 0;
-  };
-
-  ClientLoop();
+  // `after_batch` is called whenever the events that had gathered, or the timers that were due, have been dealt
+  // with.
+  explicit ClientLoop(std::function<void()> after_batch);
   // Stops; nothing is on the queue any more. Timers that are left are dropped.
   ~ClientLoop();
   ClientLoop(const ClientLoop&) = delete;
   ClientLoop& operator=(const ClientLoop&) = delete;
 
+  void Start();
+
   // From any thread.
+  const Clock& clock() const { return clock_; }
   Time Now() const { return clock_.Now(); }
   bool IsOwnThread() const { return std::this_thread::get_id() == thread_.get_id(); }
   // Runs `action` on the loop's thread, not before `when`.
@@ -53,9 +50,12 @@ class ClientLoop {
   };
 
   void Run();
+  // Waits for events until then, and handles all there are. False at the end.
+  bool HandleEvents(Time until);
   // Until when to sleep; the actions that are due have been run.
   Time RunTimers();
 
+  const std::function<void()> after_batch_;
   const PosixClock clock_;
   grpc::CompletionQueue queue_;
 

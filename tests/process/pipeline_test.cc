@@ -1,0 +1,205 @@
+// Pipelines as a client sees them: each request is answered under its id and by its own merit, and what
+// happens to the stream happens to nothing else.
+
+#include <signal.h>
+
+#include <map>
+
+#include <gtest/gtest.h>
+
+#include <grpcpp/create_channel.h>
+
+#include "decree/v1/kv.grpc.pb.h"
+#include "tests/process/process_cluster.h"
+
+namespace decree::process {
+namespace {
+
+constexpr size_t kMiB = 1 << 20;
+
+// A stream to one node, by hand.
+class RawPipeline {
+ public:
+  explicit RawPipeline(const std::string& endpoint)
+      : stub_(v1::KV::NewStub(MakeChannel(endpoint))) {
+    context_.set_wait_for_ready(true);
+    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+    stream_ = stub_->Pipeline(&context_);
+  }
+
+  // Of the batch that is sent next.
+  v1::PipelinedRequest& Add(uint64_t id) {
+    v1::PipelinedRequest& request = *batch_.add_requests();
+    request.set_id(id);
+    return request;
+  }
+  void AddPut(uint64_t id, const std::string& key, const std::string& value) {
+    v1::PutRequest& put = *Add(id).mutable_put();
+    put.set_key(key);
+    put.set_value(value);
+  }
+  bool Send() { return stream_->Write(std::exchange(batch_, {})); }
+
+  // Reads until so many answers have come, or the stream has ended.
+  std::map<uint64_t, v1::PipelinedResponse> Read(size_t count) {
+    std::map<uint64_t, v1::PipelinedResponse> answers;
+    v1::ResponseBatch batch;
+    while (answers.size() < count && stream_->Read(&batch)) {
+      for (const v1::PipelinedResponse& answer : batch.responses()) {
+        EXPECT_TRUE(answers.emplace(answer.id(), answer).second) << "answered twice: " << answer.id();
+      }
+    }
+    return answers;
+  }
+  v1::PipelinedResponse ReadOne(uint64_t id) { return Read(1)[id]; }
+
+  void SendNoMore() { stream_->WritesDone(); }
+  bool HasEnded() {
+    v1::ResponseBatch batch;
+    return !stream_->Read(&batch);
+  }
+  grpc::Status Finish() { return stream_->Finish(); }
+  void Cancel() { context_.TryCancel(); }
+
+ private:
+  static std::shared_ptr<grpc::Channel> MakeChannel(const std::string& endpoint) {
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(16 * kMiB);
+    return grpc::CreateCustomChannel(endpoint, grpc::InsecureChannelCredentials(), arguments);
+  }
+
+  const std::unique_ptr<v1::KV::Stub> stub_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::RequestBatch, v1::ResponseBatch>> stream_;
+  v1::RequestBatch batch_;
+};
+
+TEST(PipelineTest, EachRequestIsAnsweredByItsOwnMerit) {
+  ProcessCluster cluster(3);
+  RawPipeline pipeline(cluster.Endpoint(cluster.AwaitLeader()));
+  pipeline.AddPut(7, "a", "1");
+  ASSERT_TRUE(pipeline.Send());
+  EXPECT_EQ(pipeline.ReadOne(7).put().version(), 1u);
+
+  pipeline.Add(11).mutable_get()->set_key("a");
+  pipeline.Add(12).mutable_get()->set_key("missing");
+  pipeline.AddPut(13, "", "a key that is none");
+  v1::CompareAndSwapRequest& swap = *pipeline.Add(14).mutable_compare_and_swap();
+  swap.set_key("b");
+  swap.set_value("2");
+  swap.set_expected_absent(true);
+  pipeline.Add(15).mutable_delete_()->set_key("nothing");
+  pipeline.Add(16);
+  ASSERT_TRUE(pipeline.Send());
+  auto answers = pipeline.Read(6);
+  EXPECT_EQ(answers[11].get().kv().value(), "1");
+  ASSERT_TRUE(answers[12].has_get());
+  EXPECT_FALSE(answers[12].get().found());
+  EXPECT_EQ(answers[13].error().code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(answers[13].error().detail().outcome(), v1::ErrorDetail::OUTCOME_NOT_EXECUTED);
+  EXPECT_TRUE(answers[14].compare_and_swap().swapped());
+  ASSERT_TRUE(answers[15].has_delete_());
+  EXPECT_FALSE(answers[15].delete_().deleted());
+  EXPECT_EQ(answers[16].error().code(), grpc::StatusCode::UNIMPLEMENTED);
+
+  pipeline.AddPut(21, "a", "3");
+  ASSERT_TRUE(pipeline.Send());
+  pipeline.SendNoMore();
+  EXPECT_EQ(pipeline.ReadOne(21).put().version(), 2u) << "what was sent before the end is answered";
+  EXPECT_TRUE(pipeline.HasEnded());
+  EXPECT_TRUE(pipeline.Finish().ok());
+}
+
+TEST(PipelineTest, FollowerForwardsOrNamesTheLeader) {
+  ProcessCluster cluster(3);
+  const uint32_t leader = cluster.AwaitLeader();
+  RawPipeline pipeline(cluster.Endpoint(leader % 3 + 1));
+  pipeline.AddPut(1, "k", "v");
+  v1::PipelinedRequest& direct = pipeline.Add(2);
+  direct.mutable_put()->set_key("k");
+  direct.mutable_put()->mutable_header()->set_no_forwarding(true);
+  ASSERT_TRUE(pipeline.Send());
+  auto answers = pipeline.Read(2);
+  EXPECT_EQ(answers[1].put().header().node(), leader) << answers[1].DebugString();
+  EXPECT_EQ(answers[2].error().code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(answers[2].error().detail().leader_address(), cluster.Endpoint(leader));
+}
+
+TEST(PipelineTest, AnswersThatNobodyTakesHoldTheRestBack) {
+  ProcessCluster cluster(3);
+  const uint32_t node = cluster.AwaitLeader();
+  RawPipeline pipeline(cluster.Endpoint(node));
+  pipeline.AddPut(1, "large", std::string(kMiB, 'x'));
+  ASSERT_TRUE(pipeline.Send());
+  ASSERT_TRUE(pipeline.ReadOne(1).has_put());
+  const uint64_t before = cluster.ResidentBytes(node);
+
+  constexpr size_t kGets = 400;
+  for (size_t i = 0; i < kGets; ++i) pipeline.Add(100 + i).mutable_get()->set_key("large");
+  ASSERT_TRUE(pipeline.Send());
+  // Another client is served meanwhile, and the memory stays what it was.
+  const auto other = cluster.NewClient();
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(other->Put("small", "v").ok());
+  EXPECT_LT(cluster.ResidentBytes(node), before + 64 * kMiB);
+
+  const auto answers = pipeline.Read(kGets);
+  ASSERT_EQ(answers.size(), kGets);
+  for (const auto& [id, answer] : answers) EXPECT_EQ(answer.get().kv().value().size(), kMiB);
+  EXPECT_LT(cluster.ResidentBytes(node), before + 64 * kMiB);
+}
+
+TEST(PipelineTest, DeadlineEndsTheRequestAndNotTheStream) {
+  const std::vector<std::string> patient{"--election-timeout-min-ms", "5000",
+                                         "--election-timeout-max-ms", "6000"};
+  ProcessCluster cluster(3, {.init = patient, .serve = patient});
+  const uint32_t leader = cluster.AwaitLeader();
+  RawPipeline pipeline(cluster.Endpoint(leader));
+  RawPipeline abandoned(cluster.Endpoint(leader));
+  const auto signal_followers = [&](int signal) {
+    cluster.Signal(leader % 3 + 1, signal);
+    cluster.Signal((leader + 1) % 3 + 1, signal);
+  };
+  signal_followers(SIGSTOP);
+  pipeline.AddPut(1, "late", "1");
+  pipeline.AddPut(2, "patient", "1");
+  ASSERT_TRUE(pipeline.Send());
+  v1::PipelinedRequest& hasty = pipeline.Add(3);
+  hasty.set_time_left_us(200'000);
+  hasty.mutable_put()->set_key("hasty");
+  ASSERT_TRUE(pipeline.Send());
+  const v1::PipelinedResponse late = pipeline.ReadOne(3);
+  EXPECT_EQ(late.error().code(), grpc::StatusCode::DEADLINE_EXCEEDED) << late.DebugString();
+  EXPECT_EQ(late.error().detail().outcome(), v1::ErrorDetail::OUTCOME_UNKNOWN);
+  // A client that goes away leaves its requests behind, and they harm nobody.
+  abandoned.AddPut(1, "abandoned", "1");
+  ASSERT_TRUE(abandoned.Send());
+  abandoned.Cancel();
+  signal_followers(SIGCONT);
+  EXPECT_EQ(pipeline.Read(2).size(), 2u);
+  const auto client = cluster.NewClient();
+  EXPECT_TRUE(client->Get("patient")->found());
+}
+
+TEST(PipelineTest, NodeThatStopsAnswersAndEndsTheStream) {
+  ProcessCluster cluster(3);
+  const uint32_t leader = cluster.AwaitLeader();
+  RawPipeline idle(cluster.Endpoint(leader));
+  RawPipeline busy(cluster.Endpoint(leader));
+  idle.AddPut(1, "k", "v");
+  ASSERT_TRUE(idle.Send());
+  ASSERT_TRUE(idle.ReadOne(1).has_put());
+  for (uint64_t id = 1; id <= 100; ++id) busy.AddPut(id, "k", "v");
+  ASSERT_TRUE(busy.Send());
+  cluster.Signal(leader, SIGTERM);
+  EXPECT_EQ(busy.Read(100).size(), 100u);
+  for (RawPipeline* const pipeline : {&idle, &busy}) {
+    EXPECT_TRUE(pipeline->HasEnded());
+    const grpc::Status status = pipeline->Finish();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(status.error_message(), "the node is shutting down");
+  }
+  EXPECT_EQ(cluster.Wait(leader), 0);
+}
+
+}  // namespace
+}  // namespace decree::process
