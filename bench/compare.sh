@@ -93,11 +93,16 @@ loads() {  # SYSTEM: on a fresh cluster, reads before writes
   cluster "$1" up >/dev/null
   bench "$1" --preload-only
   measure "$1" get-64 --load get --in-flight 64
+  [ "$1" != decree ] || measure decree unary-get-64 --load get --in-flight 64 --unary
   measure "$1" stale-get-64 --load stale-get --in-flight 64
   measure "$1" mixed-64 --load mixed --in-flight 64
   measure "$1" put-1 --load put --in-flight 1
   measure "$1" put-64 --load put --in-flight 64
   measure "$1" put-256 --load put --in-flight 256
+  [ "$1" != decree ] || {
+    measure decree unary-put-64 --load put --in-flight 64 --unary
+    measure decree unary-put-256 --load put --in-flight 256 --unary
+  }
   cluster "$1" wipe
 }
 

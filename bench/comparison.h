@@ -33,8 +33,9 @@ class Comparison {
   std::string ToMarkdown(const std::string& etcd_version) const;
   std::string ToSvg() const;
 
-  // Of each round that both systems have, the first's figure by the second's.
-  std::vector<double> Ratios(const std::string& load, double Measured::*figure) const;
+  // Of each round that both systems have, Decree's figure under one load by etcd's under another.
+  std::vector<double> Ratios(const std::string& ours, const std::string& theirs,
+                             double Measured::*figure) const;
   // Of all rounds of a system; 0 if there are none.
   double MedianOf(const std::string& system, const std::string& load, double Measured::*figure) const;
 

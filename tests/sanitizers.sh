@@ -33,7 +33,7 @@ export TSAN_OPTIONS="suppressions=$top/tests/thread_sanitizer.supp log_path=$rep
 failed=0
 timeout 300 "$thread/bin/rpc_test" --gtest_brief=1 || failed=1
 DECREED=$thread/bin/decreed timeout 600 "$build/bin/cluster_test" --gtest_brief=1 \
-  --gtest_filter='HandOverTest.*:StandardServicesTest.*:ClusterTest.Sigterm*:SessionTest.Old*:RangeTest.Pages*' || failed=1
+  --gtest_filter='HandOverTest.*:StandardServicesTest.*:ClusterTest.Sigterm*:SessionTest.Old*:RangeTest.Pages*:PipelineTest.*' || failed=1
 if compgen -G "$reports/report*" >/dev/null; then
   cat "$reports"/report*
   failed=1

@@ -23,6 +23,10 @@ for load in put get stale-get swap modify insert mixed ycsb-a ycsb-b ycsb-c ycsb
   says "operations/s" && says "decreed 127.0.0.1:$port" && never_says "errors:"
   [ "$load" = ycsb-d ] || never_says "a key that is not there"
 done
+for load in put get stale-get swap; do
+  expect 0 bench_here --load "$load" --in-flight 8 --unary
+  says "operations/s" && never_says "errors:"
+done
 expect 0 bench_here --mix put=1,get=3 --read stale --preload
 says "stale-get"
 

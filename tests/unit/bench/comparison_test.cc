@@ -66,16 +66,18 @@ TEST_F(ComparisonTest, PairsTheRoundsThatBothHave) {
   WriteRun("etcd.put-64.2.json", 50);
   WriteRun("decree.put-64.3.json", 900);
   WriteRun("echo.get-64.1.json", 600);
+  WriteRun("decree.unary-put-64.1.json", 150);
   Write("notes.txt", "not ours");
   const Comparison comparison = Read();
-  EXPECT_THAT(comparison.Ratios("put-64", &Measured::throughput), ElementsAre(3, 5));
-  EXPECT_THAT(comparison.Ratios("put-256", &Measured::throughput), IsEmpty());
+  EXPECT_THAT(comparison.Ratios("put-64", "put-64", &Measured::throughput), ElementsAre(3, 5));
+  EXPECT_THAT(comparison.Ratios("put-256", "put-256", &Measured::throughput), IsEmpty());
   EXPECT_EQ(comparison.MedianOf("decree", "put-64", &Measured::throughput), 300);
   EXPECT_EQ(comparison.MedianOf("decree", "put-64", &Measured::cpu_us), 2000);
   const std::string text = comparison.ToMarkdown("3.4.23");
   EXPECT_THAT(text, HasSubstr("etcd 3.4.23"));
   EXPECT_THAT(text, HasSubstr("| put, 64 in flight | 300 | 75 | 3.00, 5.00 | **4.00** |"));
   EXPECT_THAT(text, HasSubstr("| 2000 : 2000 | 50 % |"));
+  EXPECT_THAT(text, HasSubstr("| put, 64 in flight, unary calls | 150 | 75 | 1.50 | **1.50** |"));
   EXPECT_THAT(text, Not(HasSubstr("million")));
 }
 

@@ -60,6 +60,11 @@ class FakeNode final : public v1::KV::Service {
     answer.mutable_put()->set_version(id);
     Answer(batch);
   }
+  // From now on every put is answered as it comes.
+  void AnswerAll() {
+    const std::lock_guard lock(mutex_);
+    answers_all_ = true;
+  }
   // Ends the stream that is open.
   void Break() {
     const std::lock_guard lock(mutex_);
@@ -77,14 +82,29 @@ class FakeNode final : public v1::KV::Service {
     }
     for (v1::RequestBatch batch; stream->Read(&batch);) {
       const std::lock_guard lock(mutex_);
-      batches_.push_back(batch);
-      came_.notify_all();
+      if (answers_all_) {
+        AnswerPuts(batch, *stream);
+      } else {
+        batches_.push_back(batch);
+        came_.notify_all();
+      }
     }
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "broken on purpose");
   }
 
+  static void AnswerPuts(const v1::RequestBatch& batch, Stream& stream) {
+    v1::ResponseBatch answers;
+    for (const v1::PipelinedRequest& request : batch.requests()) {
+      v1::PipelinedResponse& answer = *answers.add_responses();
+      answer.set_id(request.id());
+      answer.mutable_put()->set_version(request.id());
+    }
+    stream.Write(answers);
+  }
+
   std::mutex mutex_;
   std::condition_variable came_;
+  bool answers_all_ = false;
   std::deque<v1::RequestBatch> batches_;
   grpc::ServerContext* context_ = nullptr;
   Stream* stream_ = nullptr;
@@ -302,6 +322,24 @@ TEST_F(PipelineTest, CloseEndsWhatIsUnderWayAndWhatComesYet) {
   AwaitEnd(too_late);
   EXPECT_EQ(too_late.end().status.error_code(), grpc::StatusCode::CANCELLED);
   EXPECT_FALSE(too_late.end().was_sent);
+}
+
+TEST_F(PipelineTest, ManyThreadsSend) {
+  constexpr int kThreads = 4, kPuts = 250;
+  node_->AnswerAll();
+  std::deque<Put> puts;
+  for (int i = 0; i < kThreads * kPuts; ++i) puts.emplace_back(std::to_string(i));
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([this, &puts, thread] {
+      for (int i = 0; i < kPuts; ++i) {
+        pipeline_.Send(puts[static_cast<size_t>(thread * kPuts + i)], InSeconds(30));
+      }
+    });
+  }
+  for (const Put& put : puts) AwaitEnd(put);
+  for (std::thread& thread : threads) thread.join();
+  for (const Put& put : puts) EXPECT_TRUE(put.end().status.ok() && put.version() > 0);
 }
 
 TEST_F(PipelineTest, LargeRequestsAreSpreadOverBatches) {
