@@ -12,6 +12,8 @@ namespace {
 constexpr size_t kBatchBytes = 1 << 20;
 // With so much unsent, a stream's further requests wait.
 constexpr size_t kUnsentBytesMax = 4 << 20;
+// How many requests of a stream are begun before the node and the other streams have their turn.
+constexpr int kServedAtOnce = 1024;
 
 v1::PutResponse* FieldOf(const v1::PutResponse&, v1::PipelinedResponse& answer) {
   return answer.mutable_put();
@@ -65,6 +67,12 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
     EndIfDone();
   }
 
+  // Goes on with its batch.
+  void ServeOn() {
+    waits_for_turn_ = false;
+    if (!is_ending_ && HasUnserved()) ServeBatch();
+  }
+
   // No more requests are taken.
   void Close() {
     if (has_arrived_) NeedsFlush();
@@ -99,19 +107,27 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
     ServeBatch();
   }
 
-  // As far as there is room for the answers.
+  bool HasUnserved() const { return next_ < batch_.requests_size(); }
+  bool HasRoom() const { return unsent_bytes_ < kUnsentBytesMax; }
+
   void ServeBatch() {
     const Duration waited = owner_.loop_.Now() - arrived_at_;
     const std::shared_ptr<Stream> self = shared_from_this();
-    for (; next_ < batch_.requests_size() && unsent_bytes_ < kUnsentBytesMax; ++next_) {
+    for (int i = 0; i < kServedAtOnce && HasUnserved() && HasRoom(); ++i, ++next_) {
       v1::PipelinedRequest& request = *batch_.mutable_requests(next_);
       ++unanswered_;
       owner_.serve_(self, TimeLeft(request, waited), request);
     }
     must_read_ = !HasUnserved();
+    if (HasUnserved() && HasRoom()) WaitForTurn();
     NeedsFlush();
   }
-  bool HasUnserved() const { return next_ < batch_.requests_size(); }
+
+  void WaitForTurn() {
+    if (std::exchange(waits_for_turn_, true)) return;
+    owner_.to_serve_.push_back(shared_from_this());
+    owner_.serve_timer_.Set(owner_.loop_.Now());
+  }
 
   // Of a time that has run out, the least that counts as one.
   static Duration TimeLeft(const v1::PipelinedRequest& request, Duration waited) {
@@ -134,7 +150,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
     is_writing_ = false;
     if (is_ending_) return RemoveIfDone();
     if (!ok) return End(grpc::Status::CANCELLED);  // The client is gone.
-    if (HasUnserved()) ServeBatch();
+    if (HasUnserved()) WaitForTurn();
     NeedsFlush();
   }
 
@@ -188,6 +204,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
   bool has_read_all_ = false;
   bool is_writing_ = false;
   bool needs_flush_ = false;
+  bool waits_for_turn_ = false;
   bool is_ending_ = false;
   int under_way_ = 0;
 
@@ -198,7 +215,10 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
 };
 
 PipelineService::PipelineService(EventLoop& loop, v1::KV::AsyncService& service, Serve serve)
-    : loop_(loop), service_(service), serve_(std::move(serve)) {}
+    : loop_(loop),
+      service_(service),
+      serve_(std::move(serve)),
+      serve_timer_(loop.timers(), [this] { ServeOn(); }) {}
 
 PipelineService::~PipelineService() = default;
 
@@ -212,6 +232,10 @@ void PipelineService::Post() {
 
 void PipelineService::Flush() {
   for (const std::shared_ptr<Stream>& stream : std::exchange(to_flush_, {})) stream->Flush();
+}
+
+void PipelineService::ServeOn() {
+  for (const std::shared_ptr<Stream>& stream : std::exchange(to_serve_, {})) stream->ServeOn();
 }
 
 void PipelineService::Close() {

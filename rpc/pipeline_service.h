@@ -3,7 +3,7 @@
 // batch. What a call each would cost, a batch shares.
 //
 // The answers that gather while a batch is being written make the next one. A client that does not take
-// its answers is not served on until it does.
+// its answers is not served on until it does, and one that sends large batches gets its turns like others.
 
 #include <cstddef>
 #include <cstdint>
@@ -45,6 +45,7 @@ class PipelineService {
 
  private:
   void Post();
+  void ServeOn();
 
   EventLoop& loop_;
   v1::KV::AsyncService& service_;
@@ -52,6 +53,8 @@ class PipelineService {
   bool is_closing_ = false;
   std::list<std::shared_ptr<Stream>> streams_;
   std::vector<std::shared_ptr<Stream>> to_flush_;
+  std::vector<std::shared_ptr<Stream>> to_serve_;  // whose batch was too large for one turn
+  Timer serve_timer_;
 };
 
 // A request that has come by a stream.

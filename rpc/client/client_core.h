@@ -48,6 +48,9 @@ class ClientCore {
 
  private:
   using OperationPtr = std::unique_ptr<Operation>;
+  // What is larger than any request may be goes as a call of its own: should gRPC refuse it, that is the end of
+  // nothing else.
+  static constexpr size_t kPipelinedBytesMax = 2 << 20;
   std::unique_ptr<Pipeline> MakePipeline(const std::shared_ptr<grpc::Channel>& channel);
 
   struct Work {
@@ -60,12 +63,13 @@ class ClientCore {
                              Client::Callback<typename Method::Response> done) {
     const auto on_attempt_ended = [this](Operation& operation) { OnAttemptEnded(operation); };
     if constexpr (Method::kIsPipelined) {
-      return std::make_unique<PipelinedOperation<Method>>(kind, std::move(request), on_attempt_ended,
-                                                          std::move(done));
-    } else {
-      return std::make_unique<UnaryOperation<Method>>(kind, std::move(request), on_attempt_ended,
-                                                      std::move(done));
+      if (request.ByteSizeLong() <= kPipelinedBytesMax) {
+        return std::make_unique<PipelinedOperation<Method>>(kind, std::move(request), on_attempt_ended,
+                                                            std::move(done));
+      }
     }
+    return std::make_unique<UnaryOperation<Method>>(kind, std::move(request), on_attempt_ended,
+                                                    std::move(done));
   }
 
   // What is known of the session that new writes belong to.

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <future>
 #include <map>
 
 #include <gtest/gtest.h>
@@ -146,6 +147,35 @@ TEST(PipelineTest, AnswersThatNobodyTakesHoldTheRestBack) {
   ASSERT_EQ(answers.size(), kGets);
   for (const auto& [id, answer] : answers) EXPECT_EQ(answer.get().kv().value().size(), kMiB);
   EXPECT_LT(cluster.ResidentBytes(node), before + 64 * kMiB);
+}
+
+TEST(PipelineTest, LargeBatchIsServedInTurns) {
+  ProcessCluster cluster(3);
+  RawPipeline pipeline(cluster.Endpoint(cluster.AwaitLeader()));
+  constexpr size_t kGets = 20'000;
+  for (size_t i = 0; i < kGets; ++i) pipeline.Add(i).mutable_get()->set_key("missing");
+  ASSERT_TRUE(pipeline.Send());
+  const auto answers = pipeline.Read(kGets);
+  ASSERT_EQ(answers.size(), kGets);
+  for (const auto& [id, answer] : answers) EXPECT_TRUE(answer.has_get());
+}
+
+TEST(PipelineTest, RequestTooLargeForAnyMessageHarmsNoOther) {
+  ProcessCluster cluster(3);
+  cluster.AwaitLeader();
+  const auto client = cluster.NewClient();
+  ASSERT_TRUE(client->Put("before", "v").ok());
+  std::promise<Status> small;
+  v1::PutRequest request;
+  request.set_key("small");
+  client->Put(request, [&small](const auto& put) { small.set_value(put.status()); });
+  for (const size_t mebibytes : {3, 20}) {
+    const auto put = client->Put("large", std::string(mebibytes * kMiB, 'x'));
+    EXPECT_FALSE(put.ok());
+    EXPECT_FALSE(rpc::MayHaveHappened(put.status())) << put.status();
+  }
+  const Status status = small.get_future().get();
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 TEST(PipelineTest, DeadlineEndsTheRequestAndNotTheStream) {
