@@ -12,6 +12,8 @@ namespace {
 constexpr size_t kBatchBytes = 1 << 20;
 // With so much unsent, a stream's further requests wait.
 constexpr size_t kUnsentBytesMax = 4 << 20;
+// What an answer holds in memory beside its bytes.
+constexpr size_t kOverheadBytes = 128;
 // How many requests of a stream are begun before the node and the other streams have their turn.
 constexpr int kServedAtOnce = 1024;
 
@@ -42,11 +44,12 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
     owner_.service_.RequestPipeline(&context_, &stream_, queue, queue, Tag(arrived_));
   }
 
-  // Where the next answer goes; `bytes` is its size. Null if nobody waits for it any more.
+  // Where the next answer goes; `bytes` is its size on the wire. Null if nobody waits for it any more.
   v1::PipelinedResponse* AddAnswer(uint64_t id, size_t bytes) {
     CHECK_GT(unanswered_, 0u) << "a request is answered twice";
     --unanswered_;
     if (is_ending_) return nullptr;
+    bytes += kOverheadBytes;
     if (unsent_.empty() || unsent_.back().bytes >= kBatchBytes) unsent_.emplace_back();
     unsent_.back().bytes += bytes;
     unsent_bytes_ += bytes;
@@ -107,6 +110,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
     ServeBatch();
   }
 
+  // `next_` may lie behind the end of a batch whose memory has been given back.
   bool HasUnserved() const { return next_ < batch_.requests_size(); }
   bool HasRoom() const { return unsent_bytes_ < kUnsentBytesMax; }
 
@@ -118,9 +122,14 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
       ++unanswered_;
       owner_.serve_(self, TimeLeft(request, waited), request);
     }
-    must_read_ = !HasUnserved();
-    if (HasUnserved() && HasRoom()) WaitForTurn();
     NeedsFlush();
+    if (HasUnserved()) {
+      if (HasRoom()) WaitForTurn();
+      return;
+    }
+    must_read_ = true;
+    // Protobuf keeps the memory of a message for the next one; of a large one that would be for long.
+    if (next_ > kServedAtOnce) batch_ = {};
   }
 
   void WaitForTurn() {

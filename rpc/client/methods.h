@@ -25,6 +25,7 @@ struct KvMethod {
 struct PutCall : KvMethod<v1::PutRequest, v1::PutResponse, &v1::KV::Stub::PrepareAsyncPut> {
   static constexpr char kName[] = "put";
   static constexpr bool kIsPipelined = true;
+  static constexpr auto kAnswerCase = v1::PipelinedResponse::kPut;
   static v1::PutRequest& In(v1::PipelinedRequest& wire) { return *wire.mutable_put(); }
   static v1::PutResponse& In(v1::PipelinedResponse& wire) { return *wire.mutable_put(); }
 };
@@ -32,6 +33,7 @@ struct DeleteCall
     : KvMethod<v1::DeleteRequest, v1::DeleteResponse, &v1::KV::Stub::PrepareAsyncDelete> {
   static constexpr char kName[] = "delete";
   static constexpr bool kIsPipelined = true;
+  static constexpr auto kAnswerCase = v1::PipelinedResponse::kDelete;
   static v1::DeleteRequest& In(v1::PipelinedRequest& wire) { return *wire.mutable_delete_(); }
   static v1::DeleteResponse& In(v1::PipelinedResponse& wire) { return *wire.mutable_delete_(); }
 };
@@ -39,6 +41,7 @@ struct SwapCall : KvMethod<v1::CompareAndSwapRequest, v1::CompareAndSwapResponse
                            &v1::KV::Stub::PrepareAsyncCompareAndSwap> {
   static constexpr char kName[] = "compare-and-swap";
   static constexpr bool kIsPipelined = true;
+  static constexpr auto kAnswerCase = v1::PipelinedResponse::kCompareAndSwap;
   static v1::CompareAndSwapRequest& In(v1::PipelinedRequest& wire) {
     return *wire.mutable_compare_and_swap();
   }
@@ -49,6 +52,7 @@ struct SwapCall : KvMethod<v1::CompareAndSwapRequest, v1::CompareAndSwapResponse
 struct GetCall : KvMethod<v1::GetRequest, v1::GetResponse, &v1::KV::Stub::PrepareAsyncGet> {
   static constexpr char kName[] = "get";
   static constexpr bool kIsPipelined = true;
+  static constexpr auto kAnswerCase = v1::PipelinedResponse::kGet;
   static v1::GetRequest& In(v1::PipelinedRequest& wire) { return *wire.mutable_get(); }
   static v1::GetResponse& In(v1::PipelinedResponse& wire) { return *wire.mutable_get(); }
   static void SetHeader(const v1::RequestHeader& header, v1::GetRequest& request) {

@@ -29,6 +29,11 @@ class PipelinedOperation final : public MethodOperation<Method>, private Pipelin
   void Fill(v1::PipelinedRequest& wire) override { Method::In(wire) = this->request_; }
 
   void OnAnswer(v1::PipelinedResponse& answer) override {
+    if (answer.response_case() != Method::kAnswerCase) {
+      return this->EndAttempt({.status = {grpc::StatusCode::INTERNAL, "the node's answer is of another kind"},
+                               .detail = {},
+                               .was_sent = true});
+    }
     this->response_.Swap(&Method::In(answer));
     this->EndAttempt({});
   }

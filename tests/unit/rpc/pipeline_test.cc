@@ -18,6 +18,7 @@
 #include <grpcpp/server_builder.h>
 
 #include "paxos/base/posix_clock.h"
+#include "rpc/client.h"
 #include "rpc/tag_order.h"
 
 namespace decree::rpc {
@@ -60,7 +61,7 @@ class FakeNode final : public v1::KV::Service {
     answer.mutable_put()->set_version(id);
     Answer(batch);
   }
-  // From now on every put is answered as it comes.
+  // From now on every request is answered as it comes, as if it were a put.
   void AnswerAll() {
     const std::lock_guard lock(mutex_);
     answers_all_ = true;
@@ -340,6 +341,17 @@ TEST_F(PipelineTest, ManyThreadsSend) {
   for (const Put& put : puts) AwaitEnd(put);
   for (std::thread& thread : threads) thread.join();
   for (const Put& put : puts) EXPECT_TRUE(put.end().status.ok() && put.version() > 0);
+}
+
+TEST(PipelinedOperationTest, AnswerOfAnotherKindIsNone) {
+  FakeNode node;
+  node.AnswerAll();
+  const auto client = Client::Create({.endpoints = {node.address()}, .sessions = false});
+  ASSERT_TRUE(client.ok());
+  EXPECT_TRUE((*client)->Put("k", "v").ok());
+  const auto deleted = (*client)->Delete("k");
+  EXPECT_EQ(deleted.status().code(), absl::StatusCode::kInternal) << deleted.status();
+  EXPECT_TRUE(MayHaveHappened(deleted.status()));
 }
 
 TEST_F(PipelineTest, LargeRequestsAreSpreadOverBatches) {
