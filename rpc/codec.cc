@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "paxos/core/entry_check.h"
 #include "paxos/core/membership.h"
 
 namespace decree::rpc {
@@ -21,6 +22,8 @@ using paxos::Slot;
 constexpr uint64_t kSlotMax = uint64_t{1} << 62;
 constexpr uint64_t kLogTimeMax = uint64_t{1} << 62;
 constexpr int kKnownMax = 64;  // as many members as a configuration may have
+constexpr uint64_t kStreamBytesMax = uint64_t{1} << 62;
+constexpr uint64_t kEntryBytesMax = uint64_t{1} << 30;  // far above what a batch may hold
 constexpr uint64_t kLeaseLeftMaxNs = 3'600'000'000'000;
 
 // ---- Structs to proto ----
@@ -128,13 +131,29 @@ struct Encoder {
   }
   void operator()(const paxos::Fetch& m) const {
     auto& out = *wire.mutable_fetch();
-    out.set_first_slot(m.first_slot.value());
+    out.set_stream(m.stream);
+    out.set_number(m.number);
+    out.set_first_slot(m.position.slot.value());
+    out.set_first_byte(m.position.byte);
     out.set_last_slot(m.last_slot.value());
+    out.set_received(m.received);
+    out.set_credit(m.credit);
   }
   void operator()(const paxos::FetchAnswer& m) const {
     auto& out = *wire.mutable_fetch_answer();
+    out.set_stream(m.stream);
+    out.set_fetch(m.fetch);
+    out.set_sent(m.sent);
     out.set_chosen_index(m.chosen_index.value());
+    out.set_trim_point(m.trim_point.value());
     for (const paxos::SlotEntry& item : m.entries) Put(item, *out.add_entries());
+    if (m.part.has_value()) {
+      auto& part = *out.mutable_part();
+      part.set_slot(m.part->slot.value());
+      Put(*m.part->piece, *part.mutable_piece());
+      part.set_first_byte(m.part->first_byte);
+      part.set_payload_bytes(m.part->payload_bytes);
+    }
   }
   void operator()(const paxos::ReadIndexRequest& m) const {
     wire.mutable_read_index_request()->set_request(m.request);
@@ -192,14 +211,25 @@ class Decoder {
   }
 
   EntryPtr TakeEntry(v1::EntryProto& wire) {
+    EntryPtr entry = TakeUncheckedEntry(wire);
+    const Status status = paxos::CheckEntry(*entry);
+    if (!status.ok()) Fail("entry", std::string(status.message()).c_str());
+    return entry;
+  }
+  // Which may hold a part of its payload only.
+  EntryPtr TakeUncheckedEntry(v1::EntryProto& wire) {
     auto entry = std::make_shared<Entry>();
     entry->kind = static_cast<EntryKind>(wire.kind());
     entry->proposer = TakeBallot(wire.proposer(), "entry.proposer");
     if (wire.log_time() > kLogTimeMax) Fail("entry.log_time", "it is too high");
     entry->log_time = paxos::LogTime(wire.log_time());
     entry->payload = std::move(*wire.mutable_payload());
-    CheckPayload(wire.kind(), entry->payload);
     return entry;
+  }
+  // What counts the bytes of something.
+  uint64_t TakeBytes(uint64_t bytes, uint64_t bytes_max, const char* field) {
+    if (bytes > bytes_max) Fail(field, "there are too many");
+    return bytes;
   }
   template <typename Items>
   std::vector<paxos::SlotEntry> TakeEntries(Items& items) {
@@ -234,25 +264,6 @@ class Decoder {
   }
 
  private:
-  void CheckPayload(uint32_t kind, const std::string& payload) {
-    switch (static_cast<EntryKind>(kind)) {
-      case EntryKind::kNoOp:
-        if (!payload.empty()) Fail("entry.payload", "a no-op has one");
-        return;
-      case EntryKind::kCommands:
-        if (!paxos::SplitCommands(payload).has_value()) {
-          Fail("entry.payload", "it is not a batch of commands");
-        }
-        return;
-      case EntryKind::kConfiguration:
-        if (!paxos::Configuration::Decode(payload).ok()) {
-          Fail("entry.payload", "it is not a configuration");
-        }
-        return;
-    }
-    Fail("entry.kind", "it is unknown");
-  }
-
   Status status_;
 };
 
@@ -350,15 +361,47 @@ paxos::StandNow Take(v1::StandNowProto& wire, Decoder& decoder) {
 }
 
 paxos::Fetch Take(v1::FetchProto& wire, Decoder& decoder) {
-  const paxos::Fetch fetch{.first_slot = decoder.TakeSlot(wire.first_slot(), "first_slot"),
-                           .last_slot = decoder.TakeSlot(wire.last_slot(), "last_slot")};
-  if (fetch.last_slot < fetch.first_slot) decoder.Fail("last_slot", "it is below first_slot");
+  const paxos::Fetch fetch{
+      .stream = wire.stream(),
+      .number = wire.number(),
+      .position = {.slot = decoder.TakeSlot(wire.first_slot(), "first_slot"),
+                   .byte = decoder.TakeBytes(wire.first_byte(), kEntryBytesMax, "first_byte")},
+      .last_slot = decoder.TakeSlot(wire.last_slot(), "last_slot"),
+      .received = decoder.TakeBytes(wire.received(), kStreamBytesMax, "received"),
+      .credit = decoder.TakeBytes(wire.credit(), kStreamBytesMax, "credit")};
+  if (fetch.last_slot < fetch.position.slot) decoder.Fail("last_slot", "it is below first_slot");
+  if (fetch.credit < fetch.received) decoder.Fail("credit", "it is below what was received");
   return fetch;
 }
 
+paxos::EntryPart Take(v1::EntryPartProto& wire, Decoder& decoder) {
+  paxos::EntryPart part{
+      .slot = decoder.TakeSlot(wire.slot(), "part.slot"),
+      .piece = decoder.TakeUncheckedEntry(*wire.mutable_piece()),
+      .first_byte = wire.first_byte(),
+      .payload_bytes = decoder.TakeBytes(wire.payload_bytes(), kEntryBytesMax, "part.payload_bytes")};
+  const uint64_t size = part.piece->payload.size();
+  if (size == 0) decoder.Fail("part.piece", "it is empty");
+  if (size > part.payload_bytes || part.first_byte > part.payload_bytes - size) {
+    decoder.Fail("part.first_byte", "it ends beyond the payload");
+  }
+  return part;
+}
+
 paxos::FetchAnswer Take(v1::FetchAnswerProto& wire, Decoder& decoder) {
-  return {.chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
-          .entries = decoder.TakeEntries(*wire.mutable_entries())};
+  paxos::FetchAnswer answer{
+      .stream = wire.stream(),
+      .fetch = wire.fetch(),
+      .sent = decoder.TakeBytes(wire.sent(), kStreamBytesMax, "sent"),
+      .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
+      .trim_point = decoder.TakeSlotOrNone(wire.trim_point(), "trim_point"),
+      .entries = decoder.TakeEntries(*wire.mutable_entries()),
+      .part = {}};
+  if (wire.has_part()) answer.part = Take(*wire.mutable_part(), decoder);
+  if (!answer.entries.empty() && answer.part.has_value()) {
+    decoder.Fail("part", "there are entries beside it");
+  }
+  return answer;
 }
 
 paxos::ReadIndexRequest Take(v1::ReadIndexRequestProto& wire, Decoder&) {

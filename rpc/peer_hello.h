@@ -14,7 +14,7 @@
 
 namespace decree::rpc {
 
-inline constexpr uint32_t kPeerProtocol = 1;
+inline constexpr uint32_t kPeerProtocol = 2;
 
 // Who we are to our peers.
 struct PeerIdentity {

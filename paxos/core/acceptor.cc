@@ -7,6 +7,7 @@
 #include <glog/logging.h>
 
 #include "paxos/base/probe.h"
+#include "paxos/core/entry_check.h"
 
 namespace decree::paxos {
 namespace {
@@ -17,11 +18,6 @@ constexpr int kLogEverySeconds = 10;
 // A proposer gives one value to a slot, so slot and first proposer name the value.
 bool IsSameValue(const Entry& a, const Entry& b) {
   return a.proposer == b.proposer && a.kind == b.kind && a.payload.size() == b.payload.size();
-}
-
-// A malformed configuration must never be voted for: it could not be acted on once chosen.
-bool IsWellFormed(const Entry& entry) {
-  return entry.kind != EntryKind::kConfiguration || Configuration::Decode(entry.payload).ok();
 }
 
 }  // namespace
@@ -107,7 +103,8 @@ bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot cho
   Ticket rests_on = promise_ticket_;
   bool wrote = false;
   for (const SlotEntry& proposal : accept.entries) {
-    if (!IsWellFormed(*proposal.entry)) {
+    // It could not be acted on once chosen.
+    if (proposal.entry->kind == EntryKind::kConfiguration && !CheckEntry(*proposal.entry).ok()) {
       LOG_EVERY_T(ERROR, kLogEverySeconds)
           << "n" << envelope.from << " proposed a malformed configuration; it is ignored:"
           << " slot=" << proposal.slot;

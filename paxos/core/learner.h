@@ -2,13 +2,12 @@
 // The learner: finds out which values are chosen, closes gaps, and hands chosen entries out in order.
 //
 // It trusts a leader's chosen index only for what this node accepted under that very leader's ballot;
-// an older vote at the same slot may be for another value (rule 4). Everything else it fetches.
-
-#include <cstddef>
-#include <optional>
+// an older vote at the same slot may be for another value (rule 4). Everything else it fetches
+// (catch_up.h).
 
 #include "paxos/base/time.h"
 #include "paxos/core/acceptor.h"
+#include "paxos/core/catch_up.h"
 #include "paxos/core/message.h"
 #include "paxos/core/options.h"
 #include "paxos/core/outbox.h"
@@ -23,18 +22,19 @@ class Learner {
   // Keeps a reference to the acceptor, which must outlive it.
   Learner(const Options& options, const RecoveredState& recovered, Acceptor& acceptor);
 
-  // The leader of `ballot` says that all slots up to `chosen_index` are chosen.
-  void OnAnnounced(NodeId leader, Ballot ballot, Slot chosen_index, Time now);
-  // `source` knows all slots up to `chosen_index` to be chosen; what is missing then is to be fetched.
-  void OnKnownElsewhere(NodeId source, Slot chosen_index, Time fetch_at);
+  // The leader of `ballot`, in this life of it, says that all slots up to `chosen_index` are chosen.
+  void OnAnnounced(NodeId leader, Life life, Ballot ballot, Slot chosen_index, Time now);
+  // A peer, in this life of it, knows all slots up to `chosen_index` to be chosen, and has those above its
+  // trim point. What is missing here is fetched from `fetch_at` on.
+  void OnKnownElsewhere(NodeId peer, Life life, Slot chosen_index, Slot trim_point, Time fetch_at);
   // A value that is chosen for certain.
   void Learn(Slot slot, const EntryPtr& entry, Outbox& outbox);
-  void OnFetchAnswer(const FetchAnswer& answer, Time now, Outbox& outbox);
+  void OnFetchAnswer(NodeId from, const FetchAnswer& answer, Time now, Outbox& outbox);
 
   // Advances the chosen index over everything that is known by now; true if it moved.
   bool Advance();
   // Fetches what a gap lacks, once it has been open long enough.
-  void FetchMissing(Time now, NodeId self, Outbox& outbox);
+  void FetchMissing(Time now, Outbox& outbox) { catch_up_.Pump(chosen_index_, now, outbox); }
   // Hands out what is chosen and durable here, in slot order.
   void EmitDurable(const Outbox& outbox, Output& out);
   // Adds the chosen index to a batch that is being written anyway.
@@ -44,13 +44,8 @@ class Learner {
   Slot chosen_index() const { return chosen_index_; }
   // The last slot handed out by EmitDurable.
   Slot emitted() const { return emitted_; }
-  // The highest slot that somebody said is chosen.
-  Slot known_elsewhere() const { return target_; }
   // When FetchMissing has something to do; kTimeNever if there is no gap.
-  Time NextDeadline() const { return fetch_at_; }
-
-  // The values from `first` to `last`, as many as a page holds, of those that are in memory.
-  FetchAnswer MakeAnswer(Slot first, Slot last) const;
+  Time NextDeadline() const { return catch_up_.NextDeadline(); }
 
  private:
   bool IsKnownChosen(Slot slot) const;
@@ -65,9 +60,7 @@ class Learner {
   Ballot announced_ballot_;
   Slot announced_;
 
-  Slot target_;  // somebody knows the slots up to here
-  NodeId source_;
-  Time fetch_at_ = kTimeNever;
+  CatchUp catch_up_;
 };
 
 }  // namespace decree::paxos

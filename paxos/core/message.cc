@@ -67,10 +67,20 @@ struct Describe {
   void operator()(const Waiver& m) const { out << " ballot=" << m.ballot; }
   void operator()(const StandNow& m) const { out << " ballot=" << m.ballot; }
   void operator()(const Fetch& m) const {
-    out << " first=" << m.first_slot << " last=" << m.last_slot;
+    out << " stream=" << m.stream << '/' << m.number << " first=" << m.position.slot;
+    if (m.position.byte > 0) out << '+' << m.position.byte;
+    out << " last=" << m.last_slot << " received=" << m.received << " credit=" << m.credit;
   }
   void operator()(const FetchAnswer& m) const {
-    out << " chosen=" << m.chosen_index << " entries=" << m.entries.size();
+    out << " stream=" << m.stream << '/' << m.fetch << " sent=" << m.sent << " chosen=" << m.chosen_index
+        << " trim_point=" << m.trim_point;
+    if (!m.entries.empty()) {
+      out << " slots=" << m.entries.front().slot << '-' << m.entries.back().slot;
+    }
+    if (m.part.has_value()) {
+      out << " part=" << m.part->slot << '+' << m.part->first_byte << ' '
+          << m.part->piece->payload.size() << " of " << m.part->payload_bytes;
+    }
   }
   void operator()(const ReadIndexRequest& m) const { out << " request=" << m.request; }
   void operator()(const ReadIndexAnswer& m) const {
@@ -87,7 +97,7 @@ size_t MessageBytes(const Message& message) {
     return kMessageOverheadBytes + ItemsBytes(accept->entries);
   }
   if (const auto* answer = std::get_if<FetchAnswer>(&message)) {
-    return kMessageOverheadBytes + ItemsBytes(answer->entries);
+    return kMessageOverheadBytes + answer->entries.size() * kSlotOverheadBytes + StreamBytes(*answer);
   }
   if (const auto* promise = std::get_if<Promise>(&message)) {
     return kMessageOverheadBytes + ItemsBytes(promise->votes);
@@ -96,6 +106,13 @@ size_t MessageBytes(const Message& message) {
     return kMessageOverheadBytes + accepted->slots.size() * sizeof(Slot);
   }
   return kMessageOverheadBytes;
+}
+
+uint64_t StreamBytes(const FetchAnswer& answer) {
+  uint64_t bytes = 0;
+  for (const SlotEntry& item : answer.entries) bytes += EntryBytes(*item.entry);
+  if (answer.part.has_value()) bytes += EntryBytes(*answer.part->piece);
+  return bytes;
 }
 
 bool IsBulk(const Message& message) {

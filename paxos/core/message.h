@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <ostream>
 #include <variant>
 #include <vector>
@@ -20,6 +21,14 @@ namespace decree::paxos {
 struct SlotEntry {
   Slot slot;
   EntryPtr entry;
+};
+
+// A place in the log: before this byte of the slot's payload.
+struct LogPosition {
+  Slot slot;
+  uint64_t byte = 0;
+
+  friend bool operator==(const LogPosition&, const LogPosition&) = default;
 };
 
 // What an acceptor holds for one slot.
@@ -119,14 +128,39 @@ struct StandNow {
 
 // ---- Catch-up ----
 
+// "Send me what is chosen, from where I stand to `last_slot`, as far as my credit goes." Answers of one
+// stream follow each other without gaps; credit is counted from the stream's beginning, so that a Fetch
+// may be lost, repeated or overtaken. (As QUIC does it: RFC 9000, section 4.1.)
 struct Fetch {
-  Slot first_slot;
+  uint64_t stream = 0;    // a higher one of the same life begins anew, and ends the others
+  uint64_t number = 0;    // of this Fetch; ascends
+  LogPosition position;   // what comes next
   Slot last_slot;
+  uint64_t received = 0;  // bytes of this stream up to `position`
+  uint64_t credit = 0;    // no answer may begin at or above this many bytes of the stream
 };
+// Part of a payload: an entry above a piece's size travels in several.
+struct EntryPart {
+  Slot slot;
+  EntryPtr piece;  // the entry, with these bytes of its payload only
+  uint64_t first_byte = 0;
+  uint64_t payload_bytes = 0;  // of the whole
+};
+// Entries or a part, never both. Without either the sender cannot serve: what was asked for lies above its
+// chosen index or at or below its trim point.
 struct FetchAnswer {
+  uint64_t stream = 0;
+  uint64_t fetch = 0;  // the newest Fetch of the stream that had come when this was sent
+  uint64_t sent = 0;   // bytes of the stream before this answer
   Slot chosen_index;
-  std::vector<SlotEntry> entries;  // chosen values, in slot order, possibly fewer than were asked
+  Slot trim_point;  // as in PollAnswer
+  std::vector<SlotEntry> entries;  // chosen values, slot after slot
+  std::optional<EntryPart> part;
+
+  bool IsEmpty() const { return entries.empty() && !part.has_value(); }
 };
+// What an answer counts for in its stream.
+uint64_t StreamBytes(const FetchAnswer& answer);
 
 // ---- Reads at a follower ----
 

@@ -36,6 +36,9 @@ Status Options::Validate() const {
   RETURN_IF_ERROR(CheckAtLeast("pending_bytes_max", pending_bytes_max, command_bytes_max));
   RETURN_IF_ERROR(CheckAtLeast("pending_reads_max", pending_reads_max, 1));
   RETURN_IF_ERROR(CheckAtLeast("page_bytes_max", page_bytes_max, 1));
+  RETURN_IF_ERROR(CheckPositive("fetch queue target", fetch_queue_target));
+  RETURN_IF_ERROR(CheckAtLeast("fetch_piece_bytes", fetch_piece_bytes, 1));
+  RETURN_IF_ERROR(CheckAtLeast("fetch_window_bytes_max", fetch_window_bytes_max, fetch_piece_bytes));
   return CheckAtLeast("window_slots_max", window_slots_max, 2 * slots_in_flight_max);
 }
 

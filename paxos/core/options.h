@@ -33,8 +33,14 @@ struct Options {
   size_t pending_bytes_max = 64 << 20;
   // Linearizable reads waiting for confirmation.
   size_t pending_reads_max = 100'000;
-  // Bounds the entries of one Promise page or FetchAnswer; at least one entry is sent.
+  // Bounds the entries of one Promise page, and what is read from the log at once for a peer; one entry at
+  // least.
   size_t page_bytes_max = 1 << 20;
+  // Catching up: the size of an answer, of which one may always be on its way; how much may be at most;
+  // and how long it may queue on the way, where everything else that travels there waits as long.
+  size_t fetch_piece_bytes = 32 << 10;
+  size_t fetch_window_bytes_max = 8 << 20;
+  Duration fetch_queue_target = Milliseconds(25);
   // Applied entries kept in memory for slow peers; older ones are read from the log.
   size_t tail_bytes_max = 16 << 20;
   // How far ahead of the chosen index a vote may lie, and what such votes may weigh beyond the tail.

@@ -45,13 +45,14 @@ struct RefusedRead {
   Reason reason = Reason::kNoLeader;
 };
 
-// A peer asks for slots that are only in the log: read them there and send a FetchAnswer, made with
-// Replica::AnswerFromLog.
+// A peer lacks slots that are only in the log: read them there, as many as fit into `bytes_max` and one at
+// least, and report them with Replica::OnLogRead.
 struct LogRead {
   NodeId to;
-  Life to_life;
+  uint64_t stream = 0;  // that they are for
   Slot first_slot;
   Slot last_slot;
+  size_t bytes_max = 0;
 };
 
 struct Output {

@@ -29,6 +29,7 @@ Replica::Replica(const Options& options, const Identity& self, const RecoveredSt
       meeting_(self, recovered, now),
       acceptor_(options, recovered, RefusePromisesUntil(recovered, now)),
       learner_(options, recovered, acceptor_),
+      supply_(options, acceptor_),
       proposer_(options, self.node),
       election_(options, random, now),
       noticed_(recovered.chosen_index),
@@ -54,7 +55,7 @@ void Replica::OnTick(Time now, Output& out) {
   CheckQuorum(now, out);
   if (role_ == Role::kLeader && now >= heartbeat_at_) SendHeartbeat(now);
   proposer_.OnTick(configuration_, chosen_index(), now, outbox_);
-  learner_.FetchMissing(now, self_.node, outbox_);
+  learner_.FetchMissing(now, outbox_);
   if (asked_.asked() != kNoNode && now >= asked_.asked_at() + options_.election_timeout_min) {
     RefuseAsked(RefusedRead::Reason::kTimedOut, out);
   }
@@ -74,6 +75,13 @@ void Replica::OnApplied(Slot slot, Time now, Output& out) {
   CHECK_LE(slot, learner_.emitted());
   applied_ = slot;
   DropTail();
+  EndInput(now, out);
+}
+
+void Replica::OnLogRead(const LogRead& read, std::vector<SlotEntry> entries, Time now,
+                        Output& out) {
+  BeginInput(now, out);
+  supply_.OnLogRead(read, std::move(entries), chosen_index(), outbox_, out.log_reads);
   EndInput(now, out);
 }
 
@@ -143,7 +151,7 @@ void Replica::EndInput(Time now, Output& out) {
     while (const std::optional<Envelope> own = outbox_.TakeLoopback()) Dispatch(*own, now, out);
     AdvanceChosen(now, out);
     TryToLead(now, out);
-    learner_.FetchMissing(now, self_.node, outbox_);
+    learner_.FetchMissing(now, outbox_);
     FinishTransfer(now, out);
     ServeReads(now, out);
   } while (outbox_.HasLoopback());
@@ -243,7 +251,8 @@ void Replica::On(const Envelope& envelope, const Promise& promise, Time now, Out
   // Nobody reports votes for what is known to be chosen.
   if (promise.chosen_index > chosen_index()) {
     PROBE("a candidate lacked slots that a promise named as chosen");
-    learner_.OnKnownElsewhere(envelope.from, promise.chosen_index, now);
+    learner_.OnKnownElsewhere(envelope.from, envelope.from_life, promise.chosen_index,
+                              promise.trim_point, now);
   }
   for (const Vote& vote : promise.votes) {
     if (vote.chosen && vote.entry != nullptr) learner_.Learn(vote.slot, vote.entry, outbox_);
@@ -253,7 +262,7 @@ void Replica::On(const Envelope& envelope, const Promise& promise, Time now, Out
 void Replica::On(const Envelope& envelope, const Accept& accept, Time now, Output& out) {
   NoteRound(accept.ballot);
   if (!acceptor_.OnAccept(envelope, accept, chosen_index(), outbox_)) return;
-  FollowLeader(envelope.from, accept.ballot, accept.chosen_index, now, out);
+  FollowLeader(envelope, accept.ballot, accept.chosen_index, now, out);
 }
 
 void Replica::On(const Envelope& envelope, const Accepted& accepted, Time, Output&) {
@@ -276,30 +285,11 @@ void Replica::On(const Envelope& envelope, const Nack& nack, Time now, Output& o
 // ---- Catch-up ----
 
 void Replica::On(const Envelope& envelope, const Fetch& fetch, Time, Output& out) {
-  const Slot last = std::min(fetch.last_slot, chosen_index());
-  if (fetch.first_slot == kNoSlot || fetch.first_slot > last) return;
-  if (fetch.first_slot <= acceptor_.floor()) {
-    PROBE("a peer was answered from the log");
-    out.log_reads.push_back({.to = envelope.from,
-                             .to_life = envelope.from_life,
-                             .first_slot = fetch.first_slot,
-                             .last_slot = std::min(last, acceptor_.floor())});
-    return;
-  }
-  outbox_.Send(envelope.from, envelope.from_life, learner_.MakeAnswer(fetch.first_slot, last));
+  supply_.OnFetch(envelope, fetch, chosen_index(), outbox_, out.log_reads);
 }
 
-void Replica::On(const Envelope&, const FetchAnswer& answer, Time now, Output&) {
-  learner_.OnFetchAnswer(answer, now, outbox_);
-}
-
-Envelope Replica::AnswerFromLog(const LogRead& read, std::vector<SlotEntry> entries) const {
-  return {.from = self_.node,
-          .to = read.to,
-          .from_incarnation = self_.incarnation,
-          .from_life = self_.life,
-          .to_life = read.to_life,
-          .message = FetchAnswer{.chosen_index = chosen_index(), .entries = std::move(entries)}};
+void Replica::On(const Envelope& envelope, const FetchAnswer& answer, Time now, Output&) {
+  learner_.OnFetchAnswer(envelope.from, answer, now, outbox_);
 }
 
 }  // namespace decree::paxos

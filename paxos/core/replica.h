@@ -26,6 +26,7 @@
 #include "paxos/core/proposer.h"
 #include "paxos/core/read_index.h"
 #include "paxos/core/record.h"
+#include "paxos/core/supply.h"
 
 namespace decree::paxos {
 
@@ -67,6 +68,8 @@ class Replica {
   void OnDurable(Ticket ticket, Time now, Output& out);
   // The state machine holds the effects of all slots up to here.
   void OnApplied(Slot slot, Time now, Output& out);
+  // What the log held of what was asked for, slot after slot; nothing if it lacks the first.
+  void OnLogRead(const LogRead& read, std::vector<SlotEntry> entries, Time now, Output& out);
 
   // Queues a command. It is proposed by the next Flush that finds room in flight, or dropped once
   // `deadline` has passed before that.
@@ -109,9 +112,6 @@ class Replica {
   const Acceptor& acceptor() const { return acceptor_; }
   const Learner& learner() const { return learner_; }
   const Proposer& proposer() const { return proposer_; }
-
-  // The answer to a LogRead, with the entries that were found.
-  Envelope AnswerFromLog(const LogRead& read, std::vector<SlotEntry> entries) const;
 
  private:
   struct PeerProgress {
@@ -156,7 +156,7 @@ class Replica {
 
   // ---- Leadership ----
 
-  void FollowLeader(NodeId leader, Ballot ballot, Slot chosen_index, Time now, Output& out);
+  void FollowLeader(const Envelope& envelope, Ballot ballot, Slot chosen_index, Time now, Output& out);
   void ForgetLeader(Output& out);
   void StartPoll(Time now, Output& out);
   Ballot NextBallot() const;
@@ -196,6 +196,7 @@ class Replica {
   FirstMeeting meeting_;
   Acceptor acceptor_;
   Learner learner_;
+  Supply supply_;
   Proposer proposer_;
   Election election_;
   HeldLease lease_;

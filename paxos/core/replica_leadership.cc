@@ -56,7 +56,8 @@ PollAnswer Replica::AnswerPoll(NodeId from, const Poll& poll, Time now) const {
 void Replica::On(const Envelope& envelope, const PollAnswer& answer, Time now, Output& out) {
   NoteRound(answer.promised);
   if (!election_.IsPolling()) return;
-  learner_.OnKnownElsewhere(envelope.from, answer.chosen_index, now);
+  learner_.OnKnownElsewhere(envelope.from, envelope.from_life, answer.chosen_index,
+                            answer.trim_point, now);
   if (answer.lease_left > Duration::zero()) election_.TryAgainAfter(answer.lease_left, now);
   if (election_.OnAnswer(envelope.from, answer, configuration_)) Stand(Ballot(), now, out);
 }
@@ -128,7 +129,7 @@ void Replica::On(const Envelope& envelope, const Heartbeat& heartbeat, Time now,
                              outbox_)) {
     return;
   }
-  FollowLeader(envelope.from, heartbeat.ballot, heartbeat.chosen_index, now, out);
+  FollowLeader(envelope, heartbeat.ballot, heartbeat.chosen_index, now, out);
 }
 
 void Replica::On(const Envelope& envelope, const HeartbeatAck& ack, Time now, Output&) {
@@ -149,8 +150,9 @@ void Replica::On(const Envelope& envelope, const Waiver& waiver, Time now, Outpu
   if (role_ == Role::kFollower) election_.TryAgainAfter(options_.heartbeat, now);
 }
 
-void Replica::FollowLeader(NodeId leader, Ballot ballot, Slot chosen_index, Time now,
+void Replica::FollowLeader(const Envelope& envelope, Ballot ballot, Slot chosen_index, Time now,
                            Output& out) {
+  const NodeId leader = envelope.from;
   // The acceptor has let the ballot pass, so it is the highest that counts; `leader_ballot_` may be
   // higher, of an attempt to lead that our own acceptor refused.
   if (leader == self_.node) return;
@@ -161,7 +163,7 @@ void Replica::FollowLeader(NodeId leader, Ballot ballot, Slot chosen_index, Time
     leader_ballot_ = ballot;
   }
   election_.OnLeaderHeard(now);
-  learner_.OnAnnounced(leader, ballot, chosen_index, now);
+  learner_.OnAnnounced(leader, envelope.from_life, ballot, chosen_index, now);
 }
 
 void Replica::ForgetLeader(Output& out) {

@@ -70,7 +70,7 @@ void Replica::On(const Envelope& envelope, const ReadIndexAnswer& answer, Time n
   const std::vector<ReadId> reads = asked_.EndRound(answer);
   if (reads.empty()) return;
   if (answer.served && answer.ballot.node == envelope.from) {
-    learner_.OnAnnounced(envelope.from, answer.ballot, answer.index, now);
+    learner_.OnAnnounced(envelope.from, envelope.from_life, answer.ballot, answer.index, now);
   }
   for (const ReadId id : reads) {
     if (answer.served) {

@@ -177,7 +177,7 @@ void Node::Carry(Output& out) {
     Send(std::exchange(out_.messages, {}));
   }
   if (!out.entries.empty()) Apply(out.entries);
-  for (const LogRead& read : out.log_reads) AnswerFromLog(read);
+  for (const LogRead& read : out.log_reads) ReadLog(read);
   Settle(out);
 }
 
@@ -270,14 +270,14 @@ void Node::Settle(Output& out) {
   }
 }
 
-void Node::AnswerFromLog(const LogRead& read) {
+void Node::ReadLog(const LogRead& read) {
   const StatusOr<std::vector<Vote>> votes =
-      log_.Read(read.first_slot, read.last_slot, options_.page_bytes_max);
+      log_.Read(read.first_slot, read.last_slot, read.bytes_max);
   // A record that was written and cannot be read back: this node's disk lies.
   CHECK(votes.ok()) << votes.status();
   std::vector<SlotEntry> entries;
   for (const Vote& vote : *votes) entries.push_back({.slot = vote.slot, .entry = vote.entry});
-  if (!entries.empty()) transport_.Send(replica_.AnswerFromLog(read, std::move(entries)));
+  replica_.OnLogRead(read, std::move(entries), clock_.Now(), out_);
 }
 
 void Node::Publish() {

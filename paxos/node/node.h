@@ -99,7 +99,7 @@ class Node {
   void Apply(const std::vector<ChosenEntry>& entries);
   void Answer(const std::vector<ChosenEntry>& entries, std::vector<CommandAnswer>& answers);
   void Settle(Output& out);  // Tells the waiting requests what has become of them.
-  void AnswerFromLog(const LogRead& read);
+  void ReadLog(const LogRead& read);
   void NoteLeadership();
   void Publish();
 

@@ -206,7 +206,7 @@ void Cluster::Carry(Member& member, paxos::Output out) {
       member.applied[chosen.slot] = chosen.entry;
       member.replica->OnApplied(chosen.slot, now_, next);
     }
-    for (const paxos::LogRead& read : out.log_reads) Answer(member, read);
+    for (const paxos::LogRead& read : out.log_reads) ReadLog(member, read, next);
     for (const paxos::ReadGrant& grant : out.reads) {
       granted_[read_names_.at(grant.id.value())] = {member.identity.node, grant.slot};
     }
@@ -262,13 +262,17 @@ void Cluster::ReleaseRecords(NodeId node) {
   if (IsAlive(node)) Sync(node);
 }
 
-void Cluster::Answer(Member& member, const paxos::LogRead& read) {
+void Cluster::ReadLog(Member& member, const paxos::LogRead& read, paxos::Output& out) {
   std::vector<paxos::SlotEntry> entries;
+  size_t bytes = 0;
   for (Slot slot = read.first_slot; slot <= read.last_slot; ++slot) {
     const auto found = member.votes.find(slot);
-    if (found != member.votes.end()) entries.push_back({slot, found->second.entry});
+    if (found == member.votes.end()) break;
+    bytes += paxos::EntryBytes(*found->second.entry);
+    if (!entries.empty() && bytes > read.bytes_max) break;
+    entries.push_back({slot, found->second.entry});
   }
-  Post(member.replica->AnswerFromLog(read, std::move(entries)));
+  member.replica->OnLogRead(read, std::move(entries), now_, out);
 }
 
 void Cluster::Propose(NodeId node, const std::string& command) {

@@ -125,7 +125,7 @@ class Cluster {
   void ServeGranted();
   void Persist(Member& member, const paxos::RecordBatch& batch);
   void SyncAll(Member& member);
-  void Answer(Member& member, const paxos::LogRead& read);
+  void ReadLog(Member& member, const paxos::LogRead& read, paxos::Output& out);
   void Post(paxos::Envelope envelope);
   void CheckPromises(const paxos::Envelope& envelope);
   std::optional<NodeId> NextToTick(Time limit) const;

@@ -115,6 +115,10 @@ Status Scenario::MakeCluster(const Words& words) {
       settings.options.tail_bytes_max = value;
     } else if (name == "page_bytes") {
       settings.options.page_bytes_max = value;
+    } else if (name == "piece_bytes") {
+      settings.options.fetch_piece_bytes = value;
+    } else if (name == "window_slots") {
+      settings.options.window_slots_max = value;
     } else {
       return Wrong(StrCat("unknown setting ", name));
     }

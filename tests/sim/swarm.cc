@@ -32,6 +32,10 @@ paxos::Options DrawOptions(Random& random) {
   options.batch_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{1, 300, 4096, 1 << 20});
   options.slots_in_flight_max = Pick<size_t>(random, std::array<size_t, 5>{1, 1, 4, 16, 32});
   options.page_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{1, 500, 8192, 1 << 20});
+  options.fetch_piece_bytes = Pick<size_t>(random, std::array<size_t, 4>{100, 500, 1500, 32 << 10});
+  options.fetch_window_bytes_max =
+      options.fetch_piece_bytes + Pick<size_t>(random, std::array<size_t, 3>{0, 10'000, 8 << 20});
+  options.fetch_queue_target = PickMilliseconds(random, 5, 50);
   options.tail_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{0, 1000, 20'000, 100'000});
   options.window_slots_max =
       options.slots_in_flight_max * 2 + Pick<size_t>(random, std::array<size_t, 3>{0, 16, 65'536});

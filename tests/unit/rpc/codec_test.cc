@@ -1,5 +1,6 @@
 #include "rpc/codec.h"
 
+#include <set>
 #include <sstream>
 
 #include <glog/logging.h>
@@ -47,8 +48,29 @@ std::vector<Message> AllMessages() {
                           .refuses_for = Milliseconds(120)},
       paxos::Waiver{.ballot = B(5, 2)},
       paxos::StandNow{.ballot = B(5, 2)},
-      paxos::Fetch{.first_slot = Slot(3), .last_slot = Slot(9)},
-      paxos::FetchAnswer{.chosen_index = Slot(11), .entries = {{Slot(3), value}}},
+      paxos::Fetch{.stream = 4,
+                   .number = 17,
+                   .position = {.slot = Slot(3), .byte = 6},
+                   .last_slot = Slot(9),
+                   .received = 100,
+                   .credit = 200},
+      paxos::FetchAnswer{.stream = 4,
+                         .fetch = 17,
+                         .sent = 100,
+                         .chosen_index = Slot(11),
+                         .trim_point = Slot(2),
+                         .entries = {{Slot(3), value}},
+                         .part = {}},
+      paxos::FetchAnswer{.stream = 4,
+                         .fetch = 18,
+                         .sent = 300,
+                         .chosen_index = Slot(11),
+                         .trim_point = Slot(2),
+                         .entries = {},
+                         .part = {{.slot = Slot(4),
+                                   .piece = value,
+                                   .first_byte = 5,
+                                   .payload_bytes = value->payload.size() + 5}}},
       paxos::ReadIndexRequest{.request = 4},
       paxos::ReadIndexAnswer{.request = 4, .served = true, .index = Slot(11), .ballot = B(5, 2)},
   };
@@ -69,7 +91,9 @@ Message Any() {
 }
 
 TEST(CodecTest, EveryMessageComesBackAsItWas) {
-  ASSERT_EQ(AllMessages().size(), std::variant_size_v<Message>);
+  std::set<size_t> kinds;
+  for (const Message& message : AllMessages()) kinds.insert(message.index());
+  ASSERT_EQ(kinds.size(), std::variant_size_v<Message>);
   for (const Message& message : AllMessages()) {
     SCOPED_TRACE(paxos::MessageName(message));
     const std::string bytes = Wire(message).SerializeAsString();
@@ -110,9 +134,24 @@ TEST(CodecTest, WhatNoCorrectPeerSendsIsRefusedWithTheField) {
               }), HasSubstr("not a batch"));
   EXPECT_THAT(refused(Any<paxos::Accept>(), [](auto& w) {
                 w.mutable_accept()->mutable_entries(0)->mutable_entry()->set_kind(9);
-              }), HasSubstr("entry.kind"));
+              }), HasSubstr("kind is unknown"));
   EXPECT_THAT(refused(Any<paxos::Promise>(), [](auto& w) { w.mutable_promise()->set_last_slot(5); }),
               HasSubstr("last_slot"));
+  EXPECT_THAT(refused(Any<paxos::Fetch>(), [](auto& w) { w.mutable_fetch()->set_credit(1); }),
+              HasSubstr("credit"));
+  EXPECT_THAT(refused(Any<paxos::Fetch>(), [](auto& w) { w.mutable_fetch()->set_received(~0ull); }),
+              HasSubstr("received"));
+  const Message part = AllMessages()[14];
+  EXPECT_THAT(refused(part, [](auto& w) { w.mutable_fetch_answer()->mutable_part()->set_first_byte(6); }),
+              HasSubstr("beyond the payload"));
+  EXPECT_THAT(refused(part, [](auto& w) { w.mutable_fetch_answer()->mutable_part()->set_first_byte(~0ull); }),
+              HasSubstr("beyond the payload"));
+  EXPECT_THAT(refused(part, [](auto& w) { w.mutable_fetch_answer()->mutable_part()->mutable_piece()->clear_payload(); }),
+              HasSubstr("part.piece"));
+  EXPECT_THAT(refused(part, [](auto& w) {
+                *w.mutable_fetch_answer()->add_entries() =
+                    Wire(Any<paxos::FetchAnswer>()).fetch_answer().entries(0);
+              }), HasSubstr("beside it"));
   EXPECT_THAT(refused(Any<paxos::Heartbeat>(), [](auto& w) { w.set_group(1); }), HasSubstr("group"));
   EXPECT_THAT(refused(Any<paxos::Heartbeat>(), [](auto& w) { w.set_from_life(0); }), HasSubstr("from_life"));
   EXPECT_THAT(refused(Any<paxos::Heartbeat>(), [](auto& w) { w.clear_message(); }), HasSubstr("message"));

@@ -34,7 +34,7 @@ TEST_F(PeerHelloTest, AStrangerIsToldWhatDoesNotFit) {
               HasSubstr("meant to reach n3 and has reached n1"));
   EXPECT_THAT(Answer([](auto& hello) { hello.set_from(9); }), HasSubstr("n9 is no peer of n1"));
   EXPECT_THAT(Answer([](auto& hello) { hello.set_from(1); }), HasSubstr("n1 is no peer of n1"));
-  EXPECT_THAT(Answer([](auto& hello) { hello.set_protocol(2); }),
+  EXPECT_THAT(Answer([](auto& hello) { hello.set_protocol(3); }),
               HasSubstr("run the same version of decreed"));
   EXPECT_THAT(Answer([](auto& hello) { hello.set_founding(43); }),
               HasSubstr("formatted with different members"));

@@ -23,7 +23,7 @@ class LearnerTest : public testing::Test {
   }
   Output Drain(Time now = kStart) {
     Output out;
-    learner_.FetchMissing(now, NodeId(9), outbox_);
+    learner_.FetchMissing(now, outbox_);
     learner_.NoteChosenIndex(outbox_);
     learner_.EmitDurable(outbox_, out);
     outbox_.Drain(now, out);
@@ -38,34 +38,34 @@ class LearnerTest : public testing::Test {
 
 TEST_F(LearnerTest, TakesWhatWasAcceptedUnderTheLeadersBallot) {
   Accept(1, B(5, 1));
-  learner_.OnAnnounced(NodeId(1), B(5, 1), Slot(1), kStart);
+  learner_.OnAnnounced(NodeId(1), Life(1), B(5, 1), Slot(1), kStart);
   EXPECT_TRUE(learner_.Advance());
   EXPECT_EQ(learner_.chosen_index(), Slot(1));
 }
 
 TEST_F(LearnerTest, DoesNotTakeAVoteUnderAnotherBallot) {
   Accept(1, B(4, 2));
-  learner_.OnAnnounced(NodeId(1), B(5, 1), Slot(1), kStart);
+  learner_.OnAnnounced(NodeId(1), Life(1), B(5, 1), Slot(1), kStart);
   EXPECT_FALSE(learner_.Advance());
 }
 
 TEST_F(LearnerTest, TakesAnAcceptThatComesAfterItsAnnouncement) {
-  learner_.OnAnnounced(NodeId(1), B(5, 1), Slot(1), kStart);
+  learner_.OnAnnounced(NodeId(1), Life(1), B(5, 1), Slot(1), kStart);
   EXPECT_FALSE(learner_.Advance());
   Accept(1, B(5, 1));
   EXPECT_TRUE(learner_.Advance());
 }
 
 TEST_F(LearnerTest, AnnouncementsOfAnOlderBallotDoNotCountForANewOne) {
-  learner_.OnAnnounced(NodeId(1), B(5, 1), Slot(3), kStart);
-  learner_.OnAnnounced(NodeId(2), B(6, 2), Slot(0), kStart);
+  learner_.OnAnnounced(NodeId(1), Life(1), B(5, 1), Slot(3), kStart);
+  learner_.OnAnnounced(NodeId(2), Life(2), B(6, 2), Slot(0), kStart);
   Accept(1, B(6, 2));
   EXPECT_FALSE(learner_.Advance());
 }
 
 TEST_F(LearnerTest, EmitsOnlyWhatIsDurableHere) {
   Accept(1, B(5, 1));
-  learner_.OnAnnounced(NodeId(1), B(5, 1), Slot(1), kStart);
+  learner_.OnAnnounced(NodeId(1), Life(1), B(5, 1), Slot(1), kStart);
   learner_.Advance();
   const Output before = Drain();
   EXPECT_THAT(before.entries, IsEmpty());
@@ -74,33 +74,39 @@ TEST_F(LearnerTest, EmitsOnlyWhatIsDurableHere) {
 }
 
 TEST_F(LearnerTest, FetchesAGapOnlyAfterSomePatience) {
-  learner_.OnAnnounced(NodeId(1), B(5, 1), Slot(3), kStart);
+  learner_.OnAnnounced(NodeId(1), Life(1), B(5, 1), Slot(3), kStart);
   learner_.Advance();
   EXPECT_THAT(Sent<Fetch>(Drain()), IsEmpty());
   const Time later = learner_.NextDeadline();
   const Output out = Drain(later);
   ASSERT_THAT(Sent<Fetch>(out), SizeIs(1));
-  EXPECT_EQ(Sent<Fetch>(out)[0].first_slot, Slot(1));
+  EXPECT_EQ(Sent<Fetch>(out)[0].position.slot, Slot(1));
   EXPECT_EQ(Sent<Fetch>(out)[0].last_slot, Slot(3));
   EXPECT_THAT(Sent<Fetch>(Drain(later)), IsEmpty()) << "not again at once";
   EXPECT_THAT(Sent<Fetch>(Drain(later + options_.retransmit)), SizeIs(1));
 }
 
 TEST_F(LearnerTest, AGapThatClosesByItselfIsNotFetched) {
-  learner_.OnAnnounced(NodeId(1), B(5, 1), Slot(1), kStart);
+  learner_.OnAnnounced(NodeId(1), Life(1), B(5, 1), Slot(1), kStart);
   Accept(1, B(5, 1));
   learner_.Advance();
+  Drain();
   EXPECT_EQ(learner_.NextDeadline(), kTimeNever);
 }
 
 TEST_F(LearnerTest, FetchedValuesReplaceOlderVotesAndBecomeDurable) {
   Accept(1, B(4, 2), "old");
   outbox_.OnDurable(Drain().records[0].ticket);
-  learner_.OnAnnounced(NodeId(1), B(5, 1), Slot(2), kStart);
-  learner_.OnFetchAnswer({.chosen_index = Slot(2),
+  learner_.OnAnnounced(NodeId(1), Life(1), B(5, 1), Slot(2), kStart);
+  const Output asked = Drain(learner_.NextDeadline());
+  ASSERT_THAT(Sent<Fetch>(asked), SizeIs(1));
+  learner_.OnFetchAnswer(NodeId(1),
+                         {.stream = Sent<Fetch>(asked)[0].stream,
+                          .chosen_index = Slot(2),
                           .entries = {{Slot(1), Value("new", B(5, 1))},
                                       {Slot(2), Value("next", B(5, 1))}}},
                          kStart, outbox_);
+  learner_.Advance();
   EXPECT_EQ(learner_.chosen_index(), Slot(2));
   const Output out = Drain();
   ASSERT_THAT(out.records, SizeIs(1));
@@ -114,17 +120,10 @@ TEST_F(LearnerTest, FetchedValuesReplaceOlderVotesAndBecomeDurable) {
   EXPECT_EQ(after.entries[0].entry->proposer, B(5, 1));
 }
 
-TEST_F(LearnerTest, AnswersAPage) {
-  for (uint64_t slot = 1; slot <= 3; ++slot) Accept(slot, B(5, 1));
-  learner_.OnAnnounced(NodeId(1), B(5, 1), Slot(2), kStart);
-  learner_.Advance();
-  EXPECT_THAT(learner_.MakeAnswer(Slot(1), Slot(9)).entries, SizeIs(2)) << "chosen ones only";
-}
-
 TEST_F(LearnerTest, TheChosenIndexIsNotWrittenByItself) {
   Accept(1, B(5, 1));
   outbox_.OnDurable(Drain().records[0].ticket);
-  learner_.OnAnnounced(NodeId(1), B(5, 1), Slot(1), kStart);
+  learner_.OnAnnounced(NodeId(1), Life(1), B(5, 1), Slot(1), kStart);
   learner_.Advance();
   EXPECT_THAT(Drain().records, IsEmpty());
 }

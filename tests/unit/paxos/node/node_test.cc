@@ -401,20 +401,26 @@ TEST_F(NodeTest, AVoteLeavesBeforeEarlierEntriesAreApplied) {
 }
 
 TEST_F(NodeTest, AnswersAPeerFromTheLog) {
-  FakeLog log(1, Voters(1));
+  FakeLog log(1, Voters(3));
   Options options;
   options.tail_bytes_max = 0;  // nothing applied stays in memory
   EchoMachine machine;
   auto started = Node::Start(options, log, machine, transport_, clock_, Life(1), 1);
   ASSERT_TRUE(started.ok());
   Node& node = **started;
-  Pass(node, Seconds(2));
-  for (const char* text : {"a", "b"}) {
-    node.Propose(text, kTimeNever, [](Outcome) {});
-    node.Turn();
-  }
-  node.OnMessage(From(1, 1, Fetch{.first_slot = Slot(1), .last_slot = Slot(2)}));
+  const Ballot ballot = B(4, 2);
+  node.OnMessage(From(2, 1, Accept{.ballot = ballot,
+                                   .chosen_index = Slot(2),
+                                   .entries = {{Slot(1), Value("a", ballot)},
+                                               {Slot(2), Value("b", ballot)}}}));
+  node.Turn();
+  ASSERT_THAT(machine.commands, SizeIs(2));
   transport_.sent.clear();
+  node.OnMessage(From(3, 1, Fetch{.stream = 1,
+                                  .number = 1,
+                                  .position = {.slot = Slot(1)},
+                                  .last_slot = Slot(2),
+                                  .credit = 1000}));
   node.Turn();
   ASSERT_THAT(transport_.sent, SizeIs(1));
   EXPECT_THAT(std::get<FetchAnswer>(transport_.sent[0].message).entries, SizeIs(2));

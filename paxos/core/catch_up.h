@@ -1,0 +1,101 @@
+#pragma once
+// Catching up: finds a peer that has the chosen slots which this node lacks, and fetches them from it.
+//
+//   idle ──somebody knows more──► waiting ──patience──► streaming ──all there──► idle
+//                                    ▲                      │
+//                                    └──no answer, another source
+//
+// Any peer that has named a higher chosen index will do, for any of them may be dead, or have lost its disk:
+// the leader first, and whoever did not answer last. One stream at a time; its answers carry entries one
+// after the other, large ones in parts, in the order of the log (rule 4: what is known to be chosen has no
+// gaps).
+//
+// Passive and single-threaded; `Learner` owns it and says what is chosen here.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "paxos/base/time.h"
+#include "paxos/core/fetch_window.h"
+#include "paxos/core/message.h"
+#include "paxos/core/options.h"
+#include "paxos/core/outbox.h"
+#include "paxos/core/types.h"
+
+namespace decree::paxos {
+
+class CatchUp {
+ public:
+  CatchUp(const Options& options, Slot chosen_index);
+
+  // A peer says, in this life of it, what it knows to be chosen, and can supply above its trim point.
+  void OnNamed(NodeId peer, Life life, Slot chosen_index, Slot trim_point);
+  // This node's leader; asked before others.
+  void Prefer(NodeId leader) { preferred_ = leader; }
+  // There may be a gap: fetches from then on, unless it has closed by itself.
+  void BeginBy(Time time);
+  // Takes an answer in. Returns what is complete now, in slot order; whoever takes it says so by the next
+  // Pump's chosen index.
+  std::vector<SlotEntry> OnAnswer(NodeId from, const FetchAnswer& answer, Time now);
+  // Does what is due: begins, goes on, asks again, asks another.
+  void Pump(Slot chosen_index, Time now, Outbox& outbox);
+
+  // The highest slot that somebody said is chosen.
+  Slot target() const;
+  // When Pump has something to do; kTimeNever if it has not.
+  Time NextDeadline() const { return IsStreaming() ? ask_again_at_ : begin_at_; }
+
+ private:
+  struct Peer {
+    Life life;
+    Slot chosen_index;
+    Slot trim_point;
+    Time failed = Time::min();  // when it last left us without an answer
+  };
+
+  bool IsStreaming() const { return source_ != kNoNode; }
+  // kNoNode if nobody has what comes after the chosen index.
+  NodeId ChooseSource(Slot chosen_index) const;
+  void Begin(NodeId source, Slot chosen_index, Time now, Outbox& outbox);
+  // How long the next answer may take.
+  Duration Patience() const;
+  void Ask(Slot chosen_index, Time now, Outbox& outbox);
+  void OnTimeout(Time now);
+  // The source is of no use: the next one is asked.
+  void GiveUpSource(Time now);
+  void End();
+  // False if it does not follow on what is there.
+  bool Append(const FetchAnswer& answer, std::vector<SlotEntry>& ready);
+  bool AppendPart(const EntryPart& part, std::vector<SlotEntry>& ready);
+
+  const Options options_;
+  const Slot at_start_;
+  std::map<NodeId, Peer> peers_;
+  NodeId preferred_;
+  Time begin_at_ = kTimeNever;  // while nothing is fetched
+
+  // ---- The stream ----
+
+  NodeId source_;        // none: nothing is fetched
+  NodeId last_source_;
+  uint64_t stream_ = 0;  // of the last
+  uint64_t number_ = 0;  // of the last Fetch
+  Slot last_slot_;       // that was asked for
+  LogPosition next_;     // what comes next
+  uint64_t received_ = 0;
+  uint64_t credit_ = 0;
+  std::map<uint64_t, FetchAnswer> early_;  // by `sent`: what came before that which precedes it
+  std::optional<EntryPart> partial_;       // its piece is not used
+  std::string partial_payload_;
+
+  FetchWindow window_;
+  Time ask_again_at_ = kTimeNever;
+  uint32_t timeouts_ = 0;     // since something came
+  bool is_answered_ = false;  // by this source, since the stream began
+};
+
+}  // namespace decree::paxos
