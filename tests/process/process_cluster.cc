@@ -70,7 +70,13 @@ ProcessCluster::ProcessCluster(uint32_t nodes, Arguments extra)
   std::string pattern = std::filesystem::temp_directory_path() / "decree-test-XXXXXX";
   CHECK(mkdtemp(pattern.data()) != nullptr) << pattern;
   directory_ = pattern;
-  for (Node& node : nodes_) node = {.client_port = FreePort(), .peer_port = FreePort()};
+  for (Node& node : nodes_) {
+    node.client_port = FreePort();
+    node.peer_port = FreePort();
+    if (!arguments_.has_proxies) continue;
+    node.proxy = std::make_unique<check::TcpProxy>();
+    node.proxy->LeadTo(node.peer_port);
+  }
   for (uint32_t id = 1; id <= nodes; ++id) Format(id, id);
   for (uint32_t id = 1; id <= nodes; ++id) Start(id);
 }
@@ -86,7 +92,8 @@ std::string ProcessCluster::Endpoint(uint32_t node) const {
 }
 
 std::string ProcessCluster::PeerAddress(uint32_t node) const {
-  return Loopback(nodes_[node - 1].peer_port);
+  const Node& it = nodes_[node - 1];
+  return Loopback(it.proxy != nullptr ? it.proxy->port() : it.peer_port);
 }
 
 std::string ProcessCluster::Log(uint32_t node) const {
@@ -123,7 +130,9 @@ pid_t ProcessCluster::Spawn(const std::vector<std::string>& arguments,
 }
 
 uint32_t ProcessCluster::AddPlace() {
-  nodes_.push_back({.client_port = FreePort(), .peer_port = FreePort()});
+  nodes_.emplace_back();
+  nodes_.back().client_port = FreePort();
+  nodes_.back().peer_port = FreePort();
   return size();
 }
 
@@ -142,6 +151,9 @@ void ProcessCluster::Format(uint32_t place, uint32_t as, const std::string& clus
 void ProcessCluster::Start(uint32_t node, const std::vector<std::string>& more_arguments) {
   CHECK(!IsRunning(node)) << node;
   std::vector<std::string> arguments{"serve", "--data", DataDirectory(node)};
+  if (nodes_[node - 1].proxy != nullptr) {
+    arguments.insert(arguments.end(), {"--listen-peer", Loopback(nodes_[node - 1].peer_port)});
+  }
   arguments.insert(arguments.end(), arguments_.serve.begin(), arguments_.serve.end());
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
   nodes_[node - 1].pid = Spawn(arguments, DataDirectory(node) + ".log");

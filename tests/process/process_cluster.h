@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "rpc/client.h"
+#include "tests/support/tcp_proxy.h"
 
 namespace decree::process {
 
@@ -24,6 +25,8 @@ class ProcessCluster {
   struct Arguments {
     std::vector<std::string> init;
     std::vector<std::string> serve;
+    // Peers reach each node through a proxy, see `LinkTo`.
+    bool has_proxies = false;
   };
 
   // Formats the nodes and starts them all.
@@ -37,10 +40,14 @@ class ProcessCluster {
   uint32_t size() const { return static_cast<uint32_t>(nodes_.size()); }
   // Nodes are numbered from 1.
   std::string Endpoint(uint32_t node) const;
+  // Where its peers reach it.
   std::string PeerAddress(uint32_t node) const;
   std::string DataDirectory(uint32_t node) const;
   // All that it has logged.
   std::string Log(uint32_t node) const;
+
+  // All that its peers send to a node goes through here.
+  check::TcpProxy& LinkTo(uint32_t node) { return *nodes_[node - 1].proxy; }
 
   // Of all nodes, or of one.
   std::unique_ptr<rpc::Client> NewClient(Duration timeout = Seconds(5)) const;
@@ -74,7 +81,8 @@ class ProcessCluster {
  private:
   struct Node {
     uint16_t client_port = 0;
-    uint16_t peer_port = 0;
+    uint16_t peer_port = 0;  // where it listens
+    std::unique_ptr<check::TcpProxy> proxy;
     pid_t pid = 0;  // 0: not running
   };
 

@@ -1,0 +1,58 @@
+#pragma once
+// A link between processes on loopback, to be made slow: takes connections on a port of its own and passes
+// their bytes on to another.
+//
+// What goes towards that port shares one rate and one short queue, first come, first served, as the
+// connections of two machines share the link between them; once the queue is full the senders wait. What
+// comes back passes at once.
+
+#include <atomic>
+#include <cstdint>
+#include <list>
+#include <thread>
+
+namespace decree::check {
+
+class TcpProxy {
+ public:
+  // Takes connections from now on, and passes everything on at once.
+  TcpProxy();
+  ~TcpProxy();
+  TcpProxy(const TcpProxy&) = delete;
+  TcpProxy& operator=(const TcpProxy&) = delete;
+
+  uint16_t port() const { return port_; }
+  // Where connections lead. To be set before the first.
+  void LeadTo(uint16_t port) { target_port_ = port; }
+  // From now on, towards the target; 0: no limit.
+  void SetRate(uint64_t bytes_per_second) { rate_ = bytes_per_second; }
+  // Bytes that have gone towards the target.
+  uint64_t passed() const { return passed_; }
+
+ private:
+  struct Connection;
+
+  void Run();
+  void Accept();
+  void TakeIn();
+  void LetOut();
+  int Wait();
+  static bool PassBack(Connection& connection);
+
+  std::atomic<uint16_t> target_port_{0};
+  std::atomic<uint64_t> rate_{0};
+  std::atomic<uint64_t> passed_{0};
+  std::atomic<bool> stops_{false};
+  int listener_ = -1;
+  uint16_t port_ = 0;
+
+  // Of the thread.
+  struct Chunk;
+  std::list<Connection> connections_;
+  std::list<Chunk> queue_;
+  uint64_t queued_ = 0;
+  double allowance_ = 0;  // bytes that may leave now
+  std::thread thread_;
+};
+
+}  // namespace decree::check
