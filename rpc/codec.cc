@@ -103,6 +103,7 @@ struct Encoder {
   void operator()(const paxos::Accepted& m) const {
     auto& out = *wire.mutable_accepted();
     Put(m.ballot, *out.mutable_ballot());
+    out.set_chosen_index(m.chosen_index.value());
     for (const Slot slot : m.slots) out.add_slots(slot.value());
   }
   void operator()(const paxos::Nack& m) const {
@@ -326,7 +327,10 @@ paxos::Accept Take(v1::AcceptProto& wire, Decoder& decoder) {
 }
 
 paxos::Accepted Take(v1::AcceptedProto& wire, Decoder& decoder) {
-  paxos::Accepted accepted{.ballot = decoder.TakeBallot(wire.ballot(), "ballot"), .slots = {}};
+  paxos::Accepted accepted{
+      .ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
+      .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
+      .slots = {}};
   accepted.slots.reserve(wire.slots_size());
   for (const uint64_t slot : wire.slots()) {
     accepted.slots.push_back(decoder.TakeSlot(slot, "slots"));

@@ -99,7 +99,7 @@ bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot cho
   const bool raises = accept.ballot > promised_;
   promised_ = accept.ballot;
 
-  Accepted answer{.ballot = accept.ballot, .slots = {}};
+  Accepted answer{.ballot = accept.ballot, .chosen_index = chosen_index, .slots = {}};
   Ticket rests_on = promise_ticket_;
   bool wrote = false;
   for (const SlotEntry& proposal : accept.entries) {

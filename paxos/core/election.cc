@@ -28,6 +28,11 @@ void Election::OnPromiseGiven(Time now) {
   Postpone(now);
 }
 
+void Election::OnProgress(Time now) {
+  deadline_ = now + random_.Between(options_.election_timeout_min,
+                                    options_.election_timeout_max * (2 + failures_) / 2);
+}
+
 void Election::OnGaveUp(Time now) {
   failures_ = std::min(failures_ + 1, kFailuresMax);
   deadline_ = now + random_.Between(options_.election_timeout_min,

@@ -25,8 +25,9 @@ class Election {
   // A promise, or a page of one, was given for the first time: the candidate gets its chance. Else a
   // second one would depose it in the midst of its phase 1, for ever.
   void OnPromiseGiven(Time now);
-  // This node's candidature has got on: a page came in, or a slot that it lacked.
-  void OnProgress(Time now) { Postpone(now); }
+  // This node stands, or its candidature has got on: a page came in, or a slot that it lacked. The next may
+  // take a timeout; longer after each failure, for a page of one large entry may need that on a slow link.
+  void OnProgress(Time now);
   // This node's candidature has failed: waits a random time, longer with each in a row.
   void OnGaveUp(Time now);
   // This node leads.

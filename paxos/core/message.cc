@@ -52,7 +52,7 @@ struct Describe {
     for (const SlotEntry& item : m.entries) out << item.slot << ' ';
   }
   void operator()(const Accepted& m) const {
-    out << " ballot=" << m.ballot << " slots=";
+    out << " ballot=" << m.ballot << " chosen=" << m.chosen_index << " slots=";
     for (const Slot slot : m.slots) out << slot << ' ';
   }
   void operator()(const Nack& m) const {

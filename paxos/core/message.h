@@ -93,6 +93,7 @@ struct Accept {
 };
 struct Accepted {
   Ballot ballot;
+  Slot chosen_index;  // of the acceptor
   std::vector<Slot> slots;
 };
 // Refuses a Prepare, an Accept or a Heartbeat.

@@ -29,6 +29,10 @@ struct Options {
   size_t batch_bytes_max = 1 << 20;
   // Slots proposed and not yet chosen. One makes the largest batches, which is best on few cores.
   size_t slots_in_flight_max = 1;
+  // How many bytes of chosen slots a voter may lack: past it, it is sent no more Accepts unless they are
+  // needed, and catches up. Else those that nobody waits for would stand in the way of those that somebody
+  // does, and of what it lacks.
+  size_t accept_backlog_bytes_max = 2 << 20;
   // Commands waiting for a slot; past it, proposals are refused.
   size_t pending_bytes_max = 64 << 20;
   // Linearizable reads waiting for confirmation.

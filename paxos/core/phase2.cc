@@ -1,5 +1,6 @@
 #include "paxos/core/phase2.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <glog/logging.h>
@@ -8,6 +9,12 @@
 #include "paxos/base/probe.h"
 
 namespace decree::paxos {
+namespace {
+
+// A slot is sent again at least so often, in units of the first wait.
+constexpr int kWaitMax = 8;
+
+}  // namespace
 
 void Phase2::Start(Ballot ballot) {
   CHECK(!ballot.IsNone());
@@ -16,32 +23,75 @@ void Phase2::Start(Ballot ballot) {
   in_flight_.clear();
   bytes_ = 0;
   unsent_.clear();
+  recent_.clear();
+  recent_bytes_ = 0;
+  horizon_ = kNoSlot;
+  known_.clear();
   retransmit_at_ = kTimeNever;
 }
 
 void Phase2::Propose(Slot slot, EntryPtr entry) {
   bytes_ += EntryBytes(*entry);
   unsent_.push_back({.slot = slot, .entry = entry});
-  const bool is_new = in_flight_.try_emplace(slot, InFlight{std::move(entry), {}}).second;
+  const bool is_new = in_flight_.try_emplace(slot, InFlight{.entry = std::move(entry)}).second;
   CHECK(is_new) << "a second value for slot " << slot << " in ballot " << ballot_;
 }
 
 void Phase2::Send(const Configuration& configuration, Slot chosen_index, Time now,
                   Outbox& outbox) {
   if (unsent_.empty()) return;
+  for (const SlotEntry& item : unsent_) {
+    const auto sent = in_flight_.find(item.slot);
+    if (sent == in_flight_.end()) continue;  // Learnt otherwise meanwhile.
+    sent->second.wait = options_.retransmit;
+    sent->second.again_at = now + options_.retransmit;
+  }
+  NoteRecent(unsent_, chosen_index);
   const Accept accept{
       .ballot = ballot_, .chosen_index = chosen_index, .entries = std::move(unsent_)};
   unsent_.clear();
   for (const Member& member : configuration.members) {
-    if (member.voter) outbox.Send(member.id, Life(), accept);
+    if (!member.voter) continue;
+    if (IsFarBehind(member.id)) {
+      PROBE("a voter that lags was spared an accept");
+      continue;
+    }
+    outbox.Send(member.id, Life(), accept);
   }
   retransmit_at_ = std::min(retransmit_at_, now + options_.retransmit);
+}
+
+void Phase2::NoteRecent(const std::vector<SlotEntry>& entries, Slot chosen_index) {
+  for (const SlotEntry& item : entries) {
+    recent_.emplace_back(item.slot, EntryBytes(*item.entry));
+    recent_bytes_ += recent_.back().second;
+  }
+  // A voter that answers at once knows all but what was in flight when the last Accept left.
+  const size_t slots_min = in_flight_.size() + options_.slots_in_flight_max + 1;
+  while (recent_bytes_ > bytes_ + options_.accept_backlog_bytes_max &&
+         recent_.size() > slots_min && recent_.front().first <= chosen_index) {
+    horizon_ = recent_.front().first;
+    recent_bytes_ -= recent_.front().second;
+    recent_.pop_front();
+  }
+}
+
+bool Phase2::IsFarBehind(NodeId voter) const {
+  if (voter == ballot_.node) return false;
+  const auto found = known_.find(voter);
+  return (found == known_.end() ? kNoSlot : found->second) < horizon_;
+}
+
+void Phase2::OnVoterKnows(NodeId voter, Slot chosen_index) {
+  Slot& known = known_[voter];
+  known = std::max(known, chosen_index);
 }
 
 std::vector<SlotEntry> Phase2::OnAccepted(NodeId from, const Accepted& accepted,
                                           const Configuration& configuration) {
   std::vector<SlotEntry> chosen;
   if (accepted.ballot != ballot_ || !configuration.IsVoter(from)) return chosen;
+  OnVoterKnows(from, accepted.chosen_index);
   const uint32_t quorum =
       IsPlanted(PlantedBug::kQuorumOfOne) ? 1 : configuration.q2;
   for (const Slot slot : accepted.slots) {
@@ -69,13 +119,19 @@ void Phase2::Retransmit(const Configuration& configuration, Slot chosen_index, T
     if (!member.voter) continue;
     Accept again{.ballot = ballot_, .chosen_index = chosen_index, .entries = {}};
     for (const auto& [slot, in_flight] : in_flight_) {
-      if (in_flight.accepted.Contains(member.id)) continue;
+      if (now < in_flight.again_at || in_flight.accepted.Contains(member.id)) continue;
       again.entries.push_back({.slot = slot, .entry = in_flight.entry});
     }
     if (!again.entries.empty()) outbox.Send(member.id, Life(), std::move(again));
   }
-  unsent_.clear();
-  retransmit_at_ = now + options_.retransmit;
+  retransmit_at_ = kTimeNever;
+  for (auto& [slot, in_flight] : in_flight_) {
+    if (now >= in_flight.again_at) {
+      in_flight.wait = std::min(2 * in_flight.wait, kWaitMax * options_.retransmit);
+      in_flight.again_at = now + in_flight.wait;
+    }
+    retransmit_at_ = std::min(retransmit_at_, in_flight.again_at);
+  }
 }
 
 Time Phase2::NextDeadline() const { return in_flight_.empty() ? kTimeNever : retransmit_at_; }

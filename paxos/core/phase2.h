@@ -3,9 +3,14 @@
 //
 // Pipelined: any number of slots may be in flight, and one Accept carries all that were proposed
 // since the last (rule 3). A slot leaves when a quorum accepted it, or when it is learnt otherwise.
+//
+// A voter that lags gets nothing new unless it is needed: what the others choose without it would pile up on
+// the way to it, before what it lacks. It catches up first.
 
 #include <cstddef>
+#include <deque>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "paxos/base/time.h"
@@ -27,14 +32,17 @@ class Phase2 {
 
   // Puts a value in flight; the next Send carries it.
   void Propose(Slot slot, EntryPtr entry);
-  // Sends what was proposed since the last Send to all voters.
+  // Sends what was proposed since the last Send to all voters that are not too far behind.
   void Send(const Configuration& configuration, Slot chosen_index, Time now, Outbox& outbox);
+  // This voter knows all slots up to there to be chosen.
+  void OnVoterKnows(NodeId voter, Slot chosen_index);
   // Counts the votes; returns the slots that have a quorum now, which leave.
   std::vector<SlotEntry> OnAccepted(NodeId from, const Accepted& accepted,
                                     const Configuration& configuration);
   // Everything up to here is chosen, however it was learnt.
   void OnChosen(Slot chosen_index);
-  // Sends again what has waited too long, to those that have not accepted it.
+  // Sends again what has waited too long, to those that have not accepted it; twice as long each time, for
+  // it may still be on its way.
   void Retransmit(const Configuration& configuration, Slot chosen_index, Time now, Outbox& outbox);
   Time NextDeadline() const;
 
@@ -45,17 +53,26 @@ class Phase2 {
   struct InFlight {
     EntryPtr entry;
     Tally accepted;
+    Time again_at = kTimeNever;  // when it is sent again; never before it was sent once
+    Duration wait = Duration::zero();
   };
   using Slots = std::map<Slot, InFlight>;
-
   void Remove(Slots::iterator slot);
+  void NoteRecent(const std::vector<SlotEntry>& entries, Slot chosen_index);
+  bool IsFarBehind(NodeId voter) const;
 
   const Options options_;
   Ballot ballot_;
   Slots in_flight_;
   size_t bytes_ = 0;
   std::vector<SlotEntry> unsent_;
-  Time retransmit_at_ = kTimeNever;
+
+  // The newest slots with their bytes: those in flight, and of those before as many as a voter may lack.
+  std::deque<std::pair<Slot, size_t>> recent_;
+  size_t recent_bytes_ = 0;
+  Slot horizon_;  // the last before those; whoever lacks it is far behind
+  std::map<NodeId, Slot> known_;  // to be chosen, by voter
+  Time retransmit_at_ = kTimeNever;  // the earliest `again_at`, or before
 };
 
 }  // namespace decree::paxos

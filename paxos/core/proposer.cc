@@ -30,9 +30,14 @@ void Proposer::Start(Ballot ballot, Ballot waived, Slot chosen_index, Time now, 
   ballot_ = ballot;
   waived_ = waived;
   closed_ = false;
-  phase1_.Start(ballot, chosen_index.Next());
-  prepare_again_at_ = now + options_.retransmit;
-  outbox.Send(self_, Life(), MakePrepare(chosen_index.Next()));
+  BeginPreparing(chosen_index.Next(), now, outbox);
+}
+
+void Proposer::BeginPreparing(Slot first_slot, Time now, Outbox& outbox) {
+  phase1_.Start(ballot_, first_slot);
+  prepare_wait_ = options_.retransmit;
+  prepare_again_at_ = now + prepare_wait_;
+  outbox.Send(self_, Life(), MakePrepare(first_slot));
 }
 
 Prepare Proposer::MakePrepare(Slot first_slot) const {
@@ -40,7 +45,7 @@ Prepare Proposer::MakePrepare(Slot first_slot) const {
 }
 
 bool Proposer::OnPromise(const Envelope& envelope, const Promise& promise,
-                         const Configuration& configuration, Outbox& outbox) {
+                         const Configuration& configuration, Time now, Outbox& outbox) {
   if (state_ != State::kPreparing || promise.ballot != ballot_) return false;
   if (!configuration.IsVoter(envelope.from)) return false;
   const bool was_heard = phase1_.HasPromised(envelope.from);
@@ -50,7 +55,12 @@ bool Proposer::OnPromise(const Envelope& envelope, const Promise& promise,
   if (next.has_value()) {
     outbox.Send(envelope.from, Life(), MakePrepare(*next));
   }
-  return phase1_.WantedFrom(envelope.from) != wanted;
+  const bool is_new = phase1_.WantedFrom(envelope.from) != wanted;
+  if (is_new) {
+    prepare_wait_ = options_.retransmit;
+    prepare_again_at_ = now + prepare_wait_;
+  }
+  return is_new;
 }
 
 void Proposer::SendPrepares(const Configuration& configuration, Outbox& outbox) {
@@ -133,9 +143,7 @@ void Proposer::OnConfiguration(const Configuration& configuration, Slot chosen_i
   is_planned_ = false;
   barrier_ = kNoSlot;
   recovery_.clear();
-  phase1_.Start(ballot_, chosen_index.Next());
-  prepare_again_at_ = now + options_.retransmit;
-  outbox.Send(self_, Life(), MakePrepare(chosen_index.Next()));
+  BeginPreparing(chosen_index.Next(), now, outbox);
 }
 
 void Proposer::Pump(const Configuration& configuration, Slot chosen_index, Time now,
@@ -188,7 +196,8 @@ LogTime Proposer::LogTimeAt(Time now) const {
 void Proposer::OnTick(const Configuration& configuration, Slot chosen_index, Time now,
                       Outbox& outbox) {
   if (state_ == State::kPreparing && now >= prepare_again_at_) {
-    prepare_again_at_ = now + options_.retransmit;
+    prepare_wait_ *= 2;
+    prepare_again_at_ = now + prepare_wait_;
     SendPrepares(configuration, outbox);
   }
   if (state_ == State::kProposing) {

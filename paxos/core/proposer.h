@@ -42,7 +42,7 @@ class Proposer {
   void Start(Ballot ballot, Ballot waived, Slot chosen_index, Time now, Outbox& outbox);
   // True if the page was new.
   bool OnPromise(const Envelope& envelope, const Promise& promise,
-                 const Configuration& configuration, Outbox& outbox);
+                 const Configuration& configuration, Time now, Outbox& outbox);
   // Every page of a quorum's promises is in, and nothing is missing that they know to be chosen.
   bool MayPropose(const Configuration& configuration, Slot chosen_index) const;
   const Phase1& phase1() const { return phase1_; }
@@ -65,6 +65,7 @@ class Proposer {
                                     const Configuration& configuration) {
     return phase2_.OnAccepted(from, accepted, configuration);
   }
+  void OnVoterKnows(NodeId voter, Slot chosen_index) { phase2_.OnVoterKnows(voter, chosen_index); }
   void OnChosen(Slot chosen_index) { phase2_.OnChosen(chosen_index); }
 
   void OnTick(const Configuration& configuration, Slot chosen_index, Time now, Outbox& outbox);
@@ -94,6 +95,8 @@ class Proposer {
   // What is to be proposed at a slot that phase 1 covered; null if its value is chosen already.
   EntryPtr ValueFor(Slot slot, const Acceptor& acceptor) const;
   Prepare MakePrepare(Slot first_slot) const;
+  // The first Prepare, to this node's own acceptor.
+  void BeginPreparing(Slot first_slot, Time now, Outbox& outbox);
   void SendPrepares(const Configuration& configuration, Outbox& outbox);
   void ProposeRecovered(Slot last_slot);
   void ProposeBatches(Slot last_slot, Time now, Output& out);
@@ -109,6 +112,7 @@ class Proposer {
 
   Phase1 phase1_;
   Time prepare_again_at_ = kTimeNever;
+  Duration prepare_wait_ = Duration::zero();  // twice as long each time, until a page comes
 
   Phase2 phase2_;
   CommandQueue queue_;

@@ -245,7 +245,7 @@ void Replica::On(const Envelope& envelope, const Prepare& prepare, Time now, Out
 }
 
 void Replica::On(const Envelope& envelope, const Promise& promise, Time now, Output&) {
-  const bool is_new = proposer_.OnPromise(envelope, promise, configuration_, outbox_);
+  const bool is_new = proposer_.OnPromise(envelope, promise, configuration_, now, outbox_);
   if (role_ != Role::kCandidate || promise.ballot != proposer_.ballot()) return;
   if (is_new) election_.OnProgress(now);
   // Nobody reports votes for what is known to be chosen.
@@ -285,6 +285,7 @@ void Replica::On(const Envelope& envelope, const Nack& nack, Time now, Output& o
 // ---- Catch-up ----
 
 void Replica::On(const Envelope& envelope, const Fetch& fetch, Time, Output& out) {
+  proposer_.OnVoterKnows(envelope.from, fetch.position.slot.Previous());
   supply_.OnFetch(envelope, fetch, chosen_index(), outbox_, out.log_reads);
 }
 

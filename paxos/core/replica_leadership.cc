@@ -79,7 +79,7 @@ void Replica::Stand(Ballot waived, Time now, Output& out) {
   const Ballot ballot = NextBallot();
   NoteRound(ballot);
   election_.StopPolling();
-  election_.Postpone(now);
+  election_.OnProgress(now);
   SetRole(Role::kCandidate, out);
   is_heir_ = !waived.IsNone();
   if (is_heir_) {
@@ -135,6 +135,7 @@ void Replica::On(const Envelope& envelope, const Heartbeat& heartbeat, Time now,
 void Replica::On(const Envelope& envelope, const HeartbeatAck& ack, Time now, Output&) {
   if (role_ != Role::kLeader || ack.ballot != proposer_.ballot()) return;
   lease_.OnAck(envelope.from, ack.probe, now);
+  proposer_.OnVoterKnows(envelope.from, ack.chosen_index);
   PeerProgress& peer = peers_[envelope.from];
   peer.chosen_index = std::max(peer.chosen_index, ack.chosen_index);
   peer.heard = now;

@@ -134,6 +134,27 @@ TEST_P(CatchUpTest, DoesNotStandInTheWayOfAWrite) {
   EXPECT_LT(seconds, 2);
 }
 
+TEST_P(CatchUpTest, MoreThanTheLinkCarriesDoesNotStandInTheWayOfAWrite) {
+  cluster_.LinkTo(behind_).SetRate(rate());
+  {
+    const auto client = cluster_.NewClientOf(leader_, Seconds(60));
+    const auto start = steady_clock::now();
+    for (uint64_t i = 0; SecondsSince(start) < 6; ++i) {
+      const auto put = client->Put(StrCat("large", i % 100), std::string(kMegabyte, 'v'));
+      ASSERT_TRUE(put.ok()) << put.status();
+    }
+  }
+  const uint64_t goal = cluster_.StatusOf(leader_).chosen_index();
+  cluster_.Signal(other_, SIGSTOP);
+  const auto start = steady_clock::now();
+  const auto put = cluster_.NewClientOf(leader_)->Put("next", "v");
+  const double seconds = SecondsSince(start);
+  EXPECT_TRUE(put.ok()) << put.status();
+  std::cout << GetParam() << " Mbit/s: the next write took " << seconds << " s, at slot "
+            << AppliedAtThatNode() << " of " << goal << "\n";
+  EXPECT_LT(seconds, 2);
+}
+
 INSTANTIATE_TEST_SUITE_P(Links, CatchUpTest, testing::Values(100, 20),
                          [](const auto& link) { return StrCat(link.param, "Mbit"); });
 

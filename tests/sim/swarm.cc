@@ -40,6 +40,8 @@ paxos::Options DrawOptions(Random& random) {
   options.window_slots_max =
       options.slots_in_flight_max * 2 + Pick<size_t>(random, std::array<size_t, 3>{0, 16, 65'536});
   options.command_bytes_max = 8 << 10;
+  options.accept_backlog_bytes_max =
+      Pick<size_t>(random, std::array<size_t, 4>{0, 2000, 20'000, 2 << 20});
   options.pending_bytes_max = random.Chance(0.2) ? options.command_bytes_max : 1 << 20;
   options.pending_reads_max = random.Chance(0.2) ? 3 : 10'000;
   return options;

@@ -41,7 +41,7 @@ std::vector<Message> AllMessages() {
                                {.slot = Slot(12), .chosen = true, .entry = noop}}},
       paxos::Accept{.ballot = B(5, 2), .chosen_index = Slot(9),
                     .entries = {{Slot(10), value}, {Slot(11), noop}, {Slot(12), configuration}}},
-      paxos::Accepted{.ballot = B(5, 2), .slots = {Slot(10), Slot(11)}},
+      paxos::Accepted{.ballot = B(5, 2), .chosen_index = Slot(9), .slots = {Slot(10), Slot(11)}},
       paxos::Nack{.ballot = B(5, 2), .promised = B(6, 3)},
       paxos::Heartbeat{.ballot = B(5, 2), .probe = 7, .chosen_index = Slot(11)},
       paxos::HeartbeatAck{.ballot = B(5, 2), .probe = 7, .chosen_index = Slot(10),

@@ -170,6 +170,67 @@ TEST_F(Phase2Test, RetransmitsOnlyToThoseThatHaveNotAccepted) {
   EXPECT_THAT(Sent<Accept>(Drain()), SizeIs(2));
 }
 
+TEST_F(Phase2Test, WaitsTwiceAsLongBeforeEachRetransmission) {
+  phase2_.Propose(Slot(1), Value("a", kBallot));
+  phase2_.Send(three_, Slot(), kStart, outbox_);
+  Time last = kStart;
+  Duration wait = options_.retransmit;
+  for (int i = 0; i < 3; ++i, wait *= 2) {
+    EXPECT_EQ(phase2_.NextDeadline() - last, wait);
+    last = phase2_.NextDeadline();
+    phase2_.Retransmit(three_, Slot(), last, outbox_);
+  }
+}
+
+TEST_F(Phase2Test, ASlotThatWasJustSentIsNotSentAgainWithAnOlderOne) {
+  phase2_.Propose(Slot(1), Value("a", kBallot));
+  phase2_.Send(three_, Slot(), kStart, outbox_);
+  const Time due = phase2_.NextDeadline();
+  phase2_.Propose(Slot(2), Value("b", kBallot));
+  phase2_.Send(three_, Slot(), due - Milliseconds(1), outbox_);
+  phase2_.Propose(Slot(3), Value("c", kBallot));  // and this has not left at all
+  Drain();
+  phase2_.Retransmit(three_, Slot(), due, outbox_);
+  const auto again = Sent<Accept>(Drain());
+  ASSERT_THAT(again, SizeIs(2));
+  ASSERT_THAT(again[0].entries, SizeIs(1));
+  EXPECT_EQ(again[0].entries[0].slot, Slot(1));
+  phase2_.Send(three_, Slot(), due, outbox_);
+  EXPECT_THAT(Sent<Accept>(Drain()), SizeIs(2)) << "the third slot leaves now";
+  EXPECT_EQ(phase2_.NextDeadline(), due - Milliseconds(1) + options_.retransmit);
+}
+
+TEST_F(Phase2Test, AVoterThatLagsIsSparedWhatTheOthersChoose) {
+  options_.accept_backlog_bytes_max = 1000;
+  Phase2 phase2(options_);
+  phase2.Start(kBallot);
+  const auto propose = [&](uint64_t slot) {
+    phase2.Propose(Slot(slot), Value(std::string(300, 'v'), kBallot));
+    phase2.Send(three_, Slot(slot - 1), kStart, outbox_);
+    for (uint32_t voter : {1, 2}) {
+      phase2.OnAccepted(NodeId(voter),
+                        {.ballot = kBallot, .chosen_index = Slot(slot - 1), .slots = {Slot(slot)}}, three_);
+    }
+    return Sent<Accept>(Drain()).size();
+  };
+  for (uint64_t slot = 1; slot <= 3; ++slot) EXPECT_EQ(propose(slot), 2u) << slot;
+  EXPECT_EQ(propose(4), 1u) << "n3 has told nothing yet";
+  phase2.OnVoterKnows(NodeId(3), Slot(4));
+  for (uint64_t slot = 5; slot <= 7; ++slot) EXPECT_EQ(propose(slot), 2u) << "it has got on";
+  EXPECT_EQ(propose(8), 1u);
+  // Where its vote is needed it gets the Accept all the same, a little later.
+  phase2.Propose(Slot(9), Value("v", kBallot));
+  phase2.Send(three_, Slot(8), kStart, outbox_);
+  EXPECT_THAT(Sent<Accept>(Drain()), SizeIs(1));
+  phase2.Retransmit(three_, Slot(8), phase2.NextDeadline(), outbox_);
+  EXPECT_THAT(Sent<Accept>(Drain()), SizeIs(2));
+  // A vote alone does not tell that it lacks nothing before.
+  phase2.OnAccepted(NodeId(3), {.ballot = kBallot, .chosen_index = Slot(4), .slots = {Slot(9)}}, three_);
+  EXPECT_EQ(propose(10), 1u);
+  phase2.OnAccepted(NodeId(3), {.ballot = kBallot, .chosen_index = Slot(9), .slots = {}}, three_);
+  EXPECT_EQ(propose(11), 2u);
+}
+
 TEST_F(Phase2Test, StopsOnASecondValueForASlot) {
   phase2_.Propose(Slot(1), Value("a", kBallot));
   EXPECT_DEATH(phase2_.Propose(Slot(1), Value("b", kBallot)), "a second value");
