@@ -25,6 +25,8 @@ constexpr std::array kNames = {
     std::pair{PlantedBug::kAnswerUnderWrongNumber, "answer-under-wrong-number"},
     std::pair{PlantedBug::kWipedNodeLetIn, "wiped-node-let-in"},
     std::pair{PlantedBug::kFloorIgnored, "floor-ignored"},
+    std::pair{PlantedBug::kOneSource, "one-source"},
+    std::pair{PlantedBug::kFetchedAgain, "fetched-again"},
 };
 
 }  // namespace

@@ -26,6 +26,8 @@ enum class PlantedBug {
   kAnswerUnderWrongNumber,    // an answer is kept under the number after its own
   kWipedNodeLetIn,            // A node that was formatted anew votes under its old id.
   kFloorIgnored,              // a request below its session's floor is carried out
+  kOneSource,                 // Who lags asks only the one that named the highest chosen index.
+  kFetchedAgain,              // What is on its way is asked for again with every sign of the leader.
 };
 
 #ifdef DECREE_PLANTED_BUGS

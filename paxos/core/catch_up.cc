@@ -15,7 +15,7 @@ namespace {
 
 // A peer that is wrong once is wrong often.
 constexpr int kLogEverySeconds = 10;
-// The time between two attempts grows no further.
+// The time between two attempts at one source grows no further.
 constexpr uint32_t kDoublingsMax = 3;
 
 }  // namespace
@@ -23,15 +23,19 @@ constexpr uint32_t kDoublingsMax = 3;
 CatchUp::CatchUp(const Options& options, Slot chosen_index)
     : options_(options), at_start_(chosen_index), window_(options) {}
 
-void CatchUp::OnNamed(NodeId peer, Life life, Slot chosen_index, Slot trim_point) {
+void CatchUp::OnNamed(NodeId peer, Life life, Slot chosen_index, Slot trim_point, Time now) {
   Peer& known = peers_[peer];
   // A process that started again may know less than the one before it.
-  if (known.life != life) known = {.life = life, .failed = known.failed};
+  if (known.life != life) known = {.life = life};
+  known.heard = now;
   known.chosen_index = std::max(known.chosen_index, chosen_index);
   known.trim_point = std::max(known.trim_point, trim_point);
 }
 
-void CatchUp::BeginBy(Time time) { begin_at_ = std::min(begin_at_, time); }
+void CatchUp::BeginBy(Time time) {
+  begin_at_ = std::min(begin_at_, time);
+  if (IsPlanted(PlantedBug::kFetchedAgain)) ask_again_at_ = std::min(ask_again_at_, time);
+}
 
 Slot CatchUp::target() const {
   Slot target = at_start_;
@@ -48,17 +52,16 @@ void CatchUp::Pump(Slot chosen_index, Time now, Outbox& outbox) {
   if (IsStreaming()) {
     if (chosen_index >= next_.slot || peers_[source_].chosen_index < next_.slot) {
       // What it would send is here by now, or it has nothing more.
-      timeouts_ = 0;
       End();
       BeginBy(now);
     } else if (now >= ask_again_at_) {
-      OnTimeout(now);
+      return OnTimeout(chosen_index, now, outbox);
     }
   }
   if (!IsStreaming()) {
     if (now < begin_at_) return;
-    begin_at_ = kTimeNever;
-    const NodeId source = ChooseSource(chosen_index);
+    const NodeId source = ChooseSource(chosen_index, now);
+    begin_at_ = source == kNoNode ? NextChoice(chosen_index) : kTimeNever;
     if (source != kNoNode) Begin(source, chosen_index, now, outbox);
     return;
   }
@@ -66,17 +69,33 @@ void CatchUp::Pump(Slot chosen_index, Time now, Outbox& outbox) {
   if (has_room || next_.slot > last_slot_) Ask(chosen_index, now, outbox);
 }
 
-NodeId CatchUp::ChooseSource(Slot chosen_index) const {
+bool CatchUp::CanSupply(const Peer& peer, Slot chosen_index) {
+  return peer.chosen_index > chosen_index && peer.trim_point <= chosen_index;
+}
+
+NodeId CatchUp::ChooseSource(Slot chosen_index, Time now) const {
   NodeId best = kNoNode;
   const auto rank = [&](NodeId node) {
     const Peer& peer = peers_.at(node);
-    return std::tuple(peer.failed, node != preferred_, Slot::Max().DistanceFrom(peer.chosen_index));
+    const uint64_t least_known = Slot::Max().DistanceFrom(peer.chosen_index);
+    if (IsPlanted(PlantedBug::kOneSource)) return std::tuple(false, false, Time(), least_known);
+    const bool is_silent = peer.heard < peer.failed;
+    return std::tuple(is_silent, node != preferred_, peer.failed, least_known);
   };
   for (const auto& [node, peer] : peers_) {
-    if (peer.chosen_index <= chosen_index || peer.trim_point > chosen_index) continue;
+    if (!CanSupply(peer, chosen_index)) continue;
+    if (peer.not_before > now && !IsPlanted(PlantedBug::kOneSource)) continue;
     if (best == kNoNode || rank(node) < rank(best)) best = node;
   }
   return best;
+}
+
+Time CatchUp::NextChoice(Slot chosen_index) const {
+  Time next = kTimeNever;
+  for (const auto& [node, peer] : peers_) {
+    if (CanSupply(peer, chosen_index)) next = std::min(next, peer.not_before);
+  }
+  return next;
 }
 
 void CatchUp::Begin(NodeId source, Slot chosen_index, Time now, Outbox& outbox) {
@@ -92,19 +111,20 @@ void CatchUp::Begin(NodeId source, Slot chosen_index, Time now, Outbox& outbox) 
   received_ = 0;
   credit_ = 0;
   early_.clear();
+  asked_at_ = now;
   ask_again_at_ = now + Patience();
   Ask(chosen_index, now, outbox);
 }
 
 Duration CatchUp::Patience() const {
-  const uint32_t doublings = std::min(timeouts_, kDoublingsMax);
   // A round trip that took long because this node, or the peer, stood still says little about the next.
-  return std::min(window_.patience() * (1 << doublings), options_.retransmit * (1 << kDoublingsMax));
+  return std::min(window_.patience(), options_.retransmit * (1 << kDoublingsMax));
 }
 
 void CatchUp::Ask(Slot chosen_index, Time now, Outbox& outbox) {
   last_slot_ = std::min(peers_[source_].chosen_index, chosen_index.Plus(options_.window_slots_max));
   credit_ = std::max<uint64_t>(credit_, received_ + window_.bytes());
+  if (IsPlanted(PlantedBug::kFetchedAgain)) credit_ = received_ + options_.fetch_window_bytes_max;
   ++number_;
   window_.OnFetch(number_, now);
   outbox.Send(source_, peers_[source_].life,
@@ -116,19 +136,25 @@ void CatchUp::Ask(Slot chosen_index, Time now, Outbox& outbox) {
                     .credit = credit_});
 }
 
-void CatchUp::OnTimeout(Time now) {
-  ++timeouts_;
+void CatchUp::OnTimeout(Slot chosen_index, Time now, Outbox& outbox) {
   window_.OnTimeout();
-  if (!is_answered_) {
+  Peer& silent = peers_[source_];
+  if (!is_answered_ && silent.not_before <= asked_at_) {
     PROBE("a source that did not answer was passed over");
-    peers_[source_].failed = now;
+    silent.failed = now;
+    silent.failures = std::min(silent.failures + 1, kDoublingsMax);
+    silent.not_before = asked_at_ + Patience() * (1 << silent.failures);
   }
-  End();
-  BeginBy(now);
+  // While there is no other to be asked, the answer may still come.
+  const NodeId source = ChooseSource(chosen_index, now);
+  if (source != kNoNode) return Begin(source, chosen_index, now, outbox);
+  ask_again_at_ = NextChoice(chosen_index);
 }
 
 void CatchUp::GiveUpSource(Time now) {
-  peers_[source_].failed = now;
+  Peer& useless = peers_[source_];
+  useless.failed = now;
+  useless.not_before = now + Patience();
   End();
   BeginBy(now);
 }
@@ -151,7 +177,8 @@ std::vector<SlotEntry> CatchUp::OnAnswer(NodeId from, const FetchAnswer& answer,
     return ready;
   }
   peer.chosen_index = std::max(peer.chosen_index, answer.chosen_index);
-  peer.failed = Time::min();
+  peer.heard = now;
+  peer.failures = 0;
   is_answered_ = true;
   window_.OnAnswer(answer.fetch, now);
   // Repeated, or never asked for.
@@ -169,7 +196,6 @@ std::vector<SlotEntry> CatchUp::OnAnswer(NodeId from, const FetchAnswer& answer,
       return ready;
     }
     received_ += StreamBytes(next);
-    timeouts_ = 0;
     ask_again_at_ = now + Patience();
   }
   return ready;

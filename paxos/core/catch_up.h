@@ -33,7 +33,7 @@ class CatchUp {
   CatchUp(const Options& options, Slot chosen_index);
 
   // A peer says, in this life of it, what it knows to be chosen, and can supply above its trim point.
-  void OnNamed(NodeId peer, Life life, Slot chosen_index, Slot trim_point);
+  void OnNamed(NodeId peer, Life life, Slot chosen_index, Slot trim_point, Time now);
   // This node's leader; asked before others.
   void Prefer(NodeId leader) { preferred_ = leader; }
   // There may be a gap: fetches from then on, unless it has closed by itself.
@@ -54,17 +54,24 @@ class CatchUp {
     Life life;
     Slot chosen_index;
     Slot trim_point;
+    Time heard = Time::min();   // when it last said so
     Time failed = Time::min();  // when it last left us without an answer
+    uint32_t failures = 0;      // since it last answered
+    Time not_before = Time::min();  // it is not asked again: the answer may just take longer
   };
 
   bool IsStreaming() const { return source_ != kNoNode; }
-  // kNoNode if nobody has what comes after the chosen index.
-  NodeId ChooseSource(Slot chosen_index) const;
+  // Has what comes after the chosen index.
+  static bool CanSupply(const Peer& peer, Slot chosen_index);
+  // kNoNode if there is nobody to be asked now.
+  NodeId ChooseSource(Slot chosen_index, Time now) const;
+  // When there will be; kTimeNever if nobody can supply what is missing.
+  Time NextChoice(Slot chosen_index) const;
   void Begin(NodeId source, Slot chosen_index, Time now, Outbox& outbox);
   // How long the next answer may take.
   Duration Patience() const;
   void Ask(Slot chosen_index, Time now, Outbox& outbox);
-  void OnTimeout(Time now);
+  void OnTimeout(Slot chosen_index, Time now, Outbox& outbox);
   // The source is of no use: the next one is asked.
   void GiveUpSource(Time now);
   void End();
@@ -94,7 +101,7 @@ class CatchUp {
 
   FetchWindow window_;
   Time ask_again_at_ = kTimeNever;
-  uint32_t timeouts_ = 0;     // since something came
+  Time asked_at_;             // when the stream began
   bool is_answered_ = false;  // by this source, since the stream began
 };
 

@@ -29,12 +29,12 @@ void Learner::OnAnnounced(NodeId leader, Life life, Ballot ballot, Slot chosen_i
   }
   catch_up_.Prefer(leader);
   // The Accept that closes the gap may just be on its way.
-  OnKnownElsewhere(leader, life, chosen_index, kNoSlot, now + options_.gap_patience);
+  OnKnownElsewhere(leader, life, chosen_index, kNoSlot, now, now + options_.gap_patience);
 }
 
 void Learner::OnKnownElsewhere(NodeId peer, Life life, Slot chosen_index, Slot trim_point,
-                               Time fetch_at) {
-  catch_up_.OnNamed(peer, life, chosen_index, trim_point);
+                               Time now, Time fetch_at) {
+  catch_up_.OnNamed(peer, life, chosen_index, trim_point, now);
   if (chosen_index > chosen_index_) catch_up_.BeginBy(fetch_at);
 }
 

@@ -26,7 +26,8 @@ class Learner {
   void OnAnnounced(NodeId leader, Life life, Ballot ballot, Slot chosen_index, Time now);
   // A peer, in this life of it, knows all slots up to `chosen_index` to be chosen, and has those above its
   // trim point. What is missing here is fetched from `fetch_at` on.
-  void OnKnownElsewhere(NodeId peer, Life life, Slot chosen_index, Slot trim_point, Time fetch_at);
+  void OnKnownElsewhere(NodeId peer, Life life, Slot chosen_index, Slot trim_point, Time now,
+                        Time fetch_at);
   // A value that is chosen for certain.
   void Learn(Slot slot, const EntryPtr& entry, Outbox& outbox);
   void OnFetchAnswer(NodeId from, const FetchAnswer& answer, Time now, Outbox& outbox);

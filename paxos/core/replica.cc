@@ -252,7 +252,7 @@ void Replica::On(const Envelope& envelope, const Promise& promise, Time now, Out
   if (promise.chosen_index > chosen_index()) {
     PROBE("a candidate lacked slots that a promise named as chosen");
     learner_.OnKnownElsewhere(envelope.from, envelope.from_life, promise.chosen_index,
-                              promise.trim_point, now);
+                              promise.trim_point, now, now);
   }
   for (const Vote& vote : promise.votes) {
     if (vote.chosen && vote.entry != nullptr) learner_.Learn(vote.slot, vote.entry, outbox_);

@@ -57,7 +57,7 @@ void Replica::On(const Envelope& envelope, const PollAnswer& answer, Time now, O
   NoteRound(answer.promised);
   if (!election_.IsPolling()) return;
   learner_.OnKnownElsewhere(envelope.from, envelope.from_life, answer.chosen_index,
-                            answer.trim_point, now);
+                            answer.trim_point, now, now);
   if (answer.lease_left > Duration::zero()) election_.TryAgainAfter(answer.lease_left, now);
   if (election_.OnAnswer(envelope.from, answer, configuration_)) Stand(Ballot(), now, out);
 }

@@ -70,12 +70,14 @@ ProcessCluster::ProcessCluster(uint32_t nodes, Arguments extra)
   std::string pattern = std::filesystem::temp_directory_path() / "decree-test-XXXXXX";
   CHECK(mkdtemp(pattern.data()) != nullptr) << pattern;
   directory_ = pattern;
+  // The proxies hold their ports from now on; a free port is only named, and must be named after them.
+  for (Node& node : nodes_) {
+    if (arguments_.has_proxies) node.proxy = std::make_unique<check::TcpProxy>();
+  }
   for (Node& node : nodes_) {
     node.client_port = FreePort();
     node.peer_port = FreePort();
-    if (!arguments_.has_proxies) continue;
-    node.proxy = std::make_unique<check::TcpProxy>();
-    node.proxy->LeadTo(node.peer_port);
+    if (node.proxy != nullptr) node.proxy->LeadTo(node.peer_port);
   }
   for (uint32_t id = 1; id <= nodes; ++id) Format(id, id);
   for (uint32_t id = 1; id <= nodes; ++id) Start(id);

@@ -35,9 +35,13 @@ enum class Fault {
   kClockRate,
   kClockJump,
   kNewDisk,
+  // Of the links, from the beginning to the end: they carry so much and no more.
+  kSlowLinks,
+  // At the end: a node lags, and whoever knows most dies after it has said so, and stays away.
+  kDyingSource,
 };
 
-inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kNewDisk) + 1;
+inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kDyingSource) + 1;
 
 // As options and reports name it, such as "power-loss".
 std::string_view FaultName(Fault fault);

@@ -35,7 +35,8 @@ const std::vector<Nemesis::Stroke>& Nemesis::Strokes() {
 }
 
 std::vector<std::string> Nemesis::CountedNames() {
-  std::vector<std::string> names{CountedName(Fault::kIsolateNewLeader)};
+  std::vector<std::string> names{CountedName(Fault::kIsolateNewLeader),
+                                 CountedName(Fault::kDyingSource), CountedName(Fault::kSlowLinks)};
   for (const Stroke& stroke : Strokes()) names.push_back(CountedName(stroke.fault));
   return names;
 }
@@ -72,6 +73,40 @@ void Nemesis::Next() {
     (this->*stroke.strike)();
     Next();
   });
+}
+
+// One node is alone while the others go on. Then the leader reaches it, and nobody else: it alone hears what was
+// chosen last, and the leader dies.
+Duration Nemesis::BeginLastAct() {
+  stopped_ = true;
+  world_.network->Heal();
+  SimNode& leader = Leader();
+  SimNode& lagging = AnyNode();
+  const paxos::Configuration& founding = world_.swarm.founding;
+  // Without one of them a cluster cannot begin.
+  const bool have_begun = std::all_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
+    return node->IsUp() && node->node().replica().has_begun();
+  });
+  if (&leader == &lagging || !have_begun || has_replaced_disk_ || !world_.swarm.faults.Has(Fault::kDyingSource) ||
+      nodes_.size() - 1 < std::max(founding.q1, founding.q2)) {
+    return Duration::zero();
+  }
+  Note(Fault::kDyingSource);
+  for (const auto& other : nodes_) CutBothWays(lagging, *other);
+  const Duration heartbeat = world_.swarm.options.heartbeat;
+  const Duration alone = random_.Between(Milliseconds(500), Seconds(4));
+  const Duration heard = random_.Between(heartbeat, 2 * heartbeat);
+  world_.queue.After(alone, [this, &lagging, heard] {
+    SimNode& source = Leader();  // There may be another by now.
+    for (const auto& other : nodes_) world_.network->Cut(source.id(), other->id());
+    world_.network->Mend(source.id(), lagging.id());
+    world_.network->Mend(lagging.id(), source.id());
+    world_.queue.After(heard, [this, &source] {
+      source.Leave();
+      world_.network->Heal();
+    });
+  });
+  return alone + heard + Milliseconds(1);
 }
 
 SimNode& Nemesis::AnyNode() { return *nodes_[random_.Below(nodes_.size())]; }

@@ -20,6 +20,10 @@ class Nemesis {
   // No fault begins any more, and all that lasted ends.
   void Stop();
 
+  // Ends the faults with a node that lags and a source that dies, if the swarm has it. How long that takes;
+  // Stop comes after it.
+  Duration BeginLastAct();
+
   // To be told of a node that has just begun to lead.
   void OnNewLeader(const SimNode& leader);
 

@@ -1,5 +1,6 @@
 #include "tests/sim/network.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace decree::sim {
@@ -28,7 +29,24 @@ void Network::Send(const paxos::Envelope& envelope, Duration after) {
 
 void Network::SendOne(const paxos::Envelope& envelope, Duration after) {
   trace_.Print([&](auto& out) { out << envelope; });
-  queue_.After(after + DrawDelay(), [this, envelope] { Arrive(envelope); });
+  if (links_.bytes_per_second == 0) {
+    queue_.After(after + DrawDelay(), [this, envelope] { Arrive(envelope); });
+  } else {
+    queue_.After(after, [this, envelope] { PassLink(envelope); });
+  }
+}
+
+void Network::PassLink(const paxos::Envelope& envelope) {
+  const auto time_of = [&](uint64_t bytes) {
+    return Duration(static_cast<int64_t>(bytes * 1'000'000'000 / links_.bytes_per_second));
+  };
+  Instant& busy_until = busy_until_[{envelope.from, envelope.to}];
+  const Instant begin = std::max(busy_until, queue_.now());
+  if (begin - queue_.now() > time_of(links_.queue_bytes_max)) {
+    return trace_.Count("message found a full queue");
+  }
+  busy_until = begin + time_of(paxos::MessageBytes(envelope.message));
+  queue_.At(busy_until + DrawDelay(), [this, envelope] { Arrive(envelope); });
 }
 
 void Network::Arrive(const paxos::Envelope& envelope) {

@@ -2,7 +2,9 @@
 // The network between the nodes: loses, repeats, delays and reorders messages, and can be cut, in
 // each direction by itself.
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -24,6 +26,13 @@ struct NetworkFaults {
   Duration tail_max = Seconds(1);
 };
 
+// What each link, from one node to another, carries at most. What is more waits in its queue, first come,
+// first served; what finds that full is lost.
+struct LinkLimits {
+  uint64_t bytes_per_second = 0;  // 0: no limit
+  uint64_t queue_bytes_max = 0;
+};
+
 class Network {
  public:
   using Deliver = std::function<void(const paxos::Envelope&)>;
@@ -31,6 +40,8 @@ class Network {
   Network(EventQueue& queue, Trace& trace, Random random, Deliver deliver)
       : queue_(queue), trace_(trace), random_(random), deliver_(std::move(deliver)) {}
 
+  // Holds from now on, whatever faults come and go.
+  void SetLinks(const LinkLimits& links) { links_ = links; }
   void SetFaults(const NetworkFaults& faults) { faults_ = faults; }
 
   // The message leaves `after` from now.
@@ -46,12 +57,16 @@ class Network {
 
  private:
   void SendOne(const paxos::Envelope& envelope, Duration after);
+  // The link carries the message, after those before it.
+  void PassLink(const paxos::Envelope& envelope);
   void Arrive(const paxos::Envelope& envelope);
 
   EventQueue& queue_;
   Trace& trace_;
   Random random_;
   const Deliver deliver_;
+  LinkLimits links_;
+  std::map<std::pair<paxos::NodeId, paxos::NodeId>, Instant> busy_until_;  // links with a limit
   NetworkFaults faults_;
   std::set<std::pair<paxos::NodeId, paxos::NodeId>> cut_;
 };

@@ -17,6 +17,7 @@ constexpr size_t kVotesKept = 1000;
 constexpr size_t kRecoverySlotsMax = 64;
 // What a queue may count for a command beside its bytes.
 constexpr size_t kCommandOverheadBytes = 128;
+constexpr size_t kSlotBytes = 120;  // of a slot without commands, in a message
 
 // Names a slot's value, however it is held. The two must agree.
 uint64_t FingerprintOf(paxos::LogTime log_time, std::string_view commands,
@@ -118,10 +119,23 @@ void Oracle::NoteChosen(Slot slot, uint64_t fingerprint, NodeId witness) {
 }
 
 void Oracle::OnApplied(NodeId node, std::span<const paxos::SlotCommands> slots, uint64_t digest) {
-  for (const paxos::SlotCommands& slot : slots) NoteChosen(slot.slot, Fingerprint(slot), node);
+  for (const paxos::SlotCommands& slot : slots) {
+    NoteChosen(slot.slot, Fingerprint(slot), node);
+    uint64_t& bytes = bytes_[slot.slot];
+    bytes = kSlotBytes;
+    for (const std::string_view command : slot.commands) bytes += command.size();
+  }
   const Slot last = slots.back().slot;
   const auto [known, is_new] = digests_.try_emplace(last, digest);
   CHECK_EQ(known->second, digest) << "state machine: n" << node << " differs from another replica at slot " << last;
+}
+
+uint64_t Oracle::BytesBetween(Slot low, Slot high) const {
+  uint64_t bytes = 0;
+  for (auto it = bytes_.upper_bound(low); it != bytes_.end() && it->first <= high; ++it) {
+    bytes += it->second;
+  }
+  return bytes;
 }
 
 void Oracle::OnStep(const paxos::Replica& replica, Time local_now, const paxos::Options& options) {

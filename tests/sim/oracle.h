@@ -39,6 +39,8 @@ class Oracle {
   // Who the members are, since any node has begun; empty before.
   const paxos::Roster& roster() const { return roster_; }
 
+  // What the applied slots after `low` up to `high` hold, in bytes, about as they travel.
+  uint64_t BytesBetween(paxos::Slot low, paxos::Slot high) const;
   // How many slots anybody has told of.
   size_t chosen() const { return chosen_.size(); }
 
@@ -72,6 +74,7 @@ class Oracle {
   EventQueue& queue_;
   const bool checks_leases_;
   std::map<paxos::Slot, uint64_t> chosen_;  // the value's fingerprint
+  std::map<paxos::Slot, uint64_t> bytes_;
   std::map<paxos::Slot, uint64_t> digests_;
   std::map<paxos::NodeId, Said> said_;
   std::map<paxos::Ballot, paxos::Life> owners_;

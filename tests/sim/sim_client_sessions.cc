@@ -23,6 +23,8 @@ void SimClient::StartInSession(const CallPtr& call) {
   }
   call->command.set_session(session_.id);
   call->command.set_number(session_.numbers.Take());
+  // It may be settled before an attempt sets this, and have that of an earlier session.
+  call->command.set_first_unanswered(session_.numbers.floor());
   Attempt(call);
 }
 

@@ -99,9 +99,23 @@ void SimNode::DieFor(Death death, Duration away_max) {
   const Duration away = clock_.spent() + random_.Between(Milliseconds(1), away_max);
   busy_until_ = world_.queue.now() + away;
   worked_until_ = busy_until_;
-  world_.queue.After(away, [this] {
-    if (!IsUp()) Boot();
+  BootAfter(away);
+}
+
+void SimNode::BootAfter(Duration delay) {
+  world_.queue.After(delay, [this] {
+    if (!IsUp() && !is_away_) Boot();
   });
+}
+
+void SimNode::Leave() {
+  is_away_ = true;
+  if (IsUp()) Die(Death::kPowerLoss);
+}
+
+void SimNode::Return() {
+  is_away_ = false;
+  BootAfter(std::max(Duration(0), busy_until_ - world_.queue.now()));
 }
 
 void SimNode::ReplaceDisk() {

@@ -54,6 +54,10 @@ class SimNode final : private paxos::Transport {
   void Die(Death death) { DieFor(death, restart_max_); }
   // It starts again at once.
   void DieBriefly() { DieFor(Death::kKilled, Milliseconds(2)); }
+  // It dies, and stays away until it returns.
+  void Leave();
+  void Return();
+  bool IsAway() const { return is_away_; }
   // It dies, and starts again on a new disk that is formatted anew.
   void ReplaceDisk();
   // Which formatting of it this is.
@@ -102,6 +106,7 @@ class SimNode final : private paxos::Transport {
   void Send(paxos::Envelope envelope) override;
 
   void Format();
+  void BootAfter(Duration delay);
   void StartProcess();
   void TakeTurn();
   void FinishStep();
@@ -132,6 +137,7 @@ class SimNode final : private paxos::Transport {
   Duration restart_max_;
   Duration sync_max_;
   uint64_t disk_fails_after_ = 0;  // 0: never
+  bool is_away_ = false;
   Instant leaps_after_;
   paxos::Role last_role_ = paxos::Role::kFollower;
 };

@@ -17,20 +17,25 @@
 namespace decree::sim {
 namespace {
 
+using paxos::Slot;
+
 // Some hundred times what a run takes.
 constexpr uint64_t kStepsMax = 20'000'000;
 
 class Simulation {
  public:
   explicit Simulation(const RunOptions& options)
-      : options_(options), random_(options.seed * 2 + options.nodes), world_(options.trace, !options.clocks_beyond_margin) {
+      : options_(options), random_(options.seed * 2 + options.nodes),
+        world_(options.trace, !options.clocks_beyond_margin) {
     world_.swarm = 
-        Swarm::Draw(random_, options.nodes, options.faults, options.clocks_beyond_margin);
+        Swarm::Draw(options.seed, random_, options.nodes, options.faults, options.clocks_beyond_margin);
     world_.network =
         std::make_unique<Network>(world_.queue, world_.trace, random_.Fork(),
                                   [this](const paxos::Envelope& envelope) {
                                     nodes_[envelope.to.value() - 1]->Receive(envelope);
                                   });
+    world_.network->SetLinks(world_.swarm.links);
+    if (world_.swarm.links.bytes_per_second > 0) world_.trace.Count("fault: slow-links");
     for (uint32_t id = 1; id <= options.nodes; ++id) {
       nodes_.push_back(std::make_unique<SimNode>(world_, paxos::NodeId(id), random_.Fork()));
     }
@@ -55,6 +60,7 @@ class Simulation {
     for (const auto& client : clients_) client->Begin();
     world_.queue.After(world_.swarm.calm_before, [this] { nemesis_->Begin(); });
     RunUntil(Instant(world_.swarm.calm_before + options_.faulty));
+    RunUntil(world_.queue.now() + nemesis_->BeginLastAct());
 
     nemesis_->Stop();
     for (const auto& client : clients_) client->Stop();
@@ -69,6 +75,7 @@ class Simulation {
  private:
   void ExpectEverything() {
     ExpectProgress();
+    ExpectCatchUp();
     ReadEverything();
     ExpectAgreement();
     ExpectCounts();
@@ -124,18 +131,54 @@ class Simulation {
   // Without faults a write must go through within ten election timeouts, counted from when every
   // process is at work again.
   void ExpectProgress() {
-    const auto all_ready = [this] {
-      for (const auto& node : nodes_) {
-        if (!node->IsReady()) return false;
-      }
-      return true;
-    };
-    CHECK(RunUntil(all_ready, Seconds(120))) << "a process does not come up; " << Describe();
+    AwaitAllReady();
     bool written = false;
     last_client_->WriteAtLast("last", [&] { written = true; });
-    const Duration limit = 10 * world_.swarm.options.election_timeout_max + Seconds(2);
+    const Duration limit =
+        10 * world_.swarm.options.election_timeout_max + Seconds(2) + LinkTime(world_.swarm.links.queue_bytes_max);
     CHECK(RunUntil([&] { return written; }, limit))
         << "no write goes through after the faults have stopped; " << Describe();
+    for (const auto& node : nodes_) {
+      if (node->IsAway()) node->Return();
+    }
+    AwaitAllReady();
+  }
+
+  // All that are to be there.
+  void AwaitAllReady() {
+    const auto all_ready = [this] {
+      return std::all_of(nodes_.begin(), nodes_.end(),
+                         [](const auto& node) { return node->IsAway() || node->IsReady(); });
+    };
+    CHECK(RunUntil(all_ready, Seconds(120))) << "a process does not come up; " << Describe();
+  }
+
+  // How long a link takes for so much; zero if it has no limit.
+  Duration LinkTime(uint64_t bytes) const {
+    const uint64_t rate = world_.swarm.links.bytes_per_second;
+    return rate == 0 ? Duration::zero() : Milliseconds(static_cast<int64_t>(bytes * 1000 / rate));
+  }
+
+  // What a node lacks comes about as fast as the links allow.
+  void ExpectCatchUp() {
+    if (world_.swarm.links.bytes_per_second == 0) return;
+    Slot goal;
+    Slot least = Slot::Max();
+    for (const auto& node : nodes_) {
+      if (IsLost(*node)) continue;
+      goal = std::max(goal, node->node().replica().chosen_index());
+      least = std::min(least, node->node().replica().chosen_index());
+    }
+    const uint64_t lacking = world_.oracle.BytesBetween(least, goal);
+    if (LinkTime(lacking) > Seconds(1)) world_.trace.Count("much to catch up on slow links");
+    const auto is_there = [&] {
+      return std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+        return IsLost(*node) || node->node().replica().chosen_index() >= goal;
+      });
+    };
+    const Duration limit = 10 * world_.swarm.options.election_timeout_max + Seconds(2) +
+                           LinkTime(3 * lacking + world_.swarm.links.queue_bytes_max);
+    CHECK(RunUntil(is_there, limit)) << "catching up takes too long: bytes=" << lacking << Describe();
   }
 
   // The state that all that happened has led to, key by key.

@@ -32,16 +32,10 @@ paxos::Options DrawOptions(Random& random) {
   options.batch_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{1, 300, 4096, 1 << 20});
   options.slots_in_flight_max = Pick<size_t>(random, std::array<size_t, 5>{1, 1, 4, 16, 32});
   options.page_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{1, 500, 8192, 1 << 20});
-  options.fetch_piece_bytes = Pick<size_t>(random, std::array<size_t, 4>{100, 500, 1500, 32 << 10});
-  options.fetch_window_bytes_max =
-      options.fetch_piece_bytes + Pick<size_t>(random, std::array<size_t, 3>{0, 10'000, 8 << 20});
-  options.fetch_queue_target = PickMilliseconds(random, 5, 50);
   options.tail_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{0, 1000, 20'000, 100'000});
   options.window_slots_max =
       options.slots_in_flight_max * 2 + Pick<size_t>(random, std::array<size_t, 3>{0, 16, 65'536});
   options.command_bytes_max = 8 << 10;
-  options.accept_backlog_bytes_max =
-      Pick<size_t>(random, std::array<size_t, 4>{0, 2000, 20'000, 2 << 20});
   options.pending_bytes_max = random.Chance(0.2) ? options.command_bytes_max : 1 << 20;
   options.pending_reads_max = random.Chance(0.2) ? 3 : 10'000;
   return options;
@@ -78,6 +72,7 @@ FaultSet DrawFaults(Random& random) {
   const double density = Pick<double>(random, std::array<double, 3>{0.15, 0.4, 0.7});
   FaultSet faults;
   for (const Fault fault : AllFaults()) {
+    if (fault > Fault::kNewDisk) break;  // from a stream of their own
     if (random.Chance(density)) faults.Add(fault);
   }
   return faults;
@@ -130,9 +125,37 @@ void DrawSessions(Random& random, Swarm& swarm) {
   limits.idle_time = static_cast<uint64_t>(PickMilliseconds(random, 1000, 20'000).count());
 }
 
+// How nodes catch up, and what their links carry.
+void DrawCatchUp(Random random, bool draws_faults, Swarm& swarm) {
+  paxos::Options& options = swarm.options;
+  options.fetch_piece_bytes = Pick<size_t>(random, std::array<size_t, 4>{100, 500, 1500, 32 << 10});
+  options.fetch_window_bytes_max =
+      options.fetch_piece_bytes + Pick<size_t>(random, std::array<size_t, 3>{2000, 10'000, 8 << 20});
+  options.fetch_queue_target = PickMilliseconds(random, 5, 50);
+  options.accept_backlog_bytes_max =
+      Pick<size_t>(random, std::array<size_t, 4>{0, 2000, 20'000, 2 << 20});
+  if (draws_faults) {
+    if (random.Chance(0.3)) swarm.faults.Add(Fault::kSlowLinks);
+    if (random.Chance(0.4)) swarm.faults.Add(Fault::kDyingSource);
+  }
+  if (!swarm.faults.Has(Fault::kSlowLinks)) return;
+  // All that the clients may have under way must fit through within part of an election timeout, or nobody
+  // could ever lead; and so must a page of a promise.
+  const int64_t least =
+      Seconds(1) * 120'000 / options.election_timeout_min;
+  swarm.links.bytes_per_second =
+      static_cast<uint64_t>(least) * Pick<uint64_t>(random, std::array<uint64_t, 3>{1, 2, 8});
+  swarm.links.queue_bytes_max = Pick<uint64_t>(random, std::array<uint64_t, 2>{200'000, 1'000'000});
+  options.page_bytes_max = std::min<size_t>(options.page_bytes_max, 8192);
+  // Enough to lack.
+  swarm.value_bytes_max = 3000;
+  options.fetch_piece_bytes = std::max<size_t>(options.fetch_piece_bytes, 500);
+  options.fetch_window_bytes_max = std::max<size_t>(options.fetch_window_bytes_max, 50'000);
+}
+
 }  // namespace
 
-Swarm Swarm::Draw(Random& random, uint32_t nodes, const std::optional<FaultSet>& faults,
+Swarm Swarm::Draw(uint64_t seed, Random& random, uint32_t nodes, const std::optional<FaultSet>& faults,
                   bool beyond_margin) {
   Swarm swarm;
   swarm.options = DrawOptions(random);
@@ -162,6 +185,7 @@ Swarm Swarm::Draw(Random& random, uint32_t nodes, const std::optional<FaultSet>&
   swarm.key_life = PickMilliseconds(random, 500, 2000);
   swarm.value_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{0, 0, 200, 3000});
   DrawSessions(random, swarm);
+  DrawCatchUp(Random(seed ^ 0x6361746368207570), !faults.has_value() && !beyond_margin, swarm);
   if (beyond_margin) {
     // Many reads and few hindrances, so that a stale one is met.
     swarm.session_share = 0;

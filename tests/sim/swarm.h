@@ -21,6 +21,7 @@ struct Swarm {
   paxos::Options options;
   paxos::LogOptions log;
   NetworkFaults network;
+  LinkLimits links;
   FaultSet faults;
   Duration fault_gap_max{};     // between two faults
   Duration calm_before{};       // without faults, at the beginning
@@ -43,7 +44,9 @@ struct Swarm {
 
   // `faults`: exactly these, not some that are drawn. The clocks stay within the configured margin
   // unless `beyond_margin`: then a violation may happen.
-  static Swarm Draw(Random& random, uint32_t nodes, const std::optional<FaultSet>& faults,
+  // What is drawn from `random` stays the same when more is to be drawn: that comes from streams of its own,
+  // made from the seed, so that the seeds that once found something go on to do so.
+  static Swarm Draw(uint64_t seed, Random& random, uint32_t nodes, const std::optional<FaultSet>& faults,
                     bool beyond_margin);
 };
 

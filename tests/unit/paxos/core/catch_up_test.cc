@@ -37,7 +37,7 @@ class CatchUpTest : public testing::Test {
   }
   // A peer named a higher index, and it is time to fetch.
   void Know(NodeId peer, uint64_t chosen_index) {
-    catch_up_.OnNamed(peer, Life(peer.value()), Slot(chosen_index), kNoSlot);
+    catch_up_.OnNamed(peer, Life(peer.value()), Slot(chosen_index), kNoSlot, now_);
     catch_up_.BeginBy(now_);
   }
   // Takes an answer in, and what it brings as chosen.
@@ -98,6 +98,18 @@ TEST_F(CatchUpTest, WithoutAnAnswerAnotherIsAskedAndThenTheFirstAgain) {
   EXPECT_EQ(PumpAtDeadline()->source, kN1);
 }
 
+TEST_F(CatchUpTest, WhoIsHeardIsAskedBeforeWhoHasFallenSilent) {
+  Know(kN1, 9);
+  Know(kN2, 4);
+  // This node was cut off: nobody has answered, again and again. n1 was asked longest ago.
+  for (int i = 0; i < 8; ++i) PumpAtDeadline();
+  now_ += Seconds(10);
+  Know(kN2, 4);
+  auto asked = Pump();
+  for (int i = 0; !asked.has_value() && i < 2; ++i) asked = PumpAtDeadline();
+  EXPECT_EQ(asked->source, kN2);
+}
+
 TEST_F(CatchUpTest, TheSamePageIsNotAskedForWhileItTravels) {
   Know(kN1, 9);
   ASSERT_TRUE(Pump().has_value());
@@ -108,12 +120,24 @@ TEST_F(CatchUpTest, TheSamePageIsNotAskedForWhileItTravels) {
   }
 }
 
-TEST_F(CatchUpTest, WaitsTwiceAsLongEachTime) {
+TEST_F(CatchUpTest, OneSourceIsGivenTwiceAsLongEachTime) {
   Know(kN1, 9);
   Pump();
-  const Duration first = catch_up_.NextDeadline() - now_;
-  PumpAtDeadline();
-  EXPECT_EQ(catch_up_.NextDeadline() - now_, 2 * first);
+  Duration wait = options_.retransmit;
+  for (int i = 0; i < 3; ++i) {
+    const Time asked_at = now_;
+    wait *= 2;
+    EXPECT_FALSE(PumpAtDeadline().has_value()) << "the answer may still be on its way";
+    EXPECT_TRUE(PumpAtDeadline().has_value());
+    EXPECT_EQ(now_ - asked_at, wait);
+  }
+}
+
+TEST_F(CatchUpTest, AnAnswerThatTookLongIsTaken) {
+  Know(kN1, 9);
+  const Fetch fetch = Pump()->fetch;
+  EXPECT_FALSE(PumpAtDeadline().has_value());
+  EXPECT_THAT(Take(kN1, Entries(fetch, 0, 1, 9)), SizeIs(9));
 }
 
 TEST_F(CatchUpTest, AnswersGiveNewCreditAndTheEndOfTheGapEndsIt) {
@@ -198,7 +222,7 @@ TEST_F(CatchUpTest, ASourceThatHasNothingIsLeftAtOnce) {
 }
 
 TEST_F(CatchUpTest, ASourceThatHasTrimmedWhatIsMissingIsNotAsked) {
-  catch_up_.OnNamed(kN1, Life(1), Slot(9), Slot(3));
+  catch_up_.OnNamed(kN1, Life(1), Slot(9), Slot(3), now_);
   Know(kN2, 4);
   EXPECT_EQ(Pump()->source, kN2);
   chosen_index_ = Slot(4);
@@ -207,7 +231,7 @@ TEST_F(CatchUpTest, ASourceThatHasTrimmedWhatIsMissingIsNotAsked) {
 
 TEST_F(CatchUpTest, AProcessThatStartedAgainIsTakenAtItsWord) {
   Know(kN1, 9);
-  catch_up_.OnNamed(kN1, Life(77), Slot(2), kNoSlot);
+  catch_up_.OnNamed(kN1, Life(77), Slot(2), kNoSlot, now_);
   EXPECT_EQ(catch_up_.target(), Slot(2));
 }
 

@@ -83,7 +83,7 @@ TEST_F(LearnerTest, FetchesAGapOnlyAfterSomePatience) {
   EXPECT_EQ(Sent<Fetch>(out)[0].position.slot, Slot(1));
   EXPECT_EQ(Sent<Fetch>(out)[0].last_slot, Slot(3));
   EXPECT_THAT(Sent<Fetch>(Drain(later)), IsEmpty()) << "not again at once";
-  EXPECT_THAT(Sent<Fetch>(Drain(later + options_.retransmit)), SizeIs(1));
+  EXPECT_THAT(Sent<Fetch>(Drain(later + 2 * options_.retransmit)), SizeIs(1));
 }
 
 TEST_F(LearnerTest, AGapThatClosesByItselfIsNotFetched) {
