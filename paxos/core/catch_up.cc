@@ -14,7 +14,7 @@ namespace decree::paxos {
 namespace {
 
 // A peer that is wrong once is wrong often.
-constexpr int kLogEverySeconds = 10;
+constexpr int kReportEverySeconds = 10;
 // The time between two attempts at one source grows no further.
 constexpr uint32_t kDoublingsMax = 3;
 
@@ -110,7 +110,7 @@ void CatchUp::Begin(NodeId source, Slot chosen_index, Time now, Outbox& outbox) 
   }
   received_ = 0;
   credit_ = 0;
-  early_.clear();
+  DropEarly();
   asked_at_ = now;
   ask_again_at_ = now + Patience();
   Ask(chosen_index, now, outbox);
@@ -159,9 +159,14 @@ void CatchUp::GiveUpSource(Time now) {
   BeginBy(now);
 }
 
+void CatchUp::DropEarly() {
+  early_.clear();
+  early_bytes_ = 0;
+}
+
 void CatchUp::End() {
   source_ = kNoNode;
-  early_.clear();
+  DropEarly();
   ask_again_at_ = kTimeNever;
 }
 
@@ -183,11 +188,12 @@ std::vector<SlotEntry> CatchUp::OnAnswer(NodeId from, const FetchAnswer& answer,
   window_.OnAnswer(answer.fetch, now);
   // Repeated, or never asked for.
   if (answer.sent < received_ || answer.sent >= credit_) return ready;
-  early_.try_emplace(answer.sent, answer);
+  Keep(answer);
   while (!early_.empty() && early_.begin()->first == received_) {
     const FetchAnswer next = std::move(early_.extract(early_.begin()).mapped());
+    early_bytes_ -= StreamBytes(next);
     if (!Append(next, ready)) {
-      LOG_EVERY_T(ERROR, kLogEverySeconds)
+      LOG_EVERY_T(ERROR, kReportEverySeconds)
           << "n" << from << " answers a fetch with what was not asked for; another is asked: slot="
           << next_.slot;
       partial_.reset();
@@ -199,6 +205,13 @@ std::vector<SlotEntry> CatchUp::OnAnswer(NodeId from, const FetchAnswer& answer,
     ask_again_at_ = now + Patience();
   }
   return ready;
+}
+
+void CatchUp::Keep(const FetchAnswer& answer) {
+  // What is next is always taken; of the rest a source sends no more than was asked for, or it is wrong.
+  const uint64_t bytes = StreamBytes(answer);
+  if (answer.sent != received_ && early_bytes_ + bytes > options_.fetch_window_bytes_max) return;
+  if (early_.try_emplace(answer.sent, answer).second) early_bytes_ += bytes;
 }
 
 bool CatchUp::Append(const FetchAnswer& answer, std::vector<SlotEntry>& ready) {

@@ -44,6 +44,8 @@ class CatchUp {
   // Does what is due: begins, goes on, asks again, asks another.
   void Pump(Slot chosen_index, Time now, Outbox& outbox);
 
+  // What has been put aside because something before it is missing.
+  uint64_t early_bytes() const { return early_bytes_; }
   // The highest slot that somebody said is chosen.
   Slot target() const;
   // When Pump has something to do; kTimeNever if it has not.
@@ -75,6 +77,9 @@ class CatchUp {
   // The source is of no use: the next one is asked.
   void GiveUpSource(Time now);
   void End();
+  void DropEarly();
+  // Puts it aside until what precedes it is there.
+  void Keep(const FetchAnswer& answer);
   // False if it does not follow on what is there.
   bool Append(const FetchAnswer& answer, std::vector<SlotEntry>& ready);
   bool AppendPart(const EntryPart& part, std::vector<SlotEntry>& ready);
@@ -95,7 +100,9 @@ class CatchUp {
   LogPosition next_;     // what comes next
   uint64_t received_ = 0;
   uint64_t credit_ = 0;
-  std::map<uint64_t, FetchAnswer> early_;  // by `sent`: what came before that which precedes it
+  // By `sent`: what came before that which precedes it; a window at most.
+  std::map<uint64_t, FetchAnswer> early_;
+  uint64_t early_bytes_ = 0;
   std::optional<EntryPart> partial_;       // its piece is not used
   std::string partial_payload_;
 

@@ -170,6 +170,19 @@ TEST_F(CatchUpTest, WhatComesTooEarlyWaitsForWhatPrecedesIt) {
   EXPECT_THAT(Take(kN1, first), IsEmpty()) << "repeated";
 }
 
+TEST_F(CatchUpTest, ASourceThatSendsMoreThanAWindowFillsNoMemory) {
+  Know(kN1, 9);
+  const Fetch fetch = Pump()->fetch;
+  const EntryPtr large = Value(std::string(options_.fetch_window_bytes_max / 2, 'x'), B(1, 1));
+  // Each begins within the credit, and is far above it.
+  for (uint64_t sent = 1; sent <= 3; ++sent) {
+    Take(kN1, Part(fetch, sent, 1, large, 0, options_.fetch_window_bytes_max));
+  }
+  EXPECT_LE(catch_up_.early_bytes(), options_.fetch_window_bytes_max);
+  EXPECT_GT(catch_up_.early_bytes(), 0u);
+  EXPECT_THAT(Take(kN1, Entries(fetch, 0, 1, 1)), SizeIs(1)) << "what is next is taken";
+}
+
 TEST_F(CatchUpTest, WhatWasNotAskedForIsDropped) {
   Know(kN1, 9);
   const Fetch fetch = Pump()->fetch;

@@ -13,10 +13,6 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-auto Everything() {
-  return [](const Envelope&) { return true; };
-}
-
 template <typename Kind>
 std::vector<Envelope> Trace(const ReplicaCluster& cluster) {
   std::vector<Envelope> found;

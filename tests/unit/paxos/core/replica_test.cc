@@ -24,10 +24,6 @@ auto Without(uint32_t node) {
   };
 }
 
-auto Everything() {
-  return [](const Envelope&) { return true; };
-}
-
 TEST(ReplicaTest, ElectsALeaderAndChoosesACommandEverywhere) {
   ReplicaCluster cluster(3);
   const uint32_t leader = cluster.ElectAny();
