@@ -137,6 +137,7 @@ void CatchUp::Ask(Slot chosen_index, Time now, Outbox& outbox) {
 }
 
 void CatchUp::OnTimeout(Slot chosen_index, Time now, Outbox& outbox) {
+  if (IsPlanted(PlantedBug::kFetchedAgain)) return Begin(source_, chosen_index, now, outbox);
   window_.OnTimeout();
   Peer& silent = peers_[source_];
   if (!is_answered_ && silent.not_before <= asked_at_) {
