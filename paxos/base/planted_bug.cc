@@ -26,6 +26,7 @@ constexpr std::array kNames = {
     std::pair{PlantedBug::kWipedNodeLetIn, "wiped-node-let-in"},
     std::pair{PlantedBug::kFloorIgnored, "floor-ignored"},
     std::pair{PlantedBug::kOneSource, "one-source"},
+    std::pair{PlantedBug::kLeaderTakesValues, "leader-takes-values"},
     std::pair{PlantedBug::kFetchedAgain, "fetched-again"},
 };
 

@@ -27,6 +27,7 @@ enum class PlantedBug {
   kWipedNodeLetIn,            // A node that was formatted anew votes under its old id.
   kFloorIgnored,              // a request below its session's floor is carried out
   kOneSource,                 // Who lags asks only the one that named the highest chosen index.
+  kLeaderTakesValues,         // A leader fetches, and learns, what others know to be chosen.
   kFetchedAgain,              // What is on its way is asked for again with every sign of the leader.
 };
 

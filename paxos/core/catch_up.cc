@@ -15,8 +15,9 @@ namespace {
 
 // A peer that is wrong once is wrong often.
 constexpr int kReportEverySeconds = 10;
-// The time between two attempts at one source grows no further.
+// The time that an answer is given grows no further, nor that between two attempts at one source.
 constexpr uint32_t kDoublingsMax = 3;
+constexpr uint32_t kFailuresMax = 5;
 
 }  // namespace
 
@@ -27,6 +28,15 @@ void CatchUp::OnNamed(NodeId peer, Life life, Slot chosen_index, Slot trim_point
   Peer& known = peers_[peer];
   // A process that started again may know less than the one before it.
   if (known.life != life) known = {.life = life};
+  // What it was asked while it was away is lost.
+  if (now > known.heard + options_.retransmit * (1 << kDoublingsMax)) {
+    known.failures = 0;
+    known.not_before = Time::min();
+    if (peer == source_) {
+      End();
+      BeginBy(now);
+    }
+  }
   known.heard = now;
   known.chosen_index = std::max(known.chosen_index, chosen_index);
   known.trim_point = std::max(known.trim_point, trim_point);
@@ -37,6 +47,11 @@ void CatchUp::BeginBy(Time time) {
   if (IsPlanted(PlantedBug::kFetchedAgain)) ask_again_at_ = std::min(ask_again_at_, time);
 }
 
+void CatchUp::Stop() {
+  End();
+  begin_at_ = kTimeNever;
+}
+
 Slot CatchUp::target() const {
   Slot target = at_start_;
   for (const auto& [node, peer] : peers_) target = std::max(target, peer.chosen_index);
@@ -44,11 +59,7 @@ Slot CatchUp::target() const {
 }
 
 void CatchUp::Pump(Slot chosen_index, Time now, Outbox& outbox) {
-  if (chosen_index >= target()) {
-    End();
-    begin_at_ = kTimeNever;
-    return;
-  }
+  if (chosen_index >= target()) return Stop();
   if (IsStreaming()) {
     if (chosen_index >= next_.slot || peers_[source_].chosen_index < next_.slot) {
       // What it would send is here by now, or it has nothing more.
@@ -117,8 +128,11 @@ void CatchUp::Begin(NodeId source, Slot chosen_index, Time now, Outbox& outbox) 
 }
 
 Duration CatchUp::Patience() const {
+  // Where several do not answer in time, it may be the links that are slow: asked in turn, and each for too short,
+  // none of them would ever be of use.
+  const Duration least = options_.retransmit * (1 << timeouts_);
   // A round trip that took long because this node, or the peer, stood still says little about the next.
-  return std::min(window_.patience(), options_.retransmit * (1 << kDoublingsMax));
+  return std::clamp(window_.patience(), least, options_.retransmit * (1 << kDoublingsMax));
 }
 
 void CatchUp::Ask(Slot chosen_index, Time now, Outbox& outbox) {
@@ -142,9 +156,10 @@ void CatchUp::OnTimeout(Slot chosen_index, Time now, Outbox& outbox) {
   Peer& silent = peers_[source_];
   if (!is_answered_ && silent.not_before <= asked_at_) {
     PROBE("a source that did not answer was passed over");
+    timeouts_ = std::min(timeouts_ + 1, kDoublingsMax);
     silent.failed = now;
-    silent.failures = std::min(silent.failures + 1, kDoublingsMax);
-    silent.not_before = asked_at_ + Patience() * (1 << silent.failures);
+    silent.failures = std::min(silent.failures + 1, kFailuresMax);
+    silent.not_before = asked_at_ + std::max(Patience(), options_.retransmit * (1 << silent.failures));
   }
   // While there is no other to be asked, the answer may still come.
   const NodeId source = ChooseSource(chosen_index, now);
@@ -177,6 +192,7 @@ std::vector<SlotEntry> CatchUp::OnAnswer(NodeId from, const FetchAnswer& answer,
   Peer& peer = peers_[source_];
   peer.trim_point = std::max(peer.trim_point, answer.trim_point);
   if (answer.IsEmpty()) {
+    if (answer.sent > received_) return ready;  // The end of the stream; the rest is on its way.
     PROBE("a source turned out not to have what it was asked for");
     peer.chosen_index = answer.chosen_index;
     GiveUpSource(now);
@@ -185,6 +201,7 @@ std::vector<SlotEntry> CatchUp::OnAnswer(NodeId from, const FetchAnswer& answer,
   peer.chosen_index = std::max(peer.chosen_index, answer.chosen_index);
   peer.heard = now;
   peer.failures = 0;
+  timeouts_ = 0;
   is_answered_ = true;
   window_.OnAnswer(answer.fetch, now);
   // Repeated, or never asked for.

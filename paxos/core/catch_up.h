@@ -41,6 +41,8 @@ class CatchUp {
   // Takes an answer in. Returns what is complete now, in slot order; whoever takes it says so by the next
   // Pump's chosen index.
   std::vector<SlotEntry> OnAnswer(NodeId from, const FetchAnswer& answer, Time now);
+  // Fetches nothing until the next BeginBy; what is still on its way is not taken in.
+  void Stop();
   // Does what is due: begins, goes on, asks again, asks another.
   void Pump(Slot chosen_index, Time now, Outbox& outbox);
 
@@ -110,6 +112,7 @@ class CatchUp {
   Time ask_again_at_ = kTimeNever;
   Time asked_at_;             // when the stream began
   bool is_answered_ = false;  // by this source, since the stream began
+  uint32_t timeouts_ = 0;     // since anybody answered
 };
 
 }  // namespace decree::paxos

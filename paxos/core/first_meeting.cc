@@ -62,7 +62,8 @@ FirstMeeting::FirstMeeting(const Identity& self, const RecoveredState& recovered
     is_kept_ = true;
     CHECK(HasHeardAll());
     agreed_.insert(self.node);
-    has_begun_ = IsUsed(recovered);
+    // Alone, it has nobody to agree with.
+    has_begun_ = IsUsed(recovered) || agreed_ == members_;
   } else {
     heard_ = {{self.node, self.incarnation}};
     has_begun_ = IsPlanted(PlantedBug::kWipedNodeLetIn);

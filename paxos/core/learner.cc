@@ -38,6 +38,11 @@ void Learner::OnKnownElsewhere(NodeId peer, Life life, Slot chosen_index, Slot t
   if (chosen_index > chosen_index_) catch_up_.BeginBy(fetch_at);
 }
 
+void Learner::OnLeading() {
+  catch_up_.Stop();
+  announced_ = kNoSlot;
+}
+
 void Learner::Learn(Slot slot, const EntryPtr& entry, Outbox& outbox) {
   if (slot <= acceptor_.floor()) return;
   if (slot > chosen_index_.Plus(options_.window_slots_max)) return;

@@ -36,6 +36,10 @@ class Learner {
   bool Advance();
   // Fetches what a gap lacks, once it has been open long enough.
   void FetchMissing(Time now, Outbox& outbox) { catch_up_.Pump(chosen_index_, now, outbox); }
+  // A leader learns by counting votes: it takes no values from others, nor what they announced (rule 4).
+  void OnLeading();
+  // Whoever ceases to lead, or to stand, may lack some.
+  void OnFollowing(Time now) { catch_up_.BeginBy(now); }
   // Hands out what is chosen and durable here, in slot order.
   void EmitDurable(const Outbox& outbox, Output& out);
   // Adds the chosen index to a batch that is being written anyway.

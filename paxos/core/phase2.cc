@@ -41,10 +41,9 @@ void Phase2::Send(const Configuration& configuration, Slot chosen_index, Time no
                   Outbox& outbox) {
   if (unsent_.empty()) return;
   for (const SlotEntry& item : unsent_) {
-    const auto sent = in_flight_.find(item.slot);
-    if (sent == in_flight_.end()) continue;  // Learnt otherwise meanwhile.
-    sent->second.wait = options_.retransmit;
-    sent->second.again_at = now + options_.retransmit;
+    InFlight& sent = in_flight_.at(item.slot);  // Nobody can have voted for it yet.
+    sent.wait = options_.retransmit;
+    sent.again_at = now + options_.retransmit;
   }
   NoteRecent(unsent_, chosen_index);
   const Accept accept{
@@ -105,11 +104,10 @@ std::vector<SlotEntry> Phase2::OnAccepted(NodeId from, const Accepted& accepted,
   return chosen;
 }
 
-void Phase2::OnChosen(Slot chosen_index) {
-  while (!in_flight_.empty() && in_flight_.begin()->first <= chosen_index) {
-    PROBE("a slot in flight was learnt from another node");
-    Remove(in_flight_.begin());
-  }
+void Phase2::CheckChosen(Slot chosen_index) const {
+  CHECK(in_flight_.empty() || in_flight_.begin()->first > chosen_index)
+      << "rule 4: a leader learnt from others what it proposes itself: slot=" << in_flight_.begin()->first
+      << " ballot=" << ballot_;
 }
 
 void Phase2::Retransmit(const Configuration& configuration, Slot chosen_index, Time now,

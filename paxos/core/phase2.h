@@ -39,8 +39,9 @@ class Phase2 {
   // Counts the votes; returns the slots that have a quorum now, which leave.
   std::vector<SlotEntry> OnAccepted(NodeId from, const Accepted& accepted,
                                     const Configuration& configuration);
-  // Everything up to here is chosen, however it was learnt.
-  void OnChosen(Slot chosen_index);
+  // Everything up to here is chosen: nothing of it is still in flight, for a leader learns by counting votes,
+  // and takes no values from others (rule 4).
+  void CheckChosen(Slot chosen_index) const;
   // Sends again what has waited too long, to those that have not accepted it; twice as long each time, for
   // it may still be on its way.
   void Retransmit(const Configuration& configuration, Slot chosen_index, Time now, Outbox& outbox);

@@ -66,7 +66,7 @@ class Proposer {
     return phase2_.OnAccepted(from, accepted, configuration);
   }
   void OnVoterKnows(NodeId voter, Slot chosen_index) { phase2_.OnVoterKnows(voter, chosen_index); }
-  void OnChosen(Slot chosen_index) { phase2_.OnChosen(chosen_index); }
+  void CheckChosen(Slot chosen_index) const { phase2_.CheckChosen(chosen_index); }
 
   void OnTick(const Configuration& configuration, Slot chosen_index, Time now, Outbox& outbox);
   Time NextDeadline() const;

@@ -55,7 +55,6 @@ void Replica::OnTick(Time now, Output& out) {
   CheckQuorum(now, out);
   if (role_ == Role::kLeader && now >= heartbeat_at_) SendHeartbeat(now);
   proposer_.OnTick(configuration_, chosen_index(), now, outbox_);
-  learner_.FetchMissing(now, outbox_);
   if (asked_.asked() != kNoNode && now >= asked_.asked_at() + options_.election_timeout_min) {
     RefuseAsked(RefusedRead::Reason::kTimedOut, out);
   }
@@ -151,7 +150,7 @@ void Replica::EndInput(Time now, Output& out) {
     while (const std::optional<Envelope> own = outbox_.TakeLoopback()) Dispatch(*own, now, out);
     AdvanceChosen(now, out);
     TryToLead(now, out);
-    learner_.FetchMissing(now, outbox_);
+    if (MayFetch()) learner_.FetchMissing(now, outbox_);
     FinishTransfer(now, out);
     ServeReads(now, out);
   } while (outbox_.HasLoopback());
@@ -164,13 +163,20 @@ void Replica::AdvanceChosen(Time now, Output& out) {
   learner_.Advance();
   if (noticed_ == chosen_index()) return;
   if (role_ == Role::kCandidate) election_.OnProgress(now);
-  proposer_.OnChosen(chosen_index());
+  proposer_.CheckChosen(chosen_index());
   while (noticed_ < chosen_index()) {
     ++noticed_;
     const Entry& entry = *acceptor_.VoteAt(noticed_)->entry;
     log_time_ = std::max(log_time_, entry.log_time);
     if (entry.kind == EntryKind::kConfiguration) TakeConfiguration(entry, now, out);
   }
+}
+
+// A node that has finished phase 1 needs no values from others. It would announce what it learnt under its own
+// ballot, where others may have voted for another value: a lower ballot's leader does not know that one of a
+// higher ballot has had its own way in that slot. (Rule 4.)
+bool Replica::MayFetch() const {
+  return proposer_.state() != Proposer::State::kProposing || IsPlanted(PlantedBug::kLeaderTakesValues);
 }
 
 void Replica::TakeConfiguration(const Entry& entry, Time now, Output& out) {
@@ -182,7 +188,6 @@ void Replica::TakeConfiguration(const Entry& entry, Time now, Output& out) {
       << "the cluster's configuration names another incarnation of n" << self_.node << ": "
       << self->incarnation << ", ours is " << self_.incarnation
       << "; this directory was formatted anew and must not be used under this id";
-  if (proposer_.slots_in_flight() > 0) return StepDown("superseded", now, out);
   proposer_.OnConfiguration(configuration_, chosen_index(), acceptor_, now, outbox_);
   if (role_ == Role::kLeader && proposer_.state() != Proposer::State::kProposing) {
     ForgetLeader(out);
@@ -207,7 +212,8 @@ Duration Replica::LeaseLeft(Time now) const {
 }
 
 Time Replica::NextDeadline() const {
-  Time next = std::min({meeting_.NextDeadline(), proposer_.NextDeadline(), learner_.NextDeadline()});
+  Time next = std::min(meeting_.NextDeadline(), proposer_.NextDeadline());
+  if (MayFetch()) next = std::min(next, learner_.NextDeadline());
   if (role_ == Role::kLeader) {
     next = std::min(next, heartbeat_at_);
   } else {
@@ -290,6 +296,10 @@ void Replica::On(const Envelope& envelope, const Fetch& fetch, Time, Output& out
 }
 
 void Replica::On(const Envelope& envelope, const FetchAnswer& answer, Time now, Output&) {
+  if (!MayFetch()) {
+    PROBE("a leader was sent values, and took none");
+    return;
+  }
   learner_.OnFetchAnswer(envelope.from, answer, now, outbox_);
 }
 

@@ -151,6 +151,8 @@ class Replica {
   // Handles messages to this node itself, advances what can be advanced, and fills `out`.
   void EndInput(Time now, Output& out);
   void AdvanceChosen(Time now, Output& out);
+  // Whether values may be taken from others.
+  bool MayFetch() const;
   void TakeConfiguration(const Entry& entry, Time now, Output& out);
   void DropTail();
 

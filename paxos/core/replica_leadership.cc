@@ -95,6 +95,7 @@ void Replica::TryToLead(Time now, Output& out) {
   if (role_ != Role::kCandidate || !proposer_.MayPropose(configuration_, chosen_index())) return;
   proposer_.StartProposing(configuration_, chosen_index(), acceptor_, log_time_, now);
   SetRole(Role::kLeader, out);
+  if (!MayFetch()) learner_.OnLeading();
   leader_ = self_.node;
   leader_ballot_ = proposer_.ballot();
   led_since_ = now;
@@ -255,6 +256,7 @@ void Replica::StepDown(const char* reason, Time now, Output& out) {
     VLOG(1) << "n" << self_.node << " gives up: ballot=" << ballot << " reason=" << reason;
   }
   proposer_.Stop(out);
+  learner_.OnFollowing(now);
   heartbeat_at_ = kTimeNever;
   transfer_until_.reset();
   RefuseLeaderReads(out);

@@ -69,7 +69,8 @@ void Replica::On(const Envelope& envelope, const ReadIndexRequest& request, Time
 void Replica::On(const Envelope& envelope, const ReadIndexAnswer& answer, Time now, Output& out) {
   const std::vector<ReadId> reads = asked_.EndRound(answer);
   if (reads.empty()) return;
-  if (answer.served && answer.ballot.node == envelope.from) {
+  // Of another leader than the one followed it says nothing: that one speaks for its own ballot only.
+  if (answer.served && leader_ == envelope.from && leader_ballot_ == answer.ballot) {
     learner_.OnAnnounced(envelope.from, envelope.from_life, answer.ballot, answer.index, now);
   }
   for (const ReadId id : reads) {

@@ -24,6 +24,7 @@ void Supply::OnFetch(const Envelope& envelope, const Fetch& fetch, Slot chosen_i
       std::min(fetch.credit, fetch.received + options_.fetch_window_bytes_max);
   stream.credit = std::max(stream.credit, allowed);
   if (stream.next.slot > chosen_index) {
+    if (fetch.received < stream.sent) return;  // All that there is has been sent.
     outbox.Send(envelope.from, stream.life,
                 FetchAnswer{.stream = stream.stream,
                             .fetch = stream.fetch,

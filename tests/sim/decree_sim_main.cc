@@ -63,7 +63,7 @@ int Main(int argc, char** argv) {
   app.add_option("--runs", runs, "How many seeds, counted up from the first")
       ->capture_default_str();
   app.add_option("--nodes", nodes, "Nodes of the cluster")
-      ->check(CLI::IsMember({3, 5}))
+      ->check(CLI::IsMember({1, 3, 4, 5, 7}))
       ->capture_default_str();
   app.add_option("--virtual-seconds", virtual_seconds, "How long faults and load go on")
       ->check(CLI::Range(1, 100'000))

@@ -10,7 +10,7 @@ constexpr std::array<std::string_view, kFaultCount> kNames = {
     "crash-at-write", "failing-disk",       "crash-of-all",     "pause",      "split",
     "cut-pair",       "cut-one-way",        "isolate-leader",   "isolate-new-leader",
     "restart-granters", "slow-disk",        "transfer",         "clock-rate", "clock-jump",
-    "new-disk",       "slow-links",         "dying-source",
+    "new-disk",       "slow-links",         "dying-source",       "slow-kinds",
 };
 
 std::optional<Fault> FindFault(std::string_view name) {

@@ -39,9 +39,11 @@ enum class Fault {
   kSlowLinks,
   // At the end: a node lags, and whoever knows most dies after it has said so, and stays away.
   kDyingSource,
+  // Of the network, all the time: messages of some kinds take longer than the rest.
+  kSlowKinds,
 };
 
-inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kDyingSource) + 1;
+inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kSlowKinds) + 1;
 
 // As options and reports name it, such as "power-loss".
 std::string_view FaultName(Fault fault);

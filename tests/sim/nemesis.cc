@@ -36,7 +36,8 @@ const std::vector<Nemesis::Stroke>& Nemesis::Strokes() {
 
 std::vector<std::string> Nemesis::CountedNames() {
   std::vector<std::string> names{CountedName(Fault::kIsolateNewLeader),
-                                 CountedName(Fault::kDyingSource), CountedName(Fault::kSlowLinks)};
+                                 CountedName(Fault::kDyingSource), CountedName(Fault::kSlowLinks),
+                                 CountedName(Fault::kSlowKinds)};
   for (const Stroke& stroke : Strokes()) names.push_back(CountedName(stroke.fault));
   return names;
 }

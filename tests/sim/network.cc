@@ -14,6 +14,20 @@ Duration Network::DrawDelay() {
   return usual + Duration(static_cast<int64_t>(std::pow(span, exponent)));
 }
 
+Duration Network::DrawDelayOf(const paxos::Envelope& envelope) {
+  const Duration delay = DrawDelay();
+  if ((faults_.slow_kinds >> envelope.message.index() & 1) == 0) return delay;
+  if (queue_.now() >= slow_until_) {
+    slow_.clear();
+    slow_until_ = queue_.now() + random_.Between(Milliseconds(500), Seconds(5));
+  }
+  const auto [slow, is_new] = slow_.try_emplace({envelope.from, envelope.to}, false);
+  if (is_new) slow->second = random_.Chance(faults_.slow_pairs);
+  if (!slow->second) return delay;
+  trace_.Count("fault: slow-kinds");
+  return delay + random_.Between(Duration(0), faults_.slow_max);
+}
+
 void Network::Send(const paxos::Envelope& envelope, Duration after) {
   if (DrawLoss()) {
     trace_.Count("message lost");
@@ -30,7 +44,7 @@ void Network::Send(const paxos::Envelope& envelope, Duration after) {
 void Network::SendOne(const paxos::Envelope& envelope, Duration after) {
   trace_.Print([&](auto& out) { out << envelope; });
   if (links_.bytes_per_second == 0) {
-    queue_.After(after + DrawDelay(), [this, envelope] { Arrive(envelope); });
+    queue_.After(after + DrawDelayOf(envelope), [this, envelope] { Arrive(envelope); });
   } else {
     queue_.After(after, [this, envelope] { PassLink(envelope); });
   }
@@ -46,7 +60,7 @@ void Network::PassLink(const paxos::Envelope& envelope) {
     return trace_.Count("message found a full queue");
   }
   busy_until = begin + time_of(paxos::MessageBytes(envelope.message));
-  queue_.At(busy_until + DrawDelay(), [this, envelope] { Arrive(envelope); });
+  queue_.At(busy_until + DrawDelayOf(envelope), [this, envelope] { Arrive(envelope); });
 }
 
 void Network::Arrive(const paxos::Envelope& envelope) {

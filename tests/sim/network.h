@@ -24,6 +24,11 @@ struct NetworkFaults {
   // Some messages take very long: up to `tail_max`, evenly in the exponent.
   double tail = 0;
   Duration tail_max = Seconds(1);
+  // Messages of some kinds, by their place in `Message`, take up to so much longer between some pairs of nodes,
+  // in one direction or both; which, changes from time to time.
+  uint32_t slow_kinds = 0;  // a bit for each
+  double slow_pairs = 0;    // their share
+  Duration slow_max = Seconds(1);
 };
 
 // What each link, from one node to another, carries at most. What is more waits in its queue, first come,
@@ -57,6 +62,7 @@ class Network {
 
  private:
   void SendOne(const paxos::Envelope& envelope, Duration after);
+  Duration DrawDelayOf(const paxos::Envelope& envelope);
   // The link carries the message, after those before it.
   void PassLink(const paxos::Envelope& envelope);
   void Arrive(const paxos::Envelope& envelope);
@@ -68,6 +74,8 @@ class Network {
   LinkLimits links_;
   std::map<std::pair<paxos::NodeId, paxos::NodeId>, Instant> busy_until_;  // links with a limit
   NetworkFaults faults_;
+  std::map<std::pair<paxos::NodeId, paxos::NodeId>, bool> slow_;  // drawn as they are met
+  Instant slow_until_;
   std::set<std::pair<paxos::NodeId, paxos::NodeId>> cut_;
 };
 

@@ -56,6 +56,10 @@ paxos::Configuration DrawConfiguration(Random& random, uint32_t nodes,
     founding.q2 = Pick<uint32_t>(random, std::array<uint32_t, 3>{2, 2, 4});
   } else if (nodes == 3 && random.Chance(0.1)) {
     founding.q2 = 3;
+  } else if (nodes == 4 && random.Chance(0.5)) {
+    founding.q2 = Pick<uint32_t>(random, std::array<uint32_t, 2>{1, 2});
+  } else if (nodes == 7 && random.Chance(0.5)) {
+    founding.q2 = Pick<uint32_t>(random, std::array<uint32_t, 4>{2, 3, 3, 5});
   }
   founding.q1 = nodes + 1 - founding.q2;
   founding.drift_ppm = Pick<uint32_t>(random, std::array<uint32_t, 3>{500, 10'000, 50'000});
@@ -153,6 +157,20 @@ void DrawCatchUp(Random random, bool draws_faults, Swarm& swarm) {
   options.fetch_window_bytes_max = std::max<size_t>(options.fetch_window_bytes_max, 50'000);
 }
 
+// Which kinds of message take their time. A Promise that comes when its candidate is past hope, say, while
+// others have gone on.
+void DrawSlowKinds(Random random, bool draws_faults, Swarm& swarm) {
+  if (draws_faults && random.Chance(0.25)) swarm.faults.Add(Fault::kSlowKinds);
+  if (!swarm.faults.Has(Fault::kSlowKinds)) return;
+  swarm.network.slow_pairs = Pick<double>(random, std::array<double, 3>{0.2, 0.5, 1});
+  if (random.Chance(0.3)) swarm.network.slow_kinds = ~0U;
+  for (uint64_t kinds = 1 + random.Below(3); kinds > 0; --kinds) {
+    swarm.network.slow_kinds |= 1U << random.Below(std::variant_size_v<paxos::Message>);
+  }
+  swarm.network.slow_max = Pick<Duration>(
+      random, std::array<Duration, 3>{Milliseconds(200), Seconds(1), Seconds(4)});
+}
+
 }  // namespace
 
 Swarm Swarm::Draw(uint64_t seed, Random& random, uint32_t nodes, const std::optional<FaultSet>& faults,
@@ -186,6 +204,7 @@ Swarm Swarm::Draw(uint64_t seed, Random& random, uint32_t nodes, const std::opti
   swarm.value_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{0, 0, 200, 3000});
   DrawSessions(random, swarm);
   DrawCatchUp(Random(seed ^ 0x6361746368207570), !faults.has_value() && !beyond_margin, swarm);
+  DrawSlowKinds(Random(seed ^ 0x736c6f77206b696e), !faults.has_value() && !beyond_margin, swarm);
   if (beyond_margin) {
     // Many reads and few hindrances, so that a stale one is met.
     swarm.session_share = 0;

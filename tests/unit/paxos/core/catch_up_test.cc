@@ -133,6 +133,35 @@ TEST_F(CatchUpTest, OneSourceIsGivenTwiceAsLongEachTime) {
   }
 }
 
+TEST_F(CatchUpTest, WhereNobodyAnswersInTimeEachIsGivenLonger) {
+  for (uint32_t node = 1; node <= 5; ++node) Know(NodeId(node), 9);
+  auto asked = Pump();
+  for (int i = 0; i < 5; ++i) asked = PumpAtDeadline();
+  const Time asked_at = now_;
+  while (now_ < asked_at + 8 * options_.retransmit) {
+    ASSERT_FALSE(Pump().has_value()) << "another was asked";
+    now_ += Milliseconds(10);
+  }
+  EXPECT_TRUE(Pump().has_value());
+}
+
+TEST_F(CatchUpTest, WhoComesBackIsAskedAtOnce) {
+  Know(kN1, 9);
+  Pump();
+  for (int i = 0; i < 8; ++i) PumpAtDeadline();
+  now_ += Milliseconds(1);
+  Know(kN1, 9);
+  EXPECT_TRUE(Pump().has_value());
+}
+
+TEST_F(CatchUpTest, AnEmptyAnswerThatOvertakesTheRestEndsNothing) {
+  Know(kN1, 9);
+  const Fetch fetch = Pump()->fetch;
+  EXPECT_THAT(Take(kN1, {.stream = fetch.stream, .fetch = fetch.number, .sent = 100, .chosen_index = Slot(9)}),
+              IsEmpty());
+  EXPECT_THAT(Take(kN1, Entries(fetch, 0, 1, 9)), SizeIs(9));
+}
+
 TEST_F(CatchUpTest, AnAnswerThatTookLongIsTaken) {
   Know(kN1, 9);
   const Fetch fetch = Pump()->fetch;

@@ -167,6 +167,12 @@ TEST(FirstMeetingOfOneTest, BeginsAtOnce) {
   EXPECT_EQ(cluster.ElectAny(), 1u);
 }
 
+TEST(FirstMeetingOfOneTest, BeginsAfterARestartThatCameTooEarly) {
+  RecoveredState recovered{.configuration = Strangers(1)};
+  recovered.roster = {{NodeId(1), Self(1).incarnation}};
+  EXPECT_TRUE(FirstMeeting(Self(1), recovered, Time(Seconds(1))).has_begun());
+}
+
 TEST(FirstMeetingCheckTest, RefusesARosterThatDoesNotFit) {
   RecoveredState recovered{.configuration = Strangers(3)};
   const auto message = [&] { return std::string(FirstMeeting::Check(Self(1), recovered).message()); };
