@@ -37,8 +37,8 @@ void BecomeUnknown(Failure& failure) {
 }
 
 std::string NoLeader(const paxos::Replica& replica) {
-  if (!replica.has_begun()) {
-    return StrCat("no leader: ", replica.meeting().Obstacles().front());
+  if (!replica.takes_part()) {
+    return StrCat("no leader: ", replica.Obstacles().front());
   }
   return StrCat("no leader: n", replica.self().node.value(),
                 " knows none, a quorum of the cluster may be down");
@@ -270,7 +270,7 @@ void ReadRequest::OnDeadline() {
       StatusCode::UNAVAILABLE,
       leader == paxos::kNoNode
           ? StrCat(NoLeader(replica), "; the read was not served",
-                   replica.has_begun() ? ", a stale read would be" : "")
+                   replica.takes_part() ? ", a stale read would be" : "")
           : StrCat("n", leader.value(), " leads, but no quorum has confirmed it to n",
                    replica.self().node.value(), " before the deadline; the read was not served")));
 }

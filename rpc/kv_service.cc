@@ -120,8 +120,8 @@ class MethodWrite final : public WriteRequest {
 // What the store of a node holds that was formatted a moment ago is not even stale.
 Failure NoMember(const paxos::Replica& replica) {
   return NotExecuted(StatusCode::UNAVAILABLE,
-                     StrCat("n", replica.self().node.value(), " takes no part in the cluster yet: ",
-                            replica.meeting().Obstacles().front()));
+                     StrCat("n", replica.self().node.value(), " takes no part in the cluster: ",
+                            replica.Obstacles().front()));
 }
 
 // Lets a request in, or refuses it at the door: true if it may go on, with the time that it has.
@@ -263,7 +263,7 @@ void KvService::OnRead(std::shared_ptr<AnyCall> call,
   Duration time_left;
   if (!Admit(context_, *call, time_left)) return;
   if (call->request().read() == v1::READ_MODE_STALE) {
-    if (!context_.replica().has_begun()) {
+    if (!context_.replica().takes_part()) {
       context_.admission.Leave(BytesOf(*call));
       return call->Fail(NoMember(context_.replica()));
     }

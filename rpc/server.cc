@@ -157,6 +157,7 @@ void Server::Step(Time until) {
   loop_.timers().RunDue(loop_.Now());
   kv_->BeforeTurn();
   node_->Turn();
+  NoteProblems();
   peers_in_.AfterTurn();
   kv_->AfterTurn();
   admin_->AfterTurn();
@@ -241,9 +242,16 @@ void Server::FillStatus(v1::StatusResponse& status) const {
   FillProblems(status);
 }
 
+void Server::NoteProblems() {
+  for (const std::string& problem : node_->TakeProblems()) {
+    LOG_IF(ERROR, problems_.Note(problem, loop_.Now())) << problem;
+  }
+  if (node_->replica().proof().has_value()) health_->SetNotServing();
+}
+
 void Server::FillProblems(v1::StatusResponse& status) const {
-  for (const auto& problems : {node_->replica().meeting().Obstacles(), peers_out_.Problems(),
-                               peers_in_.Problems()}) {
+  for (const auto& problems : {node_->replica().Obstacles(), problems_.Recent(loop_.Now()),
+                               peers_out_.Problems(), peers_in_.Problems()}) {
     for (const std::string& problem : problems) status.add_problems(problem);
   }
   if (status.disk_free_bytes() < kDiskFreeMin) {

@@ -25,6 +25,7 @@
 #include "rpc/peer_hello.h"
 #include "rpc/peer_service.h"
 #include "rpc/peer_transport.h"
+#include "rpc/recent_problems.h"
 #include "rpc/server_options.h"
 
 namespace decree::rpc {
@@ -58,6 +59,7 @@ class Server {
   void Close();
   void FillStatus(v1::StatusResponse& status) const;
   void FillReadStatus(v1::StatusResponse& status) const;
+  void NoteProblems();
   void FillProblems(v1::StatusResponse& status) const;
 
   const ServerOptions options_;
@@ -77,6 +79,7 @@ class Server {
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<HealthService> health_;
   std::unique_ptr<grpc::Server> server_;
+  RecentProblems problems_;  // of the protocol: what peers said and cannot be right
   bool is_stopping_ = false;
   Wakeup stop_wakeup_;
 };

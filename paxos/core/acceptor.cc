@@ -117,6 +117,8 @@ bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot cho
     rests_on = std::max(rests_on, *ticket);
     answer.slots.push_back(proposal.slot);
   }
+  // Who can prove that a rule was broken votes no more.
+  if (conflict_.has_value() && conflict_->IsProof()) return false;
   // The raised promise rests on the votes' own records, if there are any.
   if (raises) {
     promise_ticket_ = wrote ? outbox.last_ticket() : outbox.Persist(PromisedRecord{promised_});
@@ -135,21 +137,15 @@ std::optional<Ticket> Acceptor::VoteFor(const SlotEntry& proposal, Ballot ballot
     return std::nullopt;
   }
   // What is known to be chosen stays as it is, and needs no record of this ballot: a Promise would name
-  // the chosen index instead of the vote, which says more. The answer is one vote, and no proof: it may
-  // be a stale leader that asks, with another value, and it gets no quorum. (Rule 4.)
+  // the chosen index instead of the vote, which says more. The answer is one vote, and no proof: where the value
+  // is not at hand any more, it may be a stale leader that asks for another, and gets no quorum. (Rule 4.)
   if (proposal.slot <= chosen_index) {
     const SlotVote* const chosen = votes_.Find(proposal.slot);
-    return chosen == nullptr ? Ticket() : chosen->ticket;
+    return chosen == nullptr ? Ticket() : VoteForChosen(*chosen, proposal, ballot);
   }
 
   SlotVote& vote = votes_.At(proposal.slot);
-  if (vote.chosen) {
-    if (IsSameValue(*vote.entry, *proposal.entry)) return vote.ticket;
-    LOG_EVERY_T(ERROR, kLogEverySeconds)
-        << "n" << ballot.node << " proposes another value than the chosen one: slot="
-        << proposal.slot << " ballot=" << ballot;
-    return std::nullopt;
-  }
+  if (vote.chosen) return VoteForChosen(vote, proposal, ballot);
   if (vote.entry != nullptr && vote.ballot == ballot) {
     if (!IsSameValue(*vote.entry, *proposal.entry)) {
       LOG_EVERY_T(ERROR, kLogEverySeconds)
@@ -163,6 +159,23 @@ std::optional<Ticket> Acceptor::VoteFor(const SlotEntry& proposal, Ballot ballot
   Set(vote, ballot, proposal.entry,
       outbox.Persist(AcceptedRecord{proposal.slot, ballot, proposal.entry}));
   return vote.ticket;
+}
+
+std::optional<Ticket> Acceptor::VoteForChosen(const SlotVote& chosen, const SlotEntry& proposal,
+                                              Ballot ballot) {
+  if (IsSameValue(*chosen.entry, *proposal.entry)) return chosen.ticket;
+  NoteConflict({.slot = proposal.slot,
+                .chosen = chosen.entry,
+                .chosen_under = chosen.chosen_under,
+                .other = proposal.entry,
+                .other_under = ballot,
+                .from = ballot.node});
+  return std::nullopt;
+}
+
+void Acceptor::NoteConflict(ValueConflict conflict) {
+  PROBE("another value was told than the one known to be chosen");
+  if (!conflict_.has_value() || conflict.IsProof()) conflict_ = std::move(conflict);
 }
 
 bool Acceptor::IsBeyondWindow(const SlotEntry& proposal, Slot chosen_index) const {
@@ -207,20 +220,35 @@ const SlotVote* Acceptor::VoteAt(Slot slot) const {
 void Acceptor::MarkChosen(Slot slot) {
   SlotVote* const vote = votes_.Find(slot);
   CHECK(vote != nullptr && vote->entry != nullptr) << "slot " << slot;
+  if (!vote->chosen) vote->chosen_under = vote->ballot;
   vote->chosen = true;
 }
 
-void Acceptor::AdoptChosen(Slot slot, const EntryPtr& entry, Outbox& outbox) {
+void Acceptor::SetChosen(Slot slot, const EntryPtr& entry, Ballot ballot, Outbox& outbox) {
+  CHECK(AdoptChosen(slot, entry, ballot.node, outbox))
+      << "rule 2: a leader proposed another value than the one it knew to be chosen: slot=" << slot;
+  votes_.At(slot).chosen_under = ballot;
+}
+
+bool Acceptor::AdoptChosen(Slot slot, const EntryPtr& entry, NodeId from, Outbox& outbox) {
   CHECK_GT(slot, floor());
   SlotVote& vote = votes_.At(slot);
   if (vote.entry != nullptr && IsSameValue(*vote.entry, *entry)) {
     vote.chosen = true;
-    return;
+    return true;
   }
-  CHECK(!vote.chosen) << "two values were chosen: slot=" << slot << " known: " << *vote.entry
-                      << ", learnt: " << *entry;
+  if (vote.chosen) {
+    NoteConflict({.slot = slot,
+                  .chosen = vote.entry,
+                  .chosen_under = vote.chosen_under,
+                  .other = entry,
+                  .other_under = {},
+                  .from = from});
+    return false;
+  }
   Set(vote, Ballot(), entry, outbox.Persist(ChosenRecord{slot, entry}));
   vote.chosen = true;
+  return true;
 }
 
 void Acceptor::RaiseFloor() {

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <utility>
 
 #include "paxos/base/time.h"
 #include "paxos/core/lease.h"
@@ -19,6 +20,7 @@
 #include "paxos/core/record.h"
 #include "paxos/core/slot_window.h"
 #include "paxos/core/types.h"
+#include "paxos/core/value_conflict.h"
 
 namespace decree::paxos {
 
@@ -27,6 +29,9 @@ struct SlotVote {
   Ballot ballot;         // none if the value was only ever learnt as chosen
   EntryPtr entry;        // null: nothing was accepted here
   bool chosen = false;   // the value is chosen, and never changes again
+  // Under which this node itself knows it to be chosen: as the leader that counted the votes, or told so by the
+  // leader of its own vote's ballot. None: from others, which says nothing of the ballot.
+  Ballot chosen_under;
   Ticket ticket;         // the newest record of this slot; when durable, so is the vote
 };
 
@@ -60,11 +65,15 @@ class Acceptor {
 
   // Null at or below the floor, and where nothing was accepted.
   const SlotVote* VoteAt(Slot slot) const;
-  // What was accepted at this slot is chosen.
+  // What was accepted at this slot is chosen, under the ballot under which it was accepted.
   void MarkChosen(Slot slot);
-  // `entry` is chosen at this slot, whatever was accepted there. Stops the process if another value
-  // was known to be chosen.
-  void AdoptChosen(Slot slot, const EntryPtr& entry, Outbox& outbox);
+  // Votes were counted: `entry` is chosen at this slot, under `ballot`.
+  void SetChosen(Slot slot, const EntryPtr& entry, Ballot ballot, Outbox& outbox);
+  // `from` says that `entry` is chosen at this slot, whatever was accepted there. False, and nothing changes, if
+  // another value is known to be chosen.
+  bool AdoptChosen(Slot slot, const EntryPtr& entry, NodeId from, Outbox& outbox);
+  // What was met since the last call; of several the one that proves most.
+  std::optional<ValueConflict> TakeConflict() { return std::exchange(conflict_, std::nullopt); }
 
   // Slots up to here are chosen and applied, and no longer kept in memory.
   Slot floor() const { return votes_.first().Previous(); }
@@ -80,6 +89,9 @@ class Acceptor {
   // Takes the vote in; the ticket that it rests on, or nullopt if the slot cannot be voted on.
   std::optional<Ticket> VoteFor(const SlotEntry& proposal, Ballot ballot, Slot chosen_index,
                                 Outbox& outbox);
+  // The same where the value is known to be chosen.
+  std::optional<Ticket> VoteForChosen(const SlotVote& chosen, const SlotEntry& proposal, Ballot ballot);
+  void NoteConflict(ValueConflict conflict);
   bool IsBeyondWindow(const SlotEntry& proposal, Slot chosen_index) const;
   void Set(SlotVote& vote, Ballot ballot, const EntryPtr& entry, Ticket ticket);
 
@@ -90,6 +102,7 @@ class Acceptor {
   SlotWindow<SlotVote> votes_;
   size_t bytes_ = 0;  // of the entries in `votes_`
   GrantedLease granted_;
+  std::optional<ValueConflict> conflict_;
 };
 
 }  // namespace decree::paxos

@@ -28,8 +28,10 @@ class Learner {
   // trim point. What is missing here is fetched from `fetch_at` on.
   void OnKnownElsewhere(NodeId peer, Life life, Slot chosen_index, Slot trim_point, Time now,
                         Time fetch_at);
-  // A value that is chosen for certain.
-  void Learn(Slot slot, const EntryPtr& entry, Outbox& outbox);
+  // A value that a quorum of this leader has voted for under its ballot.
+  void OnCounted(Slot slot, const EntryPtr& entry, Ballot ballot, Outbox& outbox);
+  // `from` says that the value is chosen. False if another one is known to be.
+  bool Learn(Slot slot, const EntryPtr& entry, NodeId from, Outbox& outbox);
   void OnFetchAnswer(NodeId from, const FetchAnswer& answer, Time now, Outbox& outbox);
 
   // Advances the chosen index over everything that is known by now; true if it moved.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "paxos/core/entry.h"
@@ -64,6 +65,8 @@ struct Output {
   std::vector<Placement> placements;  // Commands that now have a slot; comes before its entry.
   std::vector<DroppedProposal> dropped;
   std::vector<LogRead> log_reads;
+  // What somebody said and cannot be right: for the operator, one line each.
+  std::vector<std::string> problems;
   std::optional<Role> new_role;       // Set when this node began or ceased to lead or to stand.
 };
 

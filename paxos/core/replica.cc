@@ -51,6 +51,7 @@ void Replica::OnMessage(const Envelope& envelope, Time now, Output& out) {
 
 void Replica::OnTick(Time now, Output& out) {
   BeginInput(now, out);
+  if (proof_.has_value()) return EndInput(now, out);
   meeting_.OnTick(options_.heartbeat, now, outbox_);
   CheckQuorum(now, out);
   if (role_ == Role::kLeader && now >= heartbeat_at_) SendHeartbeat(now);
@@ -115,7 +116,7 @@ void Replica::Flush(Time now, Output& out) {
 
 bool Replica::ShouldIgnore(const Envelope& envelope) const {
   const Member* const member = configuration_.Find(envelope.from);
-  if (envelope.to != self_.node || member == nullptr) return true;
+  if (envelope.to != self_.node || member == nullptr || proof_.has_value()) return true;
   if (!has_begun() && !std::holds_alternative<Introduction>(envelope.message)) return true;
   if (has_begun() && member->incarnation != envelope.from_incarnation &&
       !IsPlanted(PlantedBug::kWipedNodeLetIn)) {
@@ -148,6 +149,7 @@ void Replica::BeginInput(Time now, Output& out) {
 void Replica::EndInput(Time now, Output& out) {
   do {
     while (const std::optional<Envelope> own = outbox_.TakeLoopback()) Dispatch(*own, now, out);
+    if (const auto conflict = acceptor_.TakeConflict()) OnConflict(*conflict, now, out);
     AdvanceChosen(now, out);
     TryToLead(now, out);
     if (MayFetch()) learner_.FetchMissing(now, outbox_);
@@ -176,7 +178,24 @@ void Replica::AdvanceChosen(Time now, Output& out) {
 // ballot, where others may have voted for another value: a lower ballot's leader does not know that one of a
 // higher ballot has had its own way in that slot. (Rule 4.)
 bool Replica::MayFetch() const {
+  if (proof_.has_value()) return false;
   return proposer_.state() != Proposer::State::kProposing || IsPlanted(PlantedBug::kLeaderTakesValues);
+}
+
+void Replica::OnConflict(const ValueConflict& conflict, Time now, Output& out) {
+  out.problems.push_back(Describe(conflict));
+  if (!conflict.IsProof() || proof_.has_value()) return;
+  proof_ = conflict;
+  for (const std::string& obstacle : Obstacles()) LOG(ERROR) << "n" << self_.node << ": " << obstacle;
+  if (role_ != Role::kFollower) StepDown("rule_broken", now, out);
+  ForgetLeader(out);
+}
+
+std::vector<std::string> Replica::Obstacles() const {
+  if (!proof_.has_value()) return meeting_.Obstacles();
+  return {StrCat("a rule of the protocol was broken, and an acknowledged write may be lost: ", Describe(*proof_),
+                 ". This node votes and serves no more, and keeps its data. Stop the clients, save the data "
+                 "directories of all members, and find out which of them went back in time")};
 }
 
 void Replica::TakeConfiguration(const Entry& entry, Time now, Output& out) {
@@ -212,6 +231,7 @@ Duration Replica::LeaseLeft(Time now) const {
 }
 
 Time Replica::NextDeadline() const {
+  if (proof_.has_value()) return kTimeNever;
   Time next = std::min(meeting_.NextDeadline(), proposer_.NextDeadline());
   if (MayFetch()) next = std::min(next, learner_.NextDeadline());
   if (role_ == Role::kLeader) {
@@ -261,7 +281,9 @@ void Replica::On(const Envelope& envelope, const Promise& promise, Time now, Out
                               promise.trim_point, now, now);
   }
   for (const Vote& vote : promise.votes) {
-    if (vote.chosen && vote.entry != nullptr) learner_.Learn(vote.slot, vote.entry, outbox_);
+    if (vote.chosen && vote.entry != nullptr) {
+      learner_.Learn(vote.slot, vote.entry, envelope.from, outbox_);
+    }
   }
 }
 
@@ -275,7 +297,7 @@ void Replica::On(const Envelope& envelope, const Accepted& accepted, Time, Outpu
   if (role_ != Role::kLeader) return;
   for (const SlotEntry& chosen :
        proposer_.OnAccepted(envelope.from, accepted, configuration_)) {
-    learner_.Learn(chosen.slot, chosen.entry, outbox_);
+    learner_.OnCounted(chosen.slot, chosen.entry, accepted.ballot, outbox_);
   }
 }
 

@@ -99,6 +99,12 @@ class Replica {
   // Neither promises nor votes before it has (rule 10).
   bool has_begun() const { return meeting_.has_begun(); }
   const FirstMeeting& meeting() const { return meeting_; }
+  // That a rule of the protocol was broken; nullopt if all is well.
+  const std::optional<ValueConflict>& proof() const { return proof_; }
+  // Whether this node promises, votes, and may serve anything, stale reads included.
+  bool takes_part() const { return has_begun() && !proof_.has_value(); }
+  // Why not; one line each, with what to do about it.
+  std::vector<std::string> Obstacles() const;
   const Identity& self() const { return self_; }
   // Until when this node may answer linearizable reads without a message; Time::min() if not at all.
   Time LeaseUntil() const;
@@ -153,6 +159,7 @@ class Replica {
   void AdvanceChosen(Time now, Output& out);
   // Whether values may be taken from others.
   bool MayFetch() const;
+  void OnConflict(const ValueConflict& conflict, Time now, Output& out);
   void TakeConfiguration(const Entry& entry, Time now, Output& out);
   void DropTail();
 
@@ -206,6 +213,8 @@ class Replica {
   Slot noticed_;  // chosen entries up to here have had their effect on this object
   Slot applied_;
   LogTime log_time_;  // the highest of all chosen entries
+  // That an acknowledged write may be lost; from then on this node does nothing more.
+  std::optional<ValueConflict> proof_;
   Role role_ = Role::kFollower;
   NodeId leader_;
   Ballot leader_ballot_;

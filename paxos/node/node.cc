@@ -12,6 +12,7 @@ namespace {
 
 // How much of the log is held in memory at once while it is replayed.
 constexpr size_t kReplayBytes = 4 << 20;
+constexpr size_t kProblemsMax = 16;
 
 StatusOr<Configuration> CurrentConfiguration(const SegmentLog& log, const StateMachine& machine) {
   const std::string applied = machine.configuration();
@@ -166,6 +167,9 @@ void Node::Turn() {
 // ---- One round ----
 
 void Node::Carry(Output& out) {
+  for (std::string& problem : out.problems) {
+    if (problems_.size() < kProblemsMax) problems_.push_back(std::move(problem));
+  }
   // First the messages: they travel while the log is written.
   Send(std::move(out.messages));
   Place(out.placements);
@@ -308,7 +312,7 @@ void Node::NoteLeadership() {
 bool Node::IsEmpty(const Output& out) {
   return out.messages.empty() && out.records.empty() && out.entries.empty() &&
          out.reads.empty() && out.refused_reads.empty() && out.placements.empty() &&
-         out.dropped.empty() && out.log_reads.empty();
+         out.dropped.empty() && out.log_reads.empty() && out.problems.empty();
 }
 
 }  // namespace decree::paxos

@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "paxos/base/state_machine.h"
@@ -78,6 +79,8 @@ class Node {
   // For other threads.
   const PublishedState& published() const { return published_; }
   ReadCounts read_counts() const;
+  // What came up since the last call that cannot be right, for the operator; one line each, a few at most.
+  std::vector<std::string> TakeProblems() { return std::exchange(problems_, {}); }
   // Changes whenever the role, the leader or the ballot does.
   uint64_t leadership_changes() const { return leadership_changes_; }
 
@@ -116,6 +119,8 @@ class Node {
   std::map<Slot, std::vector<Placed>> placed_;
   std::unordered_map<uint64_t, OnRead> reading_;  // by ReadId, until granted or refused
   std::map<Slot, std::vector<OnRead>> granted_;   // until applied
+
+  std::vector<std::string> problems_;
 
   PublishedState published_;
   LeaseView last_published_;

@@ -77,7 +77,7 @@ TEST_F(IdentityTest, AWipedNodeUnderItsOldId) {
   EXPECT_EQ(wiped.ballot_round(), 0u);
   // It has nothing, and does not say that nothing is there.
   const auto stale = cluster_.NewClientOf(3, Seconds(1))->Get("k", v1::READ_MODE_STALE);
-  EXPECT_THAT(stale.status().ToString(), HasSubstr("takes no part in the cluster yet"));
+  EXPECT_THAT(stale.status().ToString(), HasSubstr("takes no part in the cluster"));
 
   // The disk is found again: that is the member.
   cluster_.Kill(3);

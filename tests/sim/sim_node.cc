@@ -220,6 +220,10 @@ void SimNode::FinishStep() {
   const paxos::Replica& replica = process_->node->replica();
   const Time local_now = clock_.Now();
   world_.oracle.OnStep(replica, local_now, world_.swarm.options);
+  for (const std::string& problem : process_->node->TakeProblems()) {
+    // A late Accept may well do so; nothing else is ever out of order where nobody lies.
+    CHECK(problem.find(" proposes another value ") != std::string::npos) << "n" << id_ << ": " << problem;
+  }
   NoteLease(local_now);
   world_.trace.Mix(id_.value(), replica.chosen_index().value() ^ replica.promised().round << 32);
   NoteRole();

@@ -208,16 +208,21 @@ TEST_F(AcceptorTest, DelayedProbeOfAnOlderLeaderGetsNoGrant) {
 }
 
 TEST_F(AcceptorTest, OtherValueForAChosenSlotGetsNoVote) {
-  acceptor_.AdoptChosen(Slot(1), Value("chosen", B(7, 2)), outbox_);
+  acceptor_.AdoptChosen(Slot(1), Value("chosen", B(7, 2)), NodeId(2), outbox_);
   EXPECT_TRUE(Accept(1, B(5, 1), 1, Value("superseded", B(5, 1))));
   EXPECT_THAT(Sent<Accepted>(DrainDurable()), IsEmpty());
   EXPECT_EQ(acceptor_.VoteAt(Slot(1))->entry->proposer, B(7, 2));
 }
 
-TEST_F(AcceptorTest, StopsWhenTwoValuesWereChosen) {
-  acceptor_.AdoptChosen(Slot(1), Value("one", B(5, 1)), outbox_);
-  EXPECT_DEATH(acceptor_.AdoptChosen(Slot(1), Value("two", B(6, 2)), outbox_),
-               "two values were chosen");
+TEST_F(AcceptorTest, ASecondChosenValueIsRefusedAndReported) {
+  const NodeId from(1);
+  EXPECT_TRUE(acceptor_.AdoptChosen(Slot(1), Value("one", B(5, 1)), from, outbox_));
+  EXPECT_FALSE(acceptor_.AdoptChosen(Slot(1), Value("two", B(6, 2)), from, outbox_));
+  EXPECT_EQ(acceptor_.VoteAt(Slot(1))->entry->proposer, B(5, 1));
+  const std::optional<ValueConflict> conflict = acceptor_.TakeConflict();
+  ASSERT_TRUE(conflict.has_value());
+  EXPECT_FALSE(conflict->IsProof());
+  EXPECT_EQ(conflict->from, from);
 }
 
 TEST_F(AcceptorTest, RefusesAMalformedConfiguration) {
@@ -280,7 +285,7 @@ TEST_F(RestartedAcceptorTest, VotesAgainForWhatIsChosenWithoutARecord) {
   for (const uint64_t slot : {2, 4}) {
     const paxos::Accept accept{.ballot = B(5, 1),
                                .chosen_index = Slot(1),
-                               .entries = {{Slot(slot), Value("again", B(5, 1))}}};
+                               .entries = {{Slot(slot), Value("x", B(5, 1))}}};
     EXPECT_TRUE(acceptor_.OnAccept(From(1, 9, accept), accept, Slot(4), outbox_));
   }
   Output out;

@@ -24,7 +24,7 @@ class SupplyTest : public testing::Test {
   // The next slot is chosen, and holds so many bytes.
   void Choose(size_t bytes) {
     ++chosen_index_;
-    acceptor_.AdoptChosen(chosen_index_, Value(std::string(bytes, 'v'), B(1, 1)), outbox_);
+    acceptor_.AdoptChosen(chosen_index_, Value(std::string(bytes, 'v'), B(1, 1)), NodeId(1), outbox_);
   }
   // Only the log has what is chosen so far.
   void ForgetAll() {
