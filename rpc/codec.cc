@@ -20,7 +20,6 @@ using paxos::Slot;
 
 // No cluster lives long enough to reach these; they leave room for arithmetic on what is received.
 constexpr uint64_t kSlotMax = uint64_t{1} << 62;
-constexpr uint64_t kLogTimeMax = uint64_t{1} << 62;
 constexpr int kKnownMax = 64;  // as many members as a configuration may have
 constexpr uint64_t kStreamBytesMax = uint64_t{1} << 62;
 constexpr uint64_t kEntryBytesMax = uint64_t{1} << 30;  // far above what a batch may hold
@@ -222,7 +221,7 @@ class Decoder {
     auto entry = std::make_shared<Entry>();
     entry->kind = static_cast<EntryKind>(wire.kind());
     entry->proposer = TakeBallot(wire.proposer(), "entry.proposer");
-    if (wire.log_time() > kLogTimeMax) Fail("entry.log_time", "it is too high");
+    if (wire.log_time() > paxos::kLogTimeMax.value()) Fail("entry.log_time", "it is too high");
     entry->log_time = paxos::LogTime(wire.log_time());
     entry->payload = std::move(*wire.mutable_payload());
     return entry;

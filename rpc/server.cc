@@ -246,7 +246,7 @@ void Server::NoteProblems() {
   for (const std::string& problem : node_->TakeProblems()) {
     LOG_IF(ERROR, problems_.Note(problem, loop_.Now())) << problem;
   }
-  if (node_->replica().proof().has_value()) health_->SetNotServing();
+  if (node_->replica().is_halted()) health_->SetNotServing();
 }
 
 void Server::FillProblems(v1::StatusResponse& status) const {

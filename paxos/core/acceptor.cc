@@ -8,6 +8,7 @@
 
 #include "paxos/base/probe.h"
 #include "paxos/core/entry_check.h"
+#include "paxos/core/number_check.h"
 
 namespace decree::paxos {
 namespace {
@@ -38,7 +39,7 @@ Acceptor::Acceptor(const Options& options, const RecoveredState& recovered, Time
 
 bool Acceptor::OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot chosen_index,
                          Time now, Outbox& outbox) {
-  if (prepare.ballot.node != envelope.from || prepare.ballot.round > kRoundMax) return false;
+  if (prepare.ballot.node != envelope.from) return false;
   if (prepare.ballot < promised_) {
     Refuse(envelope, prepare.ballot, outbox);
     return false;
@@ -55,8 +56,10 @@ bool Acceptor::OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot 
     promise_ticket_ = outbox.Persist(PromisedRecord{promised_});
     last_page_ = kNoSlot;
   }
-  const bool is_new = prepare.first_slot > last_page_;
-  last_page_ = std::max(last_page_, prepare.first_slot);
+  // Beyond the last vote there is one page, wherever it is said to begin.
+  const Slot page = std::min(prepare.first_slot, votes_.end());
+  const bool is_new = page > last_page_;
+  last_page_ = std::max(last_page_, page);
   // Not ours to send before the promise is durable: after a crash we would not know it, could
   // promise a lower ballot, and two leaders would each believe in a quorum. (Rule 1.)
   outbox.SendAfter(promise_ticket_, envelope.from, envelope.from_life,
@@ -91,7 +94,7 @@ Promise Acceptor::MakePage(const Prepare& prepare, Slot chosen_index) const {
 
 bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot chosen_index,
                         Outbox& outbox) {
-  if (accept.ballot.node != envelope.from || accept.ballot.round > kRoundMax) return false;
+  if (accept.ballot.node != envelope.from) return false;
   if (accept.ballot < promised_) {
     Refuse(envelope, accept.ballot, outbox);
     return false;
@@ -187,7 +190,7 @@ bool Acceptor::IsBeyondWindow(const SlotEntry& proposal, Slot chosen_index) cons
 
 bool Acceptor::OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat,
                            Slot chosen_index, Duration lease, Time now, Outbox& outbox) {
-  if (heartbeat.ballot.node != envelope.from || heartbeat.ballot.round > kRoundMax) return false;
+  if (heartbeat.ballot.node != envelope.from) return false;
   if (heartbeat.ballot < promised_) {
     Refuse(envelope, heartbeat.ballot, outbox);
     return false;
@@ -259,7 +262,7 @@ void Acceptor::RaiseFloor() {
 }
 
 void Acceptor::Refuse(const Envelope& envelope, Ballot refused, Outbox& outbox) const {
-  outbox.Send(envelope.from, envelope.from_life, Nack{.ballot = refused, .promised = promised_});
+  outbox.Send(envelope.from, envelope.from_life, Nack{.ballot = refused, .promised = WithinStep(promised_, refused)});
 }
 
 void Acceptor::Set(SlotVote& vote, Ballot ballot, const EntryPtr& entry, Ticket ticket) {

@@ -61,8 +61,9 @@ Slot CatchUp::target() const {
 void CatchUp::Pump(Slot chosen_index, Time now, Outbox& outbox) {
   if (chosen_index >= target()) return Stop();
   if (IsStreaming()) {
-    if (chosen_index >= next_.slot || peers_[source_].chosen_index < next_.slot) {
-      // What it would send is here by now, or it has nothing more.
+    const Peer& source = peers_[source_];
+    if (chosen_index >= next_.slot || source.chosen_index < next_.slot || !CanSupply(source, chosen_index)) {
+      // What it would send is here by now, or it has nothing more, or not any more.
       End();
       BeginBy(now);
     } else if (now >= ask_again_at_) {

@@ -35,6 +35,9 @@ struct Entry {
   friend bool operator==(const Entry&, const Entry&) = default;
 };
 
+// No entry's log time is above this. More than a century.
+inline constexpr LogTime kLogTimeMax{uint64_t{1} << 62};
+
 using EntryPtr = std::shared_ptr<const Entry>;
 
 // What an entry weighs against limits and in memory, in bytes.

@@ -25,8 +25,14 @@ std::optional<Slot> Phase1::OnPromise(NodeId from, const Promise& promise) {
   Promiser& promiser = found->second;
   if (promiser.complete || promise.first_slot != promiser.wanted) return std::nullopt;
 
+  for (const Vote& vote : promise.votes) {
+    if (vote.entry != nullptr) promiser.bytes += EntryBytes(*vote.entry);
+  }
+  // A peer without end is not waited for, nor kept in memory.
+  if (promiser.bytes > bytes_max_) return std::nullopt;
   promiser.chosen_index = std::max(promiser.chosen_index, promise.chosen_index);
   for (const Vote& vote : promise.votes) TakeVote(vote);
+  if (!promise.votes.empty()) promiser.last_vote = promise.votes.back().slot;
 
   if (promise.last_slot == Slot::Max()) {
     promiser.complete = true;
@@ -53,10 +59,17 @@ void Phase1::TakeVote(const Vote& vote) {
 bool Phase1::IsComplete(const Configuration& configuration, Slot chosen_index) const {
   uint32_t complete = 0;
   for (const auto& [node, promiser] : promisers_) {
-    if (!configuration.IsVoter(node) || !promiser.complete) continue;
-    if (promiser.chosen_index <= chosen_index) ++complete;
+    if (configuration.IsVoter(node) && Counts(promiser, chosen_index)) ++complete;
   }
   return complete >= configuration.q1;
+}
+
+Slot Phase1::LastVote(const Configuration& configuration, Slot chosen_index) const {
+  Slot last;
+  for (const auto& [node, promiser] : promisers_) {
+    if (configuration.IsVoter(node) && Counts(promiser, chosen_index)) last = std::max(last, promiser.last_vote);
+  }
+  return last;
 }
 
 std::optional<Slot> Phase1::WantedFrom(NodeId node) const {

@@ -4,6 +4,7 @@
 // The votes that they report decide what may be proposed: for each slot the one of the highest
 // ballot. ("Paxos Made Simple", §2.2; rule 2.)
 
+#include <cstddef>
 #include <map>
 #include <optional>
 
@@ -15,6 +16,9 @@ namespace decree::paxos {
 
 class Phase1 {
  public:
+  // `bytes_max`: of the votes of one acceptor; it never has more.
+  explicit Phase1(size_t bytes_max) : bytes_max_(bytes_max) {}
+
   // Votes are wanted from `first_slot` on.
   void Start(Ballot ballot, Slot first_slot);
 
@@ -26,6 +30,8 @@ class Phase1 {
   // `chosen_index` to be chosen: their votes above it are all there is. What others promised, or
   // know, does not bind (rule 2).
   bool IsComplete(const Configuration& configuration, Slot chosen_index) const;
+  // The last slot with a vote of such an acceptor; kNoSlot if there is none.
+  Slot LastVote(const Configuration& configuration, Slot chosen_index) const;
   // From which slot this acceptor still owes votes; nullopt if its promise is complete.
   std::optional<Slot> WantedFrom(NodeId node) const;
   bool HasPromised(NodeId node) const { return promisers_.contains(node); }
@@ -39,10 +45,17 @@ class Phase1 {
     Slot wanted;        // where its next page begins
     Slot chosen_index;  // the highest that it named
     bool complete = false;
+    Slot last_vote;
+    size_t bytes = 0;  // of its votes
   };
 
   void TakeVote(const Vote& vote);
+  // Whether this promise counts towards the quorum.
+  static bool Counts(const Promiser& promiser, Slot chosen_index) {
+    return promiser.complete && promiser.chosen_index <= chosen_index;
+  }
 
+  const size_t bytes_max_;
   Ballot ballot_;
   Slot first_slot_;
   std::map<NodeId, Promiser> promisers_;

@@ -15,12 +15,21 @@ namespace {
 constexpr size_t kRecoverySlotsInFlight = 64;
 constexpr size_t kRecoveryBytesInFlight = 4 << 20;
 
+// Above what an acceptor ever holds, by far: it drops what does not fit into its tail and window, but for one entry,
+// and goes on while it is asked.
+size_t VoteBytesMax(const Options& options) {
+  return 2 * (options.tail_bytes_max + options.window_bytes_max + options.batch_bytes_max + options.command_bytes_max);
+}
+
 EntryPtr MakeEntry(Entry entry) { return std::make_shared<const Entry>(std::move(entry)); }
 
 }  // namespace
 
 Proposer::Proposer(const Options& options, NodeId self)
-    : options_(options), self_(self), phase2_(options) {}
+    : options_(options),
+      self_(self),
+      phase1_(VoteBytesMax(options)),
+      phase2_(options) {}
 
 void Proposer::Start(Ballot ballot, Ballot waived, Slot chosen_index, Time now, Outbox& outbox) {
   CHECK(state_ == State::kIdle);
@@ -100,7 +109,8 @@ void Proposer::Plan(const Configuration& configuration, Slot chosen_index,
   barrier_ = kNoSlot;
   is_planned_ = true;
   Slot highest = std::max(chosen_index, acceptor.last_slot());
-  if (!phase1_.votes().empty()) highest = std::max(highest, phase1_.votes().rbegin()->first);
+  // What others voted for does not bind, and a faulty one might name any slot.
+  highest = std::max(highest, phase1_.LastVote(configuration, chosen_index));
 
   uint64_t noops = 0;
   for (Slot slot = chosen_index.Next(); slot <= highest; ++slot) {
@@ -190,7 +200,8 @@ void Proposer::Propose(Slot slot, EntryPtr entry) {
 }
 
 LogTime Proposer::LogTimeAt(Time now) const {
-  return log_time_base_.Plus(static_cast<uint64_t>((now - led_since_).count()));
+  // Should a faulty member ever have had its way, log time stands still; writes go on.
+  return std::min(log_time_base_.Plus(static_cast<uint64_t>((now - led_since_).count())), kLogTimeMax);
 }
 
 void Proposer::OnTick(const Configuration& configuration, Slot chosen_index, Time now,

@@ -7,6 +7,7 @@
 
 #include "paxos/base/planted_bug.h"
 #include "paxos/base/probe.h"
+#include "paxos/core/number_check.h"
 
 namespace decree::paxos {
 namespace {
@@ -45,13 +46,13 @@ Replica::Replica(const Options& options, const Identity& self, const RecoveredSt
 
 void Replica::OnMessage(const Envelope& envelope, Time now, Output& out) {
   BeginInput(now, out);
-  if (!ShouldIgnore(envelope)) Dispatch(envelope, now, out);
+  if (!ShouldIgnore(envelope) && HasSoundNumbers(envelope, out)) Dispatch(envelope, now, out);
   EndInput(now, out);
 }
 
 void Replica::OnTick(Time now, Output& out) {
   BeginInput(now, out);
-  if (proof_.has_value()) return EndInput(now, out);
+  if (is_halted()) return EndInput(now, out);
   meeting_.OnTick(options_.heartbeat, now, outbox_);
   CheckQuorum(now, out);
   if (role_ == Role::kLeader && now >= heartbeat_at_) SendHeartbeat(now);
@@ -116,7 +117,7 @@ void Replica::Flush(Time now, Output& out) {
 
 bool Replica::ShouldIgnore(const Envelope& envelope) const {
   const Member* const member = configuration_.Find(envelope.from);
-  if (envelope.to != self_.node || member == nullptr || proof_.has_value()) return true;
+  if (envelope.to != self_.node || member == nullptr || is_halted()) return true;
   if (!has_begun() && !std::holds_alternative<Introduction>(envelope.message)) return true;
   if (has_begun() && member->incarnation != envelope.from_incarnation &&
       !IsPlanted(PlantedBug::kWipedNodeLetIn)) {
@@ -127,6 +128,16 @@ bool Replica::ShouldIgnore(const Envelope& envelope) const {
     PROBE("an answer to an earlier life was dropped");
     return true;
   }
+  return false;
+}
+
+bool Replica::HasSoundNumbers(const Envelope& envelope, Output& out) const {
+  const KnownNumbers known{.round = HighestRound(),
+                           .window_slots = options_.window_slots_max};
+  const Status status = CheckNumbers(envelope.message, known);
+  if (status.ok()) return true;
+  out.problems.push_back(StrCat("n", envelope.from.value(), " sends what no member may; it is refused: ",
+                                MessageName(envelope.message), ": ", std::string(status.message())));
   return false;
 }
 
@@ -178,35 +189,42 @@ void Replica::AdvanceChosen(Time now, Output& out) {
 // ballot, where others may have voted for another value: a lower ballot's leader does not know that one of a
 // higher ballot has had its own way in that slot. (Rule 4.)
 bool Replica::MayFetch() const {
-  if (proof_.has_value()) return false;
+  if (is_halted()) return false;
   return proposer_.state() != Proposer::State::kProposing || IsPlanted(PlantedBug::kLeaderTakesValues);
 }
 
 void Replica::OnConflict(const ValueConflict& conflict, Time now, Output& out) {
   out.problems.push_back(Describe(conflict));
-  if (!conflict.IsProof() || proof_.has_value()) return;
-  proof_ = conflict;
-  for (const std::string& obstacle : Obstacles()) LOG(ERROR) << "n" << self_.node << ": " << obstacle;
-  if (role_ != Role::kFollower) StepDown("rule_broken", now, out);
+  if (!conflict.IsProof()) return;
+  Halt(StrCat("a rule of the protocol was broken, and an acknowledged write may be lost: ", Describe(conflict),
+              ". Stop the clients, save the data directories of all members, and find out which of them went back "
+              "in time"),
+       now, out);
+}
+
+void Replica::Halt(std::string reason, Time now, Output& out) {
+  if (is_halted()) return;
+  halted_ = StrCat(reason, ". This node votes and serves no more, and keeps its data");
+  LOG(ERROR) << "n" << self_.node << ": " << halted_;
+  if (role_ != Role::kFollower) StepDown("halted", now, out);
   ForgetLeader(out);
 }
 
 std::vector<std::string> Replica::Obstacles() const {
-  if (!proof_.has_value()) return meeting_.Obstacles();
-  return {StrCat("a rule of the protocol was broken, and an acknowledged write may be lost: ", Describe(*proof_),
-                 ". This node votes and serves no more, and keeps its data. Stop the clients, save the data "
-                 "directories of all members, and find out which of them went back in time")};
+  if (is_halted()) return {halted_};
+  return meeting_.Obstacles();
 }
 
 void Replica::TakeConfiguration(const Entry& entry, Time now, Output& out) {
   StatusOr<Configuration> configuration = Configuration::Decode(entry.payload);
   CHECK(configuration.ok()) << configuration.status();  // The acceptor votes for no other.
+  const Member* const self = configuration->Find(self_.node);
+  if (self != nullptr && self->incarnation != self_.incarnation) {
+    return Halt(StrCat("the cluster's configuration names another incarnation of n", self_.node.value(),
+                       ": this directory was formatted anew, and may not be used under this id"),
+                now, out);
+  }
   configuration_ = *std::move(configuration);
-  const Member* const self = configuration_.Find(self_.node);
-  CHECK(self == nullptr || self->incarnation == self_.incarnation)
-      << "the cluster's configuration names another incarnation of n" << self_.node << ": "
-      << self->incarnation << ", ours is " << self_.incarnation
-      << "; this directory was formatted anew and must not be used under this id";
   proposer_.OnConfiguration(configuration_, chosen_index(), acceptor_, now, outbox_);
   if (role_ == Role::kLeader && proposer_.state() != Proposer::State::kProposing) {
     ForgetLeader(out);
@@ -231,7 +249,7 @@ Duration Replica::LeaseLeft(Time now) const {
 }
 
 Time Replica::NextDeadline() const {
-  if (proof_.has_value()) return kTimeNever;
+  if (is_halted()) return kTimeNever;
   Time next = std::min(meeting_.NextDeadline(), proposer_.NextDeadline());
   if (MayFetch()) next = std::min(next, learner_.NextDeadline());
   if (role_ == Role::kLeader) {

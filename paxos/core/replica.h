@@ -6,6 +6,7 @@
 // and reports back. `decreed` drives it with an event loop, the simulator with virtual time.
 // Calls only append to `out`. Time never goes back between calls.
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -99,10 +100,10 @@ class Replica {
   // Neither promises nor votes before it has (rule 10).
   bool has_begun() const { return meeting_.has_begun(); }
   const FirstMeeting& meeting() const { return meeting_; }
-  // That a rule of the protocol was broken; nullopt if all is well.
-  const std::optional<ValueConflict>& proof() const { return proof_; }
   // Whether this node promises, votes, and may serve anything, stale reads included.
-  bool takes_part() const { return has_begun() && !proof_.has_value(); }
+  bool takes_part() const { return has_begun() && !is_halted(); }
+  // It takes part no more, until an operator has seen to it.
+  bool is_halted() const { return !halted_.empty(); }
   // Why not; one line each, with what to do about it.
   std::vector<std::string> Obstacles() const;
   const Identity& self() const { return self_; }
@@ -148,6 +149,9 @@ class Replica {
   // Not from a member, from another incarnation of a member, or an answer to another life of ours; or
   // before the cluster has begun.
   bool ShouldIgnore(const Envelope& envelope) const;
+  // False, and told to the operator, if it names numbers that no honest peer can name.
+  bool HasSoundNumbers(const Envelope& envelope, Output& out) const;
+  uint64_t HighestRound() const { return std::max(acceptor_.promised().round, highest_round_); }
   void Dispatch(const Envelope& envelope, Time now, Output& out);
 
   // ---- What every input ends with ----
@@ -160,6 +164,7 @@ class Replica {
   // Whether values may be taken from others.
   bool MayFetch() const;
   void OnConflict(const ValueConflict& conflict, Time now, Output& out);
+  void Halt(std::string reason, Time now, Output& out);
   void TakeConfiguration(const Entry& entry, Time now, Output& out);
   void DropTail();
 
@@ -169,6 +174,8 @@ class Replica {
   void ForgetLeader(Output& out);
   void StartPoll(Time now, Output& out);
   Ballot NextBallot() const;
+  // False, and told to the operator, if there are none left.
+  bool HasBallotsLeft(Output& out) const;
   void NoteRound(Ballot ballot);
   PollAnswer AnswerPoll(NodeId from, const Poll& poll, Time now) const;
   // `waived`: of the leader that has handed over; none if this node stands by itself.
@@ -213,8 +220,7 @@ class Replica {
   Slot noticed_;  // chosen entries up to here have had their effect on this object
   Slot applied_;
   LogTime log_time_;  // the highest of all chosen entries
-  // That an acknowledged write may be lost; from then on this node does nothing more.
-  std::optional<ValueConflict> proof_;
+  std::string halted_;  // why this node does nothing more; empty if all is well
   Role role_ = Role::kFollower;
   NodeId leader_;
   Ballot leader_ballot_;

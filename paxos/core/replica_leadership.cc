@@ -7,6 +7,7 @@
 
 #include "paxos/base/planted_bug.h"
 #include "paxos/base/probe.h"
+#include "paxos/core/number_check.h"
 #include "paxos/core/replica.h"
 
 namespace decree::paxos {
@@ -20,7 +21,7 @@ void Replica::StartPoll(Time now, Output& out) {
   election_.Postpone(now);
   if (!has_begun()) return;
   // A node that cannot write would lead badly: slow is worse than dead.
-  if (!configuration_.IsVoter(self_.node) || IsLogStuck(now)) return;
+  if (!configuration_.IsVoter(self_.node) || IsLogStuck(now) || !HasBallotsLeft(out)) return;
   const Poll poll = election_.StartPoll(NextBallot(), chosen_index());
   for (const Member& member : configuration_.members) {
     if (member.voter) outbox_.Send(member.id, Life(), poll);
@@ -28,7 +29,14 @@ void Replica::StartPoll(Time now, Output& out) {
 }
 
 Ballot Replica::NextBallot() const {
-  return {.round = std::max(acceptor_.promised().round, highest_round_) + 1, .node = self_.node};
+  return {.round = HighestRound() + 1, .node = self_.node};
+}
+
+bool Replica::HasBallotsLeft(Output& out) const {
+  if (HighestRound() < kRoundMax) return true;
+  out.problems.push_back(StrCat("no ballot is left above the promised one, ", acceptor_.promised().round,
+                                ": a faulty member has used them up. This node does not stand for election"));
+  return false;
 }
 
 void Replica::On(const Envelope& envelope, const Poll& poll, Time now, Output&) {
@@ -39,7 +47,7 @@ void Replica::On(const Envelope& envelope, const Poll& poll, Time now, Output&) 
 PollAnswer Replica::AnswerPoll(NodeId from, const Poll& poll, Time now) const {
   PollAnswer answer{.poll = poll.poll,
                     .granted = false,
-                    .promised = acceptor_.promised(),
+                    .promised = WithinStep(acceptor_.promised(), poll.ballot),
                     .trim_point = kNoSlot,  // No log is trimmed yet.
                     .chosen_index = chosen_index(),
                     .lease_left = acceptor_.LeaseLeftAgainst(from, now)};
@@ -48,7 +56,7 @@ PollAnswer Replica::AnswerPoll(NodeId from, const Poll& poll, Time now) const {
   // It would keep everybody waiting while it fetches; whoever has the most is never refused for this.
   const bool is_behind = poll.chosen_index < acceptor_.floor();
   if (is_behind) PROBE("a poll was refused because the poller is far behind");
-  answer.granted = poll.ballot > answer.promised && !is_taken && !is_behind &&
+  answer.granted = poll.ballot > acceptor_.promised() && !is_taken && !is_behind &&
                    answer.lease_left == Duration::zero();
   return answer;
 }
@@ -75,7 +83,7 @@ void Replica::On(const Envelope& envelope, const StandNow& stand, Time now, Outp
 }
 
 void Replica::Stand(Ballot waived, Time now, Output& out) {
-  if (IsLogStuck(now)) return;
+  if (IsLogStuck(now) || !HasBallotsLeft(out)) return;
   const Ballot ballot = NextBallot();
   NoteRound(ballot);
   election_.StopPolling();
@@ -272,7 +280,7 @@ void Replica::SetRole(Role role, Output& out) {
 }
 
 void Replica::NoteRound(Ballot ballot) {
-  highest_round_ = std::max(highest_round_, std::min(ballot.round, kRoundMax));
+  highest_round_ = std::max(highest_round_, ballot.round);
 }
 
 }  // namespace decree::paxos

@@ -35,7 +35,7 @@ inline std::ostream& operator<<(std::ostream& out, const Ballot& ballot) {
   return out << ballot.round << '.' << ballot.node;
 }
 
-// A peer's round above this is refused: a faulty peer must not be able to use up the numbers.
+// No round is above this: what is near it was never reached by elections (number_check.h).
 inline constexpr uint64_t kRoundMax = uint64_t{1} << 62;
 
 // Who this process is.

@@ -142,7 +142,7 @@ void Oracle::OnStep(const paxos::Replica& replica, Time local_now, const paxos::
   const NodeId node = replica.self().node;
   paxos::CheckInvariants(replica, local_now);
   NoteRoster(replica);
-  CHECK(!replica.proof().has_value()) << "rule 10: n" << node << " sees a rule broken: " << Describe(*replica.proof());
+  CHECK(!replica.is_halted()) << "rule 10: n" << node << ": " << replica.Obstacles().front();
   CHECK_GE(replica.chosen_index(), chosen_index_[node]) << "rule 4: n" << node << " forgot a chosen slot";
   chosen_index_[node] = replica.chosen_index();
   CHECK_LE(replica.pending_bytes(),

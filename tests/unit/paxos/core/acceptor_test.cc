@@ -300,9 +300,12 @@ TEST_F(AcceptorTest, TellsANewPromiseOrPageFromARepetition) {
     const paxos::Prepare prepare{.ballot = ballot, .first_slot = Slot(first_slot)};
     return acceptor_.OnPrepare(From(node, 9, prepare), prepare, kNothingChosen, kStart, outbox_);
   };
+  for (const uint64_t slot : {1, 7}) Accept(1, B(4, 1), slot, Value("x", B(4, 1)));
   EXPECT_TRUE(is_new(1, B(5, 1), 1));
   EXPECT_FALSE(is_new(1, B(5, 1), 1));
   EXPECT_TRUE(is_new(1, B(5, 1), 7)) << "the next page";
+  EXPECT_TRUE(is_new(1, B(5, 1), 9)) << "the page behind the last vote";
+  EXPECT_FALSE(is_new(1, B(5, 1), 1'000'000)) << "the same";
   EXPECT_FALSE(is_new(1, B(5, 1), 1));
   EXPECT_FALSE(is_new(2, B(4, 2), 9)) << "refused";
   EXPECT_TRUE(is_new(2, B(6, 2), 1));

@@ -154,6 +154,16 @@ TEST_F(CatchUpTest, WhoComesBackIsAskedAtOnce) {
   EXPECT_TRUE(Pump().has_value());
 }
 
+TEST_F(CatchUpTest, ASourceThatHasTrimmedMeanwhileIsLeft) {
+  Know(kN1, 9);
+  Pump();
+  catch_up_.OnNamed(kN1, Life(1), Slot(9), Slot(5), now_);
+  EXPECT_FALSE(Pump().has_value());
+  EXPECT_EQ(catch_up_.NextDeadline(), kTimeNever);
+  Know(kN2, 9);
+  EXPECT_EQ(Pump()->source, kN2);
+}
+
 TEST_F(CatchUpTest, AnEmptyAnswerThatOvertakesTheRestEndsNothing) {
   Know(kN1, 9);
   const Fetch fetch = Pump()->fetch;

@@ -33,7 +33,7 @@ class Phase1Test : public testing::Test {
 
   static constexpr Ballot kBallot{.round = 9, .node = NodeId(1)};
   const Configuration three_ = Voters(3);
-  Phase1 phase1_;
+  Phase1 phase1_{1 << 20};
 };
 
 TEST_F(Phase1Test, NeedsAQuorumOfCompletePromises) {

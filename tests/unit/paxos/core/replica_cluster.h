@@ -112,7 +112,8 @@ class ReplicaCluster {
     while (!network_.empty()) {
       Envelope envelope = std::move(network_.front());
       network_.pop_front();
-      if (nodes_.at(envelope.to.value()).replica == nullptr || !passes(envelope)) continue;
+      const auto to = nodes_.find(envelope.to.value());
+      if (to == nodes_.end() || to->second.replica == nullptr || !passes(envelope)) continue;
       Run(envelope.to.value(),
           [&](Replica& replica, Output& out) { replica.OnMessage(envelope, now_, out); });
     }

@@ -71,7 +71,7 @@ TEST_F(ValueConflictTest, AHigherBallotThanTheOneItWasChosenUnderIsProof) {
   const Output out = TakeAccept(B(4, 2), y_);
   EXPECT_THAT(Sent<Accepted>(out), IsEmpty());
   EXPECT_THAT(out.problems, ElementsAre(HasSubstr("n2 proposes another value")));
-  ASSERT_TRUE(replica_.proof().has_value());
+  ASSERT_TRUE(replica_.is_halted());
   EXPECT_FALSE(replica_.takes_part());
   EXPECT_THAT(replica_.Obstacles(), ElementsAre(HasSubstr("proposed under 4.2")));
   EXPECT_THAT(replica_.Obstacles(), ElementsAre(HasSubstr("chosen under 3.1")));
