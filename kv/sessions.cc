@@ -16,6 +16,9 @@ namespace {
 constexpr uint64_t kOverheadBytes = 80;
 // A block that has grown to this takes no more answers: whoever looks for one reads them all.
 constexpr size_t kBlockBytes = 64 << 10;
+// So many sessions and answers are forgotten in one slot, and what a single session holds beyond: when thousands of
+// clients went away together, each replica's loop must go on meanwhile.
+constexpr size_t kExpiryWorkMax = 4096;
 // The time of use is noted when it has moved by this part of the idle time, and not with each request.
 constexpr uint64_t kUseSteps = 64;
 
@@ -87,40 +90,54 @@ bool Sessions::Open(uint64_t session, paxos::LogTime now, Overlay& overlay) {
   return true;
 }
 
-bool Sessions::Close(uint64_t session, Overlay& overlay) {
-  const auto found = sessions_.find(session);
-  if (found == sessions_.end()) return false;
-  Forget(session, found->second, overlay);
+bool Sessions::Close(uint64_t id, paxos::LogTime now, Overlay& overlay) {
+  Session* const session = FindLive(id, now);
+  if (session == nullptr) return false;
+  Forget(id, *session, overlay);
   return true;
 }
 
 void Sessions::Expire(paxos::LogTime now, Overlay& overlay) {
-  while (!by_use_.empty()) {
+  size_t work = 0;
+  while (!by_use_.empty() && work < kExpiryWorkMax) {
     const auto [used, session] = *by_use_.begin();
-    if (now.value() - used.value() <= limits_.idle_time) return;
+    if (!IsOver(used, now)) return;
     PROBE("a session expired");
-    Forget(session, sessions_.at(session), overlay);
+    work += 1 + Forget(session, sessions_.at(session), overlay);
   }
 }
 
-void Sessions::Forget(uint64_t id, Session& session, Overlay& overlay) {
+bool Sessions::IsOver(paxos::LogTime used, paxos::LogTime now) const {
+  return now.value() - used.value() > limits_.idle_time;
+}
+
+Sessions::Session* Sessions::FindLive(uint64_t id, paxos::LogTime now) {
+  const auto found = sessions_.find(id);
+  return found == sessions_.end() || IsOver(found->second.used, now) ? nullptr : &found->second;
+}
+
+size_t Sessions::Forget(uint64_t id, Session& session, Overlay& overlay) {
+  const size_t answers = session.kept.size();
   while (!session.kept.empty()) DropFirstAnswer(id, session, overlay);
   by_use_.erase({session.used, id});
   changed_.erase(id);
   sessions_.erase(id);
   overlay.RemoveSession(id);
+  return answers;
 }
 
 // ---- Requests ----
 
 Sessions::Verdict Sessions::Admit(const SessionRequest& request, paxos::LogTime now,
                                   Overlay& overlay, std::string& answer) {
-  const auto found = sessions_.find(request.session);
-  if (found == sessions_.end()) {
+  Session* const live = FindLive(request.session, now);
+  if (live == nullptr) {
     PROBE("a request came to a session that is not there any more");
     return Verdict::kUnknown;
   }
-  Session& session = found->second;
+  // It contradicts itself, and must not take the floor away under the others.
+  if (request.number < request.floor && !IsPlanted(PlantedBug::kFloorIgnored)) return Verdict::kBelowFloor;
+  Session& session = *live;
   Touch(request.session, session, now);
   if (request.floor > session.floor) {
     RaiseFloor(request.session, session, request.floor, overlay);

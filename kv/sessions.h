@@ -72,11 +72,12 @@ class Sessions {
   // False if there are too many.
   bool Open(uint64_t session, paxos::LogTime now, Overlay& overlay);
   // False if there is none.
-  bool Close(uint64_t session, Overlay& overlay);
-  // Forgets the sessions that have not been used for too long.
+  bool Close(uint64_t session, paxos::LogTime now, Overlay& overlay);
+  // Forgets sessions that have not been used for too long, a bounded number of them: what is left goes with the
+  // next slots, and is gone for everybody who asks.
   void Expire(paxos::LogTime now, Overlay& overlay);
 
-  // Raises the session's floor, and says what is to be done with the request. `answer` is set for
+  // Raises the session's floor, unless the request itself lies below the one it names, and says what is to be done with the request. `answer` is set for
   // kRepeated.
   Verdict Admit(const SessionRequest& request, paxos::LogTime now, Overlay& overlay,
                 std::string& answer);
@@ -123,7 +124,11 @@ class Sessions {
   // False if there is an answer to this number already.
   bool NoteAnswer(Session& session, uint64_t number, uint64_t block, size_t result_bytes);
   Status LoadBlock(uint64_t id, uint64_t first, std::string_view bytes);
-  void Forget(uint64_t id, Session& session, Overlay& overlay);
+  // How many answers went with it.
+  size_t Forget(uint64_t id, Session& session, Overlay& overlay);
+  bool IsOver(paxos::LogTime used, paxos::LogTime now) const;
+  // Null if there is none, or if its time is over.
+  Session* FindLive(uint64_t id, paxos::LogTime now);
   bool IsFull(const Session& session) const;
 
   SessionLimits limits_;

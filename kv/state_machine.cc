@@ -217,7 +217,7 @@ void StateMachine::OpenSession(const Place& place, Overlay& overlay, v1::Command
 
 void StateMachine::CloseSession(const v1::Command& command, Overlay& overlay,
                                 v1::CommandResult& result) {
-  if (!sessions_.Close(command.session(), overlay)) {
+  if (!sessions_.Close(command.session(), state_.log_time, overlay)) {
     result.set_refusal(v1::CommandResult::REFUSAL_SESSION_UNKNOWN);
   }
 }

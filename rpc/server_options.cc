@@ -1,6 +1,7 @@
 #include "rpc/server_options.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <iostream>
 #include <set>
@@ -289,6 +290,13 @@ StatusOr<paxos::Configuration> InitOptions::FoundingConfiguration() const {
   configuration.lease = Milliseconds(lease_ms);
   configuration.drift_ppm = drift_ppm;
   RETURN_IF_ERROR(configuration.Validate());
+  // Other numbers are not tested.
+  constexpr std::array<size_t, 5> kClusterSizes = {1, 3, 4, 5, 7};
+  if (std::find(kClusterSizes.begin(), kClusterSizes.end(), configuration.members.size()) == kClusterSizes.end()) {
+    return absl::InvalidArgumentError(
+        StrCat("--member: a cluster has 1, 3, 4, 5 or 7 members, not ", configuration.members.size(),
+               "; 3 outlive the loss of one, 5 of two"));
+  }
   return configuration;
 }
 

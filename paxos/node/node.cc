@@ -28,6 +28,17 @@ Status CheckNextSlot(Slot found, Slot wanted, Slot chosen_index) {
              ". Replace this node by a new one under another id"));
 }
 
+// Nothing is applied before it is durable in the log (rule 4), so a log that ends below has lost votes that were
+// acknowledged.
+Status CheckLogReaches(Slot last_slot, Slot applied) {
+  if (last_slot >= applied) return OkStatus();
+  return absl::DataLossError(
+      StrCat("the log ends at slot ", last_slot.value(), ", but the store has applied slot ", applied.value(),
+             ": the end of the log is lost, or it is older than the store. What this node has voted for is "
+             "forgotten, so it may not go on. Put the right log back, or replace this node by a new one under "
+             "another id"));
+}
+
 // What the state machine is to make of an entry.
 SlotCommands CommandsOf(Slot slot, const Entry& entry) {
   SlotCommands result{.slot = slot, .log_time = entry.log_time, .commands = {}, .configuration = {}};
@@ -79,6 +90,7 @@ StatusOr<std::unique_ptr<Node>> Node::Start(const Options& options, SegmentLog& 
                                             StateMachine& state_machine, Transport& transport,
                                             const Clock& clock, Life life, uint64_t seed) {
   RETURN_IF_ERROR(options.Validate());
+  RETURN_IF_ERROR(CheckLogReaches(log.recovered().last_slot, state_machine.applied()));
   const Slot chosen_index = std::max(log.recovered().chosen_index, state_machine.applied());
   RETURN_IF_ERROR(Replay(log, state_machine, chosen_index));
   CHECK_EQ(state_machine.applied(), chosen_index);

@@ -167,6 +167,33 @@ TEST_F(SessionsTest, ExpiresAsAWholeByLogTime) {
   EXPECT_EQ(kv_.machine().session_count(), 1u);
 }
 
+TEST_F(SessionsTest, AFloorAboveTheNumberIsRefusedAndRaisesNothing) {
+  const uint64_t session = Open();
+  Put(session, 1, 1, "k", "a");
+  EXPECT_EQ(Put(session, 2, 5, "k", "b").refusal(), CommandResult::REFUSAL_BELOW_FLOOR);
+  EXPECT_EQ(Put(session, 1, 1, "k", "a").refusal(), CommandResult::REFUSAL_NONE) << "its answer is gone";
+  EXPECT_EQ(Put(session, 2, 1, "k", "c").refusal(), CommandResult::REFUSAL_NONE);
+  EXPECT_EQ(kv_.ValueOf("k"), "c");
+}
+
+TEST(SessionsExpiryTest, ManyThatEndTogetherAreForgottenOverSeveralSlots) {
+  paxos::SimulatedFileSystem files{1};
+  OpenStore kv(files, [] {}, kOwner, {.sessions = 20'000, .idle_time = 100 * kSecond});
+  constexpr size_t kSessions = 10'000;
+  const auto opened = kv.Apply(std::vector<std::string>(kSessions, OpenSessionCommand()));
+  const uint64_t last = opened.back().session();
+  kv.log_time = paxos::LogTime(101 * kSecond);
+  EXPECT_EQ(kv.ApplyOne(InSession(last, 1, 1, PutCommand("k", "v"))).refusal(),
+            CommandResult::REFUSAL_SESSION_UNKNOWN)
+      << "its time is over, though it is not forgotten yet";
+  EXPECT_EQ(kv.ApplyOne(CloseSessionCommand(last)).refusal(), CommandResult::REFUSAL_SESSION_UNKNOWN);
+  const size_t left = kv.machine().session_count();
+  EXPECT_GT(left, 0u);
+  EXPECT_LT(left, kSessions);
+  for (int i = 0; i < 10; ++i) kv.ApplyOne(PutCommand("k", "v"));
+  EXPECT_EQ(kv.machine().session_count(), 0u);
+}
+
 TEST_F(SessionsTest, AClosedOrUnknownSessionCarriesNothingOut) {
   const uint64_t session = Open();
   EXPECT_EQ(kv_.ApplyOne(CloseSessionCommand(session)).refusal(), CommandResult::REFUSAL_NONE);

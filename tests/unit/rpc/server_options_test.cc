@@ -179,6 +179,8 @@ TEST_F(ServerOptionsTest, AWrongMemberOrQuorumIsRefused) {
   EXPECT_THAT(init.FoundingConfiguration().status().ToString(), HasSubstr("repeated"));
   init = {.members = {"1=a:1,a:2", "2=b:1,b:2", "3=c:1,c:2"}, .q1 = 1, .q2 = 2};
   EXPECT_THAT(init.FoundingConfiguration().status().ToString(), HasSubstr("need not meet"));
+  init = {.members = {"1=a:1,a:2", "2=b:1,b:2"}};
+  EXPECT_THAT(init.FoundingConfiguration().status().ToString(), HasSubstr("1, 3, 4, 5 or 7 members, not 2"));
 }
 
 }  // namespace

@@ -45,6 +45,13 @@ class FakeLog final : public SegmentLog {
   bool HasIdleWork() const override { return false; }
   uint64_t SizeBytes() const override { return 0; }
 
+  // As a copy of the directory that was taken before would.
+  void LoseLast() {
+    votes.erase(recovered_.last_slot);
+    recovered_.last_slot = votes.rbegin()->first;
+    recovered_.chosen_index = std::min(recovered_.chosen_index, recovered_.last_slot);
+  }
+
   std::map<Slot, Vote> votes;
   int appends = 0;
 
@@ -215,6 +222,23 @@ TEST_F(NodeTest, RefusesToStartWithAGapInTheLog) {
   const auto node = Node::Start(Options(), log, machine, transport_, clock_, Life(9), 9);
   ASSERT_FALSE(node.ok());
   EXPECT_THAT(std::string(node.status().message()), HasSubstr("no record for slot 1"));
+}
+
+TEST_F(NodeTest, RefusesALogThatEndsBelowWhatTheStoreHasApplied) {
+  FakeLog log(1, Voters(1));
+  EchoMachine machine;
+  {
+    const auto node = Start(log, machine);
+    Pass(*node, Seconds(2));
+    for (const char* text : {"a", "b", "c"}) {
+      node->Propose(text, kTimeNever, [](Outcome) {});
+      node->Turn();
+    }
+  }
+  log.LoseLast();
+  const auto node = Node::Start(Options(), log, machine, transport_, clock_, Life(9), 9);
+  ASSERT_FALSE(node.ok());
+  EXPECT_THAT(std::string(node.status().message()), HasSubstr("the log ends at slot 2, but the store has applied slot 3"));
 }
 
 TEST_F(NodeTest, RefusesADirectoryThatWasFormattedAnew) {
