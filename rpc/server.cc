@@ -32,11 +32,12 @@ constexpr Duration kCloseMax = Milliseconds(700);
 
 // Below it a node says so: some segments of the log, and what the store needs to compact.
 constexpr uint64_t kDiskFreeMin = 512 << 20;
+constexpr Duration kDirectoryCheckEvery = Seconds(1);
 
 uint64_t DiskFreeBytes(const std::string& path) {
   std::error_code unknown;
   const std::filesystem::space_info space = std::filesystem::space(path, unknown);
-  return unknown ? UINT64_MAX : space.available;
+  return unknown ? 0 : space.available;
 }
 
 }  // namespace
@@ -105,6 +106,8 @@ Server::Server(const ServerOptions& options, std::unique_ptr<Recovered> recovere
       started_(clock_.Now()),
       peers_in_(loop_, own_),
       peers_out_(loop_, own_, PeerLinkOptions()),
+      directory_(options.data),
+      directory_timer_(loop_.timers(), [this] { CheckDirectory(); }),
       stop_wakeup_(loop_, [this] { is_stopping_ = true; }) {}
 
 Server::~Server() {
@@ -138,6 +141,13 @@ void Server::OpenServices() {
   kv_->Open();
   admin_->Open();
   health_->Open();
+  CheckDirectory();
+}
+
+void Server::CheckDirectory() {
+  const Status status = directory_.Check();
+  LOG_IF(FATAL, !status.ok()) << status.message() << ". The process ends";
+  directory_timer_.Set(loop_.Now() + kDirectoryCheckEvery);
 }
 
 // ---- Running ----

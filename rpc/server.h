@@ -19,6 +19,7 @@
 #include "paxos/log/segment_log.h"
 #include "paxos/node/node.h"
 #include "rpc/admin_service.h"
+#include "rpc/directory_watch.h"
 #include "rpc/event_loop.h"
 #include "rpc/health_service.h"
 #include "rpc/kv_service.h"
@@ -60,6 +61,8 @@ class Server {
   void FillStatus(v1::StatusResponse& status) const;
   void FillReadStatus(v1::StatusResponse& status) const;
   void NoteProblems();
+  // Ends the process if its data directory is gone.
+  void CheckDirectory();
   void FillProblems(v1::StatusResponse& status) const;
 
   const ServerOptions options_;
@@ -79,6 +82,8 @@ class Server {
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<HealthService> health_;
   std::unique_ptr<grpc::Server> server_;
+  DirectoryWatch directory_;
+  Timer directory_timer_;
   RecentProblems problems_;  // of the protocol: what peers said and cannot be right
   bool is_stopping_ = false;
   Wakeup stop_wakeup_;

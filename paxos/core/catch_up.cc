@@ -17,7 +17,7 @@ namespace {
 constexpr int kReportEverySeconds = 10;
 // The time that an answer is given grows no further, nor that between two attempts at one source.
 constexpr uint32_t kDoublingsMax = 3;
-constexpr uint32_t kFailuresMax = 5;
+constexpr uint32_t kSourceFailuresMax = 5;
 
 }  // namespace
 
@@ -159,7 +159,7 @@ void CatchUp::OnTimeout(Slot chosen_index, Time now, Outbox& outbox) {
     PROBE("a source that did not answer was passed over");
     timeouts_ = std::min(timeouts_ + 1, kDoublingsMax);
     silent.failed = now;
-    silent.failures = std::min(silent.failures + 1, kFailuresMax);
+    silent.failures = std::min(silent.failures + 1, kSourceFailuresMax);
     silent.not_before = asked_at_ + std::max(Patience(), options_.retransmit * (1 << silent.failures));
   }
   // While there is no other to be asked, the answer may still come.

@@ -6,7 +6,7 @@
 namespace decree::paxos {
 namespace {
 
-Status Wrong(std::string text) { return absl::InvalidArgumentError(std::move(text)); }
+Status Implausible(std::string text) { return absl::InvalidArgumentError(std::move(text)); }
 
 class Checker {
  public:
@@ -15,27 +15,27 @@ class Checker {
   Status operator()(const Poll& m) const { return CheckRound(m.ballot, "ballot"); }
   Status operator()(const PollAnswer& m) const { return CheckRound(m.promised, "promised"); }
   Status operator()(const Prepare& m) const {
-    if (m.waived >= m.ballot) return Wrong("waived: it is not below the ballot");
+    if (m.waived >= m.ballot) return Implausible("waived: it is not below the ballot");
     return CheckRound(m.ballot, "ballot");
   }
   Status operator()(const Promise& m) const {
     const Slot last = m.chosen_index.Plus(known_.window_slots);
     if (m.last_slot != Slot::Max()) {
       // Each page brings something, so there cannot be more of them than votes.
-      if (m.votes.empty()) return Wrong("votes: none, and yet it is not the last page");
-      if (m.last_slot > last) return Wrong("last_slot: it is beyond the window");
+      if (m.votes.empty()) return Implausible("votes: none, and yet it is not the last page");
+      if (m.last_slot > last) return Implausible("last_slot: it is beyond the window");
     }
     for (const Vote& vote : m.votes) {
       // An acceptor drops what lies beyond.
-      if (vote.slot > last) return Wrong("votes: one is beyond the window");
-      if (vote.ballot > m.ballot) return Wrong("votes: one is of a higher ballot than the promise");
+      if (vote.slot > last) return Implausible("votes: one is beyond the window");
+      if (vote.ballot > m.ballot) return Implausible("votes: one is of a higher ballot than the promise");
     }
     return OkStatus();
   }
   Status operator()(const Accept& m) const {
     RETURN_IF_ERROR(CheckRound(m.ballot, "ballot"));
     for (const SlotEntry& item : m.entries) {
-      if (item.entry->proposer > m.ballot) return Wrong("entries: one was first proposed under a higher ballot");
+      if (item.entry->proposer > m.ballot) return Implausible("entries: one was first proposed under a higher ballot");
     }
     return OkStatus();
   }
@@ -50,7 +50,7 @@ class Checker {
  private:
   Status CheckRound(const Ballot& ballot, const char* field) const {
     if (ballot.round <= known_.round || ballot.round - known_.round <= kRoundStepMax) return OkStatus();
-    return Wrong(StrCat(field, ": its round ", ballot.round, " lies too far above the highest known, ", known_.round));
+    return Implausible(StrCat(field, ": its round ", ballot.round, " lies too far above the highest known, ", known_.round));
   }
 
   const KnownNumbers known_;

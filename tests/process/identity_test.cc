@@ -141,5 +141,23 @@ TEST(FirstMeetingTest, AClusterBeginsWhenItsLastMemberIsThere) {
   ExpectService(cluster);
 }
 
+// Its files are open still, and take every write.
+TEST_F(IdentityTest, ANodeWhoseDirectoryIsRemovedEndsWithinSeconds) {
+  for (const bool is_replaced : {false, true}) {
+    const std::string directory = cluster_.DataDirectory(3);
+    std::filesystem::rename(directory, directory + ".away");
+    if (is_replaced) std::filesystem::copy(directory + ".away", directory, std::filesystem::copy_options::recursive);
+    ASSERT_TRUE(WaitFor([&] { return !cluster_.NewClientOf(3, Milliseconds(300))->NodeStatus(0).ok(); }, Seconds(5)));
+    EXPECT_NE(cluster_.Wait(3), 0);
+    EXPECT_THAT(cluster_.Log(3), HasSubstr(is_replaced ? "it was replaced while the node was running"
+                                                       : "it was removed while the node was running"));
+    ExpectService(cluster_);
+    std::filesystem::remove_all(directory);
+    std::filesystem::rename(directory + ".away", directory);
+    cluster_.Start(3);
+    EXPECT_TRUE(cluster_.AwaitAgreement());
+  }
+}
+
 }  // namespace
 }  // namespace decree::process

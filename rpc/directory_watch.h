@@ -1,0 +1,33 @@
+#pragma once
+// Sees when a node's data directory is taken away under the running process: removed, replaced, or unmounted lazily.
+// Its files stay open and take every write, but nothing of that will be found again; to vote on would be to promise
+// what cannot be kept.
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "paxos/base/status.h"
+
+namespace decree::rpc {
+
+class DirectoryWatch {
+ public:
+  // Remembers what is there now. The directory must be formatted.
+  explicit DirectoryWatch(const std::string& data);
+
+  // kDataLoss, with what is gone, once it is not the same any more.
+  Status Check() const;
+
+ private:
+  struct Place {
+    std::string path;
+    dev_t device = 0;
+    ino_t inode = 0;
+  };
+
+  std::vector<Place> places_;
+};
+
+}  // namespace decree::rpc
