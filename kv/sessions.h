@@ -77,7 +77,8 @@ class Sessions {
   // next slots, and is gone for everybody who asks.
   void Expire(paxos::LogTime now, Overlay& overlay);
 
-  // Raises the session's floor, unless the request itself lies below the one it names, and says what is to be done with the request. `answer` is set for
+  // Raises the session's floor, unless the request itself lies below the one that it names, and says what
+  // is to be done with the request. `answer` is set for
   // kRepeated.
   Verdict Admit(const SessionRequest& request, paxos::LogTime now, Overlay& overlay,
                 std::string& answer);

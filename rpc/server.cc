@@ -254,7 +254,9 @@ void Server::FillStatus(v1::StatusResponse& status) const {
 
 void Server::NoteProblems() {
   for (const std::string& problem : node_->TakeProblems()) {
-    LOG_IF(ERROR, problems_.Note(problem, loop_.Now())) << problem;
+    // Whoever sends nonsense may send it fast, and each time another.
+    if (!problems_.Note(problem, loop_.Now())) continue;
+    LOG_EVERY_T(ERROR, 1) << problem;
   }
   if (node_->replica().is_halted()) health_->SetNotServing();
 }

@@ -176,11 +176,6 @@ void CatchUp::GiveUpSource(Time now) {
   BeginBy(now);
 }
 
-void CatchUp::OnRefused(Time now) {
-  next_ = LogPosition();
-  if (IsStreaming()) GiveUpSource(now);
-}
-
 void CatchUp::DropEarly() {
   early_.clear();
   early_bytes_ = 0;

@@ -41,8 +41,6 @@ class CatchUp {
   // Takes an answer in. Returns what is complete now, in slot order; whoever takes it says so by the next
   // Pump's chosen index.
   std::vector<SlotEntry> OnAnswer(NodeId from, const FetchAnswer& answer, Time now);
-  // What the last answer brought cannot be right: another source is asked.
-  void OnRefused(Time now);
   // Fetches nothing until the next BeginBy; what is still on its way is not taken in.
   void Stop();
   // Does what is due: begins, goes on, asks again, asks another.

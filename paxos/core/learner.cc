@@ -48,15 +48,15 @@ void Learner::OnCounted(Slot slot, const EntryPtr& entry, Ballot ballot, Outbox&
   acceptor_.SetChosen(slot, entry, ballot, outbox);
 }
 
-bool Learner::Learn(Slot slot, const EntryPtr& entry, NodeId from, Outbox& outbox) {
-  if (slot <= acceptor_.floor()) return true;
-  if (slot > chosen_index_.Plus(options_.window_slots_max)) return true;
-  return acceptor_.AdoptChosen(slot, entry, from, outbox);
+void Learner::Learn(Slot slot, const EntryPtr& entry, NodeId from, Outbox& outbox) {
+  if (slot <= acceptor_.floor()) return;
+  if (slot > chosen_index_.Plus(options_.window_slots_max)) return;
+  acceptor_.AdoptChosen(slot, entry, from, outbox);
 }
 
 void Learner::OnFetchAnswer(NodeId from, const FetchAnswer& answer, Time now, Outbox& outbox) {
   for (const SlotEntry& item : catch_up_.OnAnswer(from, answer, now)) {
-    if (!Learn(item.slot, item.entry, from, outbox)) return catch_up_.OnRefused(now);
+    Learn(item.slot, item.entry, from, outbox);
   }
 }
 

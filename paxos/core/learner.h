@@ -30,8 +30,8 @@ class Learner {
                         Time fetch_at);
   // A value that a quorum of this leader has voted for under its ballot.
   void OnCounted(Slot slot, const EntryPtr& entry, Ballot ballot, Outbox& outbox);
-  // `from` says that the value is chosen. False if another one is known to be.
-  bool Learn(Slot slot, const EntryPtr& entry, NodeId from, Outbox& outbox);
+  // `from` says that the value is chosen; it is refused if another one is known to be.
+  void Learn(Slot slot, const EntryPtr& entry, NodeId from, Outbox& outbox);
   void OnFetchAnswer(NodeId from, const FetchAnswer& answer, Time now, Outbox& outbox);
 
   // Advances the chosen index over everything that is known by now; true if it moved.

@@ -1,10 +1,9 @@
 #pragma once
 // Whether the numbers that a peer names may be taken in at all.
 //
-// No peer, however faulty, may use up what has to last, nor have this process do
-// work without bounds. The table "What a peer may say" in paxos/README.md lists every field, and who checks it: the
-// codec what can be told from the message alone, this file what depends on what is known here.
-// Free of state.
+// No peer, however faulty, may use up what has to last, nor have this process do work without bounds. The table
+// "What a peer may say" in paxos/README.md lists every field, and who checks it: the codec what can be told from
+// the message alone, this file what depends on what is known here. Free of state.
 
 #include "paxos/base/status.h"
 #include "paxos/core/message.h"

@@ -12,6 +12,8 @@
 namespace decree::paxos {
 namespace {
 
+constexpr int kConflictEverySeconds = 10;
+
 // A restarted acceptor cannot know what lease it granted, so it refuses promises for the longest
 // there may have been. One that never promised anything has granted nothing (rule 7).
 Time RefusePromisesUntil(const RecoveredState& recovered, Time now) {
@@ -132,8 +134,7 @@ bool Replica::ShouldIgnore(const Envelope& envelope) const {
 }
 
 bool Replica::HasSoundNumbers(const Envelope& envelope, Output& out) const {
-  const KnownNumbers known{.round = HighestRound(),
-                           .window_slots = options_.window_slots_max};
+  const KnownNumbers known{.round = HighestRound(), .window_slots = options_.window_slots_max};
   const Status status = CheckNumbers(envelope.message, known);
   if (status.ok()) return true;
   out.problems.push_back(StrCat("n", envelope.from.value(), " sends what no member may; it is refused: ",
@@ -194,6 +195,11 @@ bool Replica::MayFetch() const {
 }
 
 void Replica::OnConflict(const ValueConflict& conflict, Time now, Output& out) {
+  if (!conflict.IsProof() && !conflict.other_under.IsNone()) {
+    // A late Accept does so in a healthy cluster.
+    LOG_EVERY_T(WARNING, kConflictEverySeconds) << "n" << self_.node << ": " << Describe(conflict);
+    return;
+  }
   out.problems.push_back(Describe(conflict));
   if (!conflict.IsProof()) return;
   Halt(StrCat("a rule of the protocol was broken, and an acknowledged write may be lost: ", Describe(conflict),

@@ -100,11 +100,11 @@ class Replica {
   // Neither promises nor votes before it has (rule 10).
   bool has_begun() const { return meeting_.has_begun(); }
   const FirstMeeting& meeting() const { return meeting_; }
+  // It has taken part, and does no more until an operator has seen to it.
+  bool is_halted() const { return !halted_.empty(); }
   // Whether this node promises, votes, and may serve anything, stale reads included.
   bool takes_part() const { return has_begun() && !is_halted(); }
-  // It takes part no more, until an operator has seen to it.
-  bool is_halted() const { return !halted_.empty(); }
-  // Why not; one line each, with what to do about it.
+  // Why it does not; one line each, with what to do about it.
   std::vector<std::string> Obstacles() const;
   const Identity& self() const { return self_; }
   // Until when this node may answer linearizable reads without a message; Time::min() if not at all.

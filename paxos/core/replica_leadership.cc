@@ -71,7 +71,8 @@ void Replica::On(const Envelope& envelope, const PollAnswer& answer, Time now, O
 }
 
 void Replica::On(const Envelope& envelope, const StandNow& stand, Time now, Output& out) {
-  if (stand.ballot.node != envelope.from || stand.ballot < acceptor_.promised()) return;
+  // Whoever leads has heard its heir lately, so the heir has promised just that ballot.
+  if (stand.ballot.node != envelope.from || stand.ballot != acceptor_.promised()) return;
   if (role_ != Role::kFollower || !configuration_.IsVoter(self_.node)) return;
   PROBE("leadership was handed over");
   ForgetLeader(out);
@@ -103,7 +104,7 @@ void Replica::TryToLead(Time now, Output& out) {
   if (role_ != Role::kCandidate || !proposer_.MayPropose(configuration_, chosen_index())) return;
   proposer_.StartProposing(configuration_, chosen_index(), acceptor_, log_time_, now);
   SetRole(Role::kLeader, out);
-  if (!MayFetch()) learner_.OnLeading();
+  if (!IsPlanted(PlantedBug::kLeaderTakesValues)) learner_.OnLeading();
   leader_ = self_.node;
   leader_ballot_ = proposer_.ballot();
   led_since_ = now;

@@ -10,8 +10,8 @@ missed=0
 
 for bug in $("$sim" --plant list); do
   found=
-  # 3 nodes find most; flexible quorums and longer chains of leaders need 5.
-  for nodes in 3 5; do
+  # 3 nodes find most; flexible quorums and longer chains of leaders need 5, quorums that differ in more 7.
+  for nodes in 3 5 7; do
     log=$(mktemp)
     if ! timeout "$seconds_max" "$sim" --plant "$bug" --nodes "$nodes" --runs "$seeds_max" \
         --jobs "$(nproc)" >"$log" 2>&1; then

@@ -137,6 +137,14 @@ class NodeTest : public testing::Test {
       node.Turn();
     }
   }
+  // A node alone leads, and these commands are executed, each in a slot of its own.
+  void LeadAndExecute(Node& node, const std::vector<std::string>& commands) {
+    Pass(node, Seconds(2));
+    for (const std::string& command : commands) {
+      node.Propose(command, kTimeNever, [](Outcome) {});
+      node.Turn();
+    }
+  }
   // Says yes to whatever a candidate or leader sends.
   void AnswerAs(uint32_t voter, const Envelope& sent, Node& node) {
     const auto say = [&](Message message) {
@@ -194,11 +202,7 @@ TEST_F(NodeTest, ReplaysWhatIsChosenAndNotYetApplied) {
   {
     EchoMachine machine;
     const auto node = Start(log, machine);
-    Pass(*node, Seconds(2));
-    for (const char* text : {"a", "b", "c"}) {
-      node->Propose(text, kTimeNever, [](Outcome) {});
-      node->Turn();
-    }
+    LeadAndExecute(*node, {"a", "b", "c"});
   }
   EchoMachine machine;  // lost all it had applied
   const auto node = Start(log, machine);
@@ -211,11 +215,7 @@ TEST_F(NodeTest, RefusesToStartWithAGapInTheLog) {
   {
     EchoMachine machine;
     const auto node = Start(log, machine);
-    Pass(*node, Seconds(2));
-    for (const char* text : {"a", "b", "c"}) {
-      node->Propose(text, kTimeNever, [](Outcome) {});
-      node->Turn();
-    }
+    LeadAndExecute(*node, {"a", "b", "c"});
   }
   log.votes.erase(Slot(1));
   EchoMachine machine;
@@ -229,11 +229,7 @@ TEST_F(NodeTest, RefusesALogThatEndsBelowWhatTheStoreHasApplied) {
   EchoMachine machine;
   {
     const auto node = Start(log, machine);
-    Pass(*node, Seconds(2));
-    for (const char* text : {"a", "b", "c"}) {
-      node->Propose(text, kTimeNever, [](Outcome) {});
-      node->Turn();
-    }
+    LeadAndExecute(*node, {"a", "b", "c"});
   }
   log.LoseLast();
   const auto node = Node::Start(Options(), log, machine, transport_, clock_, Life(9), 9);
