@@ -20,7 +20,7 @@ constexpr Duration kPatience = Seconds(10);
 Failure NotLeading(const paxos::Replica& replica) {
   Failure failure = NotExecuted(StatusCode::UNAVAILABLE,
                                 StrCat("n", replica.self().node.value(), " does not lead"));
-  SetLeader(replica, failure.detail);
+  AddLeader(replica, failure);
   return failure;
 }
 

@@ -13,12 +13,14 @@ using grpc::StatusCode;
 using paxos::NodeId;
 using paxos::Outcome;
 
-Failure Closing(const paxos::Replica& replica) {
-  Failure failure = NotExecuted(
-      StatusCode::UNAVAILABLE,
-      StrCat("n", replica.self().node.value(), " is shutting down; ask another node"));
-  failure.detail.set_retry_after_ms(0);
+Failure AskAnother(std::string text) {
+  Failure failure = NotExecuted(StatusCode::UNAVAILABLE, std::move(text));
+  failure.detail.set_reason(v1::ErrorDetail::REASON_ASK_ANOTHER);
   return failure;
+}
+
+Failure Closing(const paxos::Replica& replica) {
+  return AskAnother(StrCat("n", replica.self().node.value(), " is shutting down; ask another node"));
 }
 
 // Whether the state machine has judged the request itself, with all its copies.
@@ -31,24 +33,35 @@ bool IsVerdict(const Failure& failure) {
 // What is said of the last copy does not hold for an earlier one.
 void BecomeUnknown(Failure& failure) {
   failure.detail.set_outcome(v1::ErrorDetail::OUTCOME_UNKNOWN);
-  failure.detail.clear_reason();
+  if (failure.detail.reason() != v1::ErrorDetail::REASON_ASK_ANOTHER) failure.detail.clear_reason();
   CutVerdict(failure.text);
   failure.text.append(kMayHappen);
 }
 
-std::string NoLeader(const paxos::Replica& replica) {
-  if (!replica.takes_part()) {
-    return StrCat("no leader: ", replica.Obstacles().front());
+// Why this node cannot carry out what needs a leader.
+std::string WhyNoLeader(const KvContext& context) {
+  const paxos::Replica& replica = context.replica();
+  if (!replica.takes_part()) return StrCat("no leader: ", replica.Obstacles().front());
+  const std::string self = StrCat("n", replica.self().node.value());
+  if (replica.IsCutOff(context.loop.Now())) {
+    return StrCat("no leader: ", self, " hears no quorum of the cluster; ask another node");
   }
-  return StrCat("no leader: n", replica.self().node.value(),
-                " knows none, a quorum of the cluster may be down");
+  const NodeId leader = replica.leader();
+  if (leader == paxos::kNoNode || leader == replica.self().node) {
+    return StrCat("no leader: ", self, " hears a quorum of the cluster, but nobody leads");
+  }
+  return StrCat(self, " cannot reach the leader n", leader.value());
 }
 
 }  // namespace
 
 Failure KvContext::WithLeader(Failure failure) const {
-  if (failure.detail.leader() == 0) SetLeader(replica(), failure.detail);
+  if (failure.detail.leader() == 0) AddLeader(replica(), failure);
   return failure;
+}
+
+NodeId KvContext::LiveLeader() const {
+  return replica().IsLeaderSilent(loop.Now()) ? paxos::kNoNode : replica().leader();
 }
 
 // ---- Writes ----
@@ -60,10 +73,8 @@ WriteRequest::WriteRequest(KvContext& context, Duration time_left,
 void WriteRequest::Try() {
   if (state_ == State::kEnded) return;
   const paxos::Replica& replica = context_.replica();
-  const NodeId leader = replica.leader();
-  if (context_.is_closing) {
-    return EndWith(Closing(replica));
-  }
+  const NodeId leader = context_.LiveLeader();
+  if (context_.is_closing) return EndWith(Closing(replica));
   if (replica.role() == paxos::Role::kLeader) return Propose();
   if (header_.forwarded() || (header_.no_forwarding() && leader != paxos::kNoNode)) {
     // A forwarder goes on by itself; a client that wants none of it is told whom to ask.
@@ -79,8 +90,10 @@ void WriteRequest::Try() {
 
 void WriteRequest::WaitForLeader() {
   state_ = State::kWaiting;
-  Wait();
+  if (!context_.MayHelpSoon() || !Wait()) EndWith(NoLeader());
 }
+
+Failure WriteRequest::NoLeader() const { return AskAnother(StrCat(WhyNoLeader(context_), kNotCarriedOut)); }
 
 void WriteRequest::OnDeadline() {
   if (state_ == State::kForwarded) forward_->TryCancel();  // Its event still comes.
@@ -104,17 +117,14 @@ Failure WriteRequest::TimedOut() const {
     case State::kEnded:
       break;
   }
-  const NodeId leader = replica.leader();
-  std::string text = leader == paxos::kNoNode || leader == replica.self().node
-                         ? NoLeader(replica)
-                         : StrCat(self, " cannot reach the leader n", leader.value());
-  return NotExecuted(StatusCode::UNAVAILABLE, StrCat(text, kNotCarriedOut));
+  return NoLeader();
 }
 
 // ---- At the leader ----
 
 void WriteRequest::Propose() {
   state_ = State::kProposed;
+  StopWaiting();
   auto self = std::static_pointer_cast<WriteRequest>(shared_from_this());
   context_.node.Propose(
       EncodeCommand(), answer_by(),
@@ -135,6 +145,11 @@ void WriteRequest::OnOutcome(Outcome outcome) {
     case Outcome::Kind::kSuperseded:
       PROBE("a write lost its leader and looks for the next");
       return WaitForLeader();
+    case Outcome::Kind::kUnknown:
+      return EndWith(OutcomeUnknown(
+          StatusCode::UNAVAILABLE,
+          StrCat("n", context_.replica().self().node.value(),
+                 " leads no more, and cannot tell what has become of the write; ask another node", kMayHappen)));
     case Outcome::Kind::kOverloaded: {
       Failure failure =
           NotExecuted(StatusCode::RESOURCE_EXHAUSTED,
@@ -237,7 +252,7 @@ void ReadRequest::Try() {
   if (has_ended_) return;
   const paxos::Replica& replica = context_.replica();
   if (context_.is_closing) return EndWith(Closing(replica));
-  if (replica.leader() == paxos::kNoNode) return Wait();
+  if (context_.LiveLeader() == paxos::kNoNode) return WaitForLeader();
   if (!may_ask_ && replica.leader() != replica.self().node) {
     return EndWith(NotExecuted(StatusCode::UNAVAILABLE,
                                StrCat("n", replica.self().node.value(), " does not lead")));
@@ -255,7 +270,7 @@ void ReadRequest::OnRead(paxos::ReadOutcome outcome) {
     CancelDeadline();
     return answer_();
   }
-  if (outcome.reason != paxos::RefusedRead::Reason::kOverloaded) return Wait();
+  if (outcome.reason != paxos::RefusedRead::Reason::kOverloaded) return WaitForLeader();
   Failure failure = NotExecuted(
       StatusCode::RESOURCE_EXHAUSTED,
       StrCat("too many reads are waiting at n", context_.replica().self().node.value()));
@@ -263,16 +278,19 @@ void ReadRequest::OnRead(paxos::ReadOutcome outcome) {
   EndWith(std::move(failure));
 }
 
+void ReadRequest::WaitForLeader() {
+  if (!context_.MayHelpSoon() || !Wait()) OnDeadline();
+}
+
 void ReadRequest::OnDeadline() {
   const paxos::Replica& replica = context_.replica();
   const NodeId leader = replica.leader();
-  EndWith(NotExecuted(
-      StatusCode::UNAVAILABLE,
+  EndWith(AskAnother(
       leader == paxos::kNoNode
-          ? StrCat(NoLeader(replica), "; the read was not served",
+          ? StrCat(WhyNoLeader(context_), "; the read was not served",
                    replica.takes_part() ? ", a stale read would be" : "")
           : StrCat("n", leader.value(), " leads, but no quorum has confirmed it to n",
-                   replica.self().node.value(), " before the deadline; the read was not served")));
+                   replica.self().node.value(), " in time; the read was not served")));
 }
 
 void ReadRequest::EndWith(Failure failure) {

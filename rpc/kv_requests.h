@@ -3,8 +3,9 @@
 //
 //   write  leader:    proposed to the log; answered when applied
 //          follower:  forwarded to the leader, whose answer or error passes through
-//          no leader: waits for one until the deadline
 //   read   granted by the node (lease, quorum round or the leader's read index), then the store is read
+//   both   no leader: wait for one, for as long as a change of leader may take
+//          no quorum: are told at once to ask another node
 //
 // A failed write always says whether it may have been carried out. Only one that belongs to a session is
 // sent once more after an attempt that may have worked.
@@ -45,6 +46,10 @@ struct KvContext {
   const paxos::Replica& replica() const { return node.replica(); }
   // Adds who leads to a failure.
   Failure WithLeader(Failure failure) const;
+  // Whether this node may be able to help soon, if it is not now.
+  bool MayHelpSoon() const { return !replica().is_halted() && !replica().IsCutOff(loop.Now()); }
+  // The leader that is followed; kNoNode also if it may be gone.
+  paxos::NodeId LiveLeader() const;
 
   EventLoop& loop;
   paxos::Node& node;
@@ -92,6 +97,7 @@ class WriteRequest : public PendingRequest {
   void EndWith(Failure failure);
   void End();
   Failure TimedOut() const;
+  Failure NoLeader() const;
 
   const v1::RequestHeader header_;
   State state_ = State::kWaiting;
@@ -112,6 +118,7 @@ class ReadRequest : public PendingRequest {
 
  private:
   void OnDeadline() override;
+  void WaitForLeader();
   void OnRead(paxos::ReadOutcome outcome);
   void EndWith(Failure failure);
 

@@ -119,9 +119,11 @@ class MethodWrite final : public WriteRequest {
 
 // What the store of a node holds that was formatted a moment ago is not even stale.
 Failure NoMember(const paxos::Replica& replica) {
-  return NotExecuted(StatusCode::UNAVAILABLE,
-                     StrCat("n", replica.self().node.value(), " takes no part in the cluster: ",
-                            replica.Obstacles().front()));
+  Failure failure = NotExecuted(StatusCode::UNAVAILABLE,
+                                StrCat("n", replica.self().node.value(), " takes no part in the cluster: ",
+                                       replica.Obstacles().front()));
+  failure.detail.set_reason(v1::ErrorDetail::REASON_ASK_ANOTHER);
+  return failure;
 }
 
 // Lets a request in, or refuses it at the door: true if it may go on, with the time that it has.

@@ -7,11 +7,15 @@
 
 namespace decree::rpc {
 
-void SetLeader(const paxos::Replica& replica, v1::ErrorDetail& detail) {
-  const paxos::Member* const leader = replica.configuration().Find(replica.leader());
-  if (leader == nullptr) return;
-  detail.set_leader(leader->id.value());
-  detail.set_leader_address(leader->client_address);
+void AddLeader(const paxos::Replica& replica, Failure& failure) {
+  v1::ErrorDetail& detail = failure.detail;
+  if (const paxos::Member* const leader = replica.configuration().Find(replica.leader())) {
+    detail.set_leader(leader->id.value());
+    detail.set_leader_address(leader->client_address);
+  } else if (failure.code == grpc::StatusCode::UNAVAILABLE &&
+             detail.reason() == v1::ErrorDetail::REASON_UNSPECIFIED) {
+    detail.set_reason(v1::ErrorDetail::REASON_ASK_ANOTHER);
+  }
 }
 
 void NodeClients::Connect(paxos::NodeId node) {

@@ -9,11 +9,12 @@
 #include "decree/v1/kv.grpc.pb.h"
 #include "paxos/core/membership.h"
 #include "paxos/core/replica.h"
+#include "rpc/status.h"
 
 namespace decree::rpc {
 
-// Who leads, if that is known.
-void SetLeader(const paxos::Replica& replica, v1::ErrorDetail& detail);
+// Adds to a failure who leads; if that is not known, and might have helped, that another node may know more.
+void AddLeader(const paxos::Replica& replica, Failure& failure);
 
 class NodeClients {
  public:

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "paxos/node/node.h"
+
 namespace decree::rpc {
 namespace {
 
@@ -26,7 +28,13 @@ PendingRequest::PendingRequest(EventLoop& loop, WaitingRoom& room, Duration time
   deadline_timer_.Set(answer_by_);
 }
 
-void PendingRequest::Wait() { room_.Enter(shared_from_this()); }
+bool PendingRequest::Wait() {
+  const Time now = room_.Now();
+  waits_since_ = std::min(waits_since_, now);
+  if (now - waits_since_ >= paxos::Node::kHandOverMax) return false;
+  room_.Enter(shared_from_this());
+  return true;
+}
 
 WaitingRoom::WaitingRoom(EventLoop& loop)
     : loop_(loop), retry_timer_(loop.timers(), [this] { TryAll(); }) {}

@@ -26,8 +26,11 @@ class PendingRequest : public std::enable_shared_from_this<PendingRequest> {
 
   virtual void OnDeadline() = 0;
 
-  // Tries again when something has changed.
-  void Wait();
+  // Tries again when something has changed. False, and it does not, once it has waited for as long as a change of
+  // leader may take.
+  bool Wait();
+  // What it waited for has come.
+  void StopWaiting() { waits_since_ = kTimeNever; }
   void CancelDeadline() { deadline_timer_.Cancel(); }
 
   Time answer_by() const { return answer_by_; }
@@ -35,6 +38,7 @@ class PendingRequest : public std::enable_shared_from_this<PendingRequest> {
  private:
   WaitingRoom& room_;
   const Time answer_by_;
+  Time waits_since_ = kTimeNever;
   Timer deadline_timer_;
 };
 
@@ -43,6 +47,7 @@ class WaitingRoom {
  public:
   explicit WaitingRoom(EventLoop& loop);
 
+  Time Now() const { return loop_.Now(); }
   void Enter(std::shared_ptr<PendingRequest> request);
   // Lets all that wait try again.
   void TryAll();

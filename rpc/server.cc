@@ -266,6 +266,10 @@ void Server::FillProblems(v1::StatusResponse& status) const {
                                peers_out_.Problems(), peers_in_.Problems()}) {
     for (const std::string& problem : problems) status.add_problems(problem);
   }
+  if (node_->replica().IsCutOff(loop_.Now())) {
+    status.add_problems("this node hears no quorum of the cluster, and serves stale reads only; see to the network "
+                        "between it and the others");
+  }
   if (status.disk_free_bytes() < kDiskFreeMin) {
     status.add_problems(StrCat("only ", status.disk_free_bytes() >> 20, " MiB are free at ",
                                options_.data, "; a node that cannot write its log ends"));

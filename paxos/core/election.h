@@ -39,6 +39,8 @@ class Election {
   // Somebody leads, or is about to: within the smallest election timeout a leader was heard, or a
   // promise was given.
   bool IsTaken(Time now) const;
+  // When a leader was heard last; Time::min() if nobody leads.
+  Time leader_heard() const { return leader_heard_; }
   // Nobody leads any more, as far as this node is concerned.
   void ForgetLeader() { leader_heard_ = Time::min(); }
 

@@ -35,6 +35,7 @@ Replica::Replica(const Options& options, const Identity& self, const RecoveredSt
       supply_(options, acceptor_),
       proposer_(options, self.node),
       election_(options, random, now),
+      contact_(options, self.node),
       noticed_(recovered.chosen_index),
       applied_(recovered.applied),
       log_time_(recovered.log_time),
@@ -48,7 +49,10 @@ Replica::Replica(const Options& options, const Identity& self, const RecoveredSt
 
 void Replica::OnMessage(const Envelope& envelope, Time now, Output& out) {
   BeginInput(now, out);
-  if (!ShouldIgnore(envelope) && HasSoundNumbers(envelope, out)) Dispatch(envelope, now, out);
+  if (!ShouldIgnore(envelope)) {
+    contact_.OnHeard(envelope.from, now);
+    if (HasSoundNumbers(envelope, out)) Dispatch(envelope, now, out);
+  }
   EndInput(now, out);
 }
 
@@ -242,6 +246,11 @@ void Replica::DropTail() {
   while (acceptor_.floor() < applied_ && acceptor_.bytes() > options_.tail_bytes_max) {
     acceptor_.RaiseFloor();
   }
+}
+
+Time Replica::CutOffAt() const {
+  if (role_ == Role::kLeader || leader_ != kNoNode || !takes_part()) return kTimeNever;
+  return contact_.LostAt(configuration_);
 }
 
 Time Replica::LeaseUntil() const {

@@ -25,6 +25,7 @@
 #include "paxos/core/outbox.h"
 #include "paxos/core/output.h"
 #include "paxos/core/proposer.h"
+#include "paxos/core/quorum_contact.h"
 #include "paxos/core/read_index.h"
 #include "paxos/core/record.h"
 #include "paxos/core/supply.h"
@@ -106,6 +107,13 @@ class Replica {
   bool takes_part() const { return has_begun() && !is_halted(); }
   // Why it does not; one line each, with what to do about it.
   std::vector<std::string> Obstacles() const;
+  // It follows nobody and hears no quorum: whatever must be fresh is better asked of another node. Never true of
+  // a leader, for one that hears no quorum steps down.
+  bool IsCutOff(Time now) const { return CutOffAt() <= now; }
+  // When that turns true unless a quorum is heard before; kTimeNever if none is waited for.
+  Time CutOffAt() const;
+  // The leader that it follows has missed some heartbeats, and may be gone.
+  bool IsLeaderSilent(Time now) const;
   const Identity& self() const { return self_; }
   // Until when this node may answer linearizable reads without a message; Time::min() if not at all.
   Time LeaseUntil() const;
@@ -216,6 +224,7 @@ class Replica {
   Proposer proposer_;
   Election election_;
   HeldLease lease_;
+  QuorumContact contact_;
 
   Slot noticed_;  // chosen entries up to here have had their effect on this object
   Slot applied_;

@@ -11,6 +11,12 @@
 #include "paxos/core/replica.h"
 
 namespace decree::paxos {
+namespace {
+
+// Whoever has missed so many heartbeats was not heard from lately.
+constexpr int kHeardHeartbeats = 3;
+
+}  // namespace
 
 // ---- Elections (rule 8) ----
 
@@ -26,6 +32,7 @@ void Replica::StartPoll(Time now, Output& out) {
   for (const Member& member : configuration_.members) {
     if (member.voter) outbox_.Send(member.id, Life(), poll);
   }
+  contact_.OnAsked(configuration_, now);
 }
 
 Ballot Replica::NextBallot() const {
@@ -131,6 +138,7 @@ void Replica::SendHeartbeat(Time now) {
   for (const Member& member : configuration_.members) {
     outbox_.Send(member.id, Life(), heartbeat);
   }
+  contact_.OnAsked(configuration_, now);
 }
 
 void Replica::On(const Envelope& envelope, const Heartbeat& heartbeat, Time now, Output& out) {
@@ -195,6 +203,11 @@ void Replica::CheckQuorum(Time now, Output& out) {
   }
 }
 
+bool Replica::IsLeaderSilent(Time now) const {
+  if (leader_ == kNoNode || leader_ == self_.node) return false;
+  return now - election_.leader_heard() > kHeardHeartbeats * options_.heartbeat;
+}
+
 bool Replica::IsLogStuck(Time now) const {
   const std::optional<Time> oldest = outbox_.OldestPending();
   return oldest.has_value() && now - *oldest > options_.election_timeout_min;
@@ -226,7 +239,7 @@ TransferResult Replica::CheckHeir(NodeId heir, Time now) const {
 }
 
 bool Replica::IsHeard(const PeerProgress& peer, Time now) const {
-  return now - peer.heard <= 3 * options_.heartbeat;
+  return now - peer.heard <= kHeardHeartbeats * options_.heartbeat;
 }
 
 void Replica::FinishTransfer(Time now, Output& out) {

@@ -168,6 +168,7 @@ void Node::Turn() {
   if (replica_.NextDeadline() <= now) replica_.OnTick(now, out_);
   for (;;) {
     replica_.Flush(clock_.Now(), out_);
+    LoseSight();
     if (IsEmpty(out_)) break;
     Output out = std::exchange(out_, {});
     Carry(out);
@@ -283,6 +284,31 @@ void Node::Settle(Output& out) {
     auto reading = reading_.extract(refused.id.value());
     CHECK(!reading.empty()) << "an unknown read was refused: " << refused.id;
     reading.mapped()({.granted = false, .reason = refused.reason});
+  }
+}
+
+Time Node::NextDeadline() const {
+  const Time next = replica_.NextDeadline();
+  return placed_.empty() && granted_.empty() ? next : std::min(next, LosesSightAt());
+}
+
+Time Node::LosesSightAt() const {
+  if (replica_.role() == Role::kLeader) return kTimeNever;
+  const Time cut_off = replica_.CutOffAt();
+  return placed_.empty() ? cut_off : std::min(cut_off, led_until_ + kHandOverMax);
+}
+
+void Node::LoseSight() {
+  const Time now = clock_.Now();
+  if (replica_.role() == Role::kLeader) led_until_ = now;
+  if ((placed_.empty() && granted_.empty()) || now < LosesSightAt()) return;
+  PROBE("a former leader lost sight of what it had proposed");
+  for (const auto& [slot, commands] : std::exchange(placed_, {})) {
+    for (const Placed& command : commands) command.done({.kind = Outcome::Kind::kUnknown, .answer = {}});
+  }
+  if (!replica_.IsCutOff(now)) return;
+  for (const auto& [slot, reads] : std::exchange(granted_, {})) {
+    for (const OnRead& done : reads) done({.granted = false, .reason = RefusedRead::Reason::kNoLeader});
   }
 }
 

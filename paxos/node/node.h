@@ -34,6 +34,7 @@ struct Outcome {
     kTooLarge,    // Never proposed, and never can be.
     kDeadline,    // Never proposed; its deadline passed while it waited.
     kSuperseded,  // Proposed, but another value was chosen in its slot: it never happened.
+    kUnknown,     // Proposed, and lost sight of: it may have happened, or may yet.
   };
   Kind kind = Kind::kApplied;
   std::string answer;
@@ -49,6 +50,9 @@ using OnRead = std::function<void(ReadOutcome)>;
 
 class Node {
  public:
+  // How long a change of leader may take before requests are told that something is wrong.
+  static constexpr Duration kHandOverMax = Milliseconds(1500);
+
   // Recovers a node from its log and state machine: replays what is chosen and not yet applied.
   // All references must outlive the node. `life` and `seed` are fresh random numbers. Errors: the
   // log lacks a slot that the state machine needs, or `options` contradict the configuration.
@@ -74,7 +78,7 @@ class Node {
   // input or `NextDeadline`.
   void Turn();
 
-  Time NextDeadline() const { return replica_.NextDeadline(); }
+  Time NextDeadline() const;
   const Replica& replica() const { return replica_; }
   // For other threads.
   const PublishedState& published() const { return published_; }
@@ -103,6 +107,10 @@ class Node {
   void Answer(const std::vector<ChosenEntry>& entries, std::vector<CommandAnswer>& answers);
   void Settle(Output& out);  // Tells the waiting requests what has become of them.
   void ReadLog(const LogRead& read);
+  // When what is placed is lost sight of: this node leads no more and has not learnt for long what became of it,
+  // or is cut off and may never learn.
+  Time LosesSightAt() const;
+  void LoseSight();
   void NoteLeadership();
   void Publish();
 
@@ -126,6 +134,7 @@ class Node {
   LeaseView last_published_;
   uint64_t reads_under_lease_ = 0;  // that never reached the replica
 
+  Time led_until_ = Time::min();
   uint64_t leadership_changes_ = 0;
   std::pair<NodeId, Ballot> last_leadership_;
 };

@@ -90,6 +90,7 @@ class Cluster {
   bool IsAlive(NodeId node) const { return At(node).replica != nullptr; }
   const paxos::Replica& replica(NodeId node) const { return *At(node).replica; }
   Duration LeaseLeft(NodeId node) const { return replica(node).LeaseLeft(now_); }
+  bool IsCutOff(NodeId node) const { return replica(node).IsCutOff(now_); }
   // Null if the node has not applied the slot.
   paxos::EntryPtr AppliedAt(NodeId node, Slot slot) const;
   std::optional<ReadState> StateOf(const std::string& read) const;

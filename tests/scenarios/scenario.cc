@@ -276,6 +276,8 @@ Status Scenario::ExpectOfNode(const std::string& what, const Words& words) {
     found << replica.chosen_index();
   } else if (what == "lease") {
     found << (cluster_->LeaseLeft(node) > Duration::zero() ? "held" : "none");
+  } else if (what == "cut-off") {
+    found << (cluster_->IsCutOff(node) ? "yes" : "no");
   } else {
     return Wrong(StrCat("unknown expectation ", what));
   }

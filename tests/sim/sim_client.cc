@@ -358,6 +358,9 @@ void SimClient::OnOutcome(const CallPtr& call, uint32_t attempt, const paxos::Ou
       return Retry(call, attempt);
     case paxos::Outcome::Kind::kNotLeader:
       return Retry(call, attempt);
+    case paxos::Outcome::Kind::kUnknown:
+      world_.trace.Count("lost sight of");
+      return OnTimeout(call, attempt);
   }
 }
 

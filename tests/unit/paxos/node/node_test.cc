@@ -160,6 +160,16 @@ class NodeTest : public testing::Test {
       say(HeartbeatAck{.ballot = heartbeat->ballot, .probe = heartbeat->probe});
     }
   }
+  // With the help of n2.
+  void LeadOfThree(Node& node) {
+    while (node.replica().role() != Role::kLeader) {
+      Pass(node, Milliseconds(10));
+      for (const Envelope& sent : std::exchange(transport_.sent, {})) {
+        if (sent.to == NodeId(2)) AnswerAs(2, sent, node);
+      }
+      node.Turn();
+    }
+  }
   OnOutcome Into(std::vector<Outcome>& outcomes) {
     return [&outcomes](Outcome outcome) { outcomes.push_back(std::move(outcome)); };
   }
@@ -251,25 +261,7 @@ TEST_F(NodeTest, ACommandWhoseSlotWasTakenNeverHappened) {
   FakeLog log(1, Voters(3));
   EchoMachine machine;
   const auto node = Start(log, machine);
-  // n1 is elected with the help of n2.
-  while (node->replica().role() != Role::kLeader) {
-    Pass(*node, Milliseconds(10));
-    for (const Envelope& envelope : std::exchange(transport_.sent, {})) {
-      if (envelope.to != NodeId(2)) continue;
-      if (const auto* poll = std::get_if<Poll>(&envelope.message)) {
-        node->OnMessage(From(2, 1, PollAnswer{.poll = poll->poll, .granted = true, .promised = {},
-                                              .trim_point = {}, .chosen_index = {}}));
-      } else if (const auto* prepare = std::get_if<Prepare>(&envelope.message)) {
-        node->OnMessage(From(2, 1, Promise{.ballot = prepare->ballot,
-                                           .first_slot = prepare->first_slot,
-                                           .last_slot = Slot::Max(),
-                                           .trim_point = {},
-                                           .chosen_index = {},
-                                           .votes = {}}));
-      }
-      node->Turn();
-    }
-  }
+  LeadOfThree(*node);
   std::vector<Outcome> outcomes;
   node->Propose("mine", kTimeNever, Into(outcomes));
   node->Turn();
@@ -283,6 +275,41 @@ TEST_F(NodeTest, ACommandWhoseSlotWasTakenNeverHappened) {
   ASSERT_THAT(outcomes, SizeIs(1));
   EXPECT_EQ(outcomes[0].kind, Outcome::Kind::kSuperseded);
   EXPECT_THAT(machine.commands, ElementsAre("theirs"));
+}
+
+TEST_F(NodeTest, ACutOffLeaderLosesSightOfWhatItHasProposed) {
+  FakeLog log(1, Voters(3));
+  EchoMachine machine;
+  const auto node = Start(log, machine);
+  LeadOfThree(*node);
+  std::vector<Outcome> outcomes;
+  node->Propose("mine", kTimeNever, Into(outcomes));
+  Pass(*node, Milliseconds(300));
+  EXPECT_THAT(outcomes, IsEmpty()) << "the others are silent for a moment only";
+  Pass(*node, Milliseconds(400));
+  ASSERT_THAT(outcomes, SizeIs(1));
+  EXPECT_EQ(outcomes[0].kind, Outcome::Kind::kUnknown);
+  EXPECT_TRUE(node->replica().IsCutOff(clock_.now));
+}
+
+TEST_F(NodeTest, AFormerLeaderThatDoesNotLearnWhatBecameOfACommandSaysSo) {
+  FakeLog log(1, Voters(3));
+  EchoMachine machine;
+  const auto node = Start(log, machine);
+  LeadOfThree(*node);
+  std::vector<Outcome> outcomes;
+  node->Propose("mine", kTimeNever, Into(outcomes));
+  node->Turn();
+  // n3 leads from now on, and is heard; but what it had chosen does not come.
+  const Ballot higher = B(node->replica().ballot().round + 1, 3);
+  for (uint64_t beat = 1; beat <= 14; ++beat) {
+    node->OnMessage(From(3, 1, Heartbeat{.ballot = higher, .probe = beat, .chosen_index = Slot(1)}));
+    Pass(*node, Milliseconds(100));
+  }
+  EXPECT_THAT(outcomes, IsEmpty());
+  Pass(*node, Milliseconds(200));
+  ASSERT_THAT(outcomes, SizeIs(1));
+  EXPECT_EQ(outcomes[0].kind, Outcome::Kind::kUnknown);
 }
 
 TEST_F(NodeTest, ReadsWaitUntilTheStateMachineIsFreshEnough) {
