@@ -39,6 +39,7 @@ AttemptError ReadAttemptError(const AttemptEnd& end, const std::string& endpoint
   if (end.detail.has_value()) {
     error.detail = *end.detail;
     error.may_have_run = end.detail->outcome() != v1::ErrorDetail::OUTCOME_NOT_EXECUTED;
+    error.asks_another = end.detail->reason() == v1::ErrorDetail::REASON_ASK_ANOTHER;
     return error;
   }
   error.was_sent = end.was_sent;
@@ -55,10 +56,12 @@ AttemptError ReadAttemptError(const AttemptEnd& end, const std::string& endpoint
                           " within ", ToMilliseconds(waited), " ms");
       break;
     case grpc::StatusCode::CANCELLED:
-      // Not by us: the node has ended in the midst of it.
       error.is_transient = true;
       error.is_broken = true;
-      error.text = StrCat(endpoint, " has cut the request off");
+      // If it was sent, then not by us: the node has ended in the midst of it.
+      error.text = error.was_sent
+                       ? StrCat(endpoint, " has cut the request off")
+                       : StrCat(endpoint, " could not be reached within ", ToMilliseconds(waited), " ms");
       break;
     case grpc::StatusCode::UNIMPLEMENTED:
       error.may_have_run = false;

@@ -39,6 +39,8 @@ struct AttemptError {
   bool is_transient = false;
   // Nothing was heard from the node itself: better ask another.
   bool is_broken = false;
+  // The node says so itself.
+  bool asks_another = false;
 
   Duration retry_after() const { return Milliseconds(detail.retry_after_ms()); }
 };

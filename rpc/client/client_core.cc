@@ -11,8 +11,10 @@
 namespace decree::rpc {
 namespace {
 
-// How often one request is sent on at once because a node named another leader.
-constexpr int kRedirectsMax = 2;
+// How often one request is sent on at once because a node named another leader, or was of no use.
+constexpr int kRedirectsMax = 4;
+// How long an endpoint is given to connect while there is another.
+constexpr Duration kConnectTime = Milliseconds(200);
 // How often a write goes on in a new session because its own is not there any more.
 constexpr int kRenewalsMax = 3;
 // What closing the session may take at the end; left open, it expires.
@@ -51,7 +53,8 @@ ClientCore::ClientCore(ClientOptions options)
       }) {
   for (const std::string& endpoint : options_.endpoints) {
     const std::shared_ptr<grpc::Channel> channel = MakeClientChannel(endpoint);
-    lines_.push_back({.kv = v1::KV::NewStub(channel),
+    lines_.push_back({.channel = channel,
+                      .kv = v1::KV::NewStub(channel),
                       .admin = v1::Admin::NewStub(channel),
                       .pipeline = MakePipeline(channel)});
   }
@@ -187,12 +190,35 @@ void ClientCore::Begin(Operation& operation, Work& work) {
   if (operation.number != 0) header.set_first_unanswered(FloorFor(operation));
   operation.Prepare(header);
 
-  // With one endpoint there is nobody else to ask.
-  const bool may_ask_another = endpoints_.size() > 1 && MayBeSentAgain(operation);
-  const Duration left = operation.deadline - now;
-  const Duration patience = may_ask_another ? std::min(left, options_.attempt_timeout) : left;
-  operation.give_up_at = now + patience;
+  operation.give_up_at = now + PatienceFor(operation, now);
   work.send.push_back(&operation);
+  if (endpoints_.size() == 1 || endpoints_.IsProven(choice.endpoint)) return;
+  loop_.At(now + kConnectTime, [this, id = operation.id, attempt = operation.attempts] {
+    OnConnectTimePassed(id, attempt);
+  });
+}
+
+Duration ClientCore::PatienceFor(const Operation& operation, Time now) const {
+  const Duration left = operation.deadline - now;
+  // With one endpoint there is nobody else to ask, and what is not repeatable is asked for once.
+  if (endpoints_.size() == 1 || !IsRepeatable(operation)) return left;
+  // Each endpoint that may have to be tried yet gets its share.
+  const int64_t untried = static_cast<int64_t>(endpoints_.size()) - operation.attempts + 1;
+  return std::min(options_.attempt_timeout, left / std::max<int64_t>(untried, 1));
+}
+
+void ClientCore::OnConnectTimePassed(uint64_t id, int attempt) {
+  Operation* operation = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = operations_.find(id);
+    if (found == operations_.end()) return;
+    operation = found->second.get();
+    const bool is_under_way = operation->state == Operation::State::kInFlight && operation->attempts == attempt;
+    if (!is_under_way || endpoints_.IsProven(operation->endpoint) || !MayBeSentAgain(*operation)) return;
+  }
+  // Attempts end on this thread only, so it is still under way.
+  operation->Withdraw(lines_[operation->endpoint]);
 }
 
 void ClientCore::OnAttemptEnded(Operation& operation) {
@@ -230,11 +256,11 @@ void ClientCore::OnFailed(Operation& operation, Work& work) {
   operation.may_have_run |= error.may_have_run;
   // An attempt that the request's deadline has cut short tells less than the one before it.
   const bool was_cut_short = error.code == absl::StatusCode::kDeadlineExceeded &&
-                             operation.deadline - operation.sent_at < options_.attempt_timeout;
+                             operation.give_up_at >= operation.deadline;
   if (was_cut_short && operation.why.has_value()) return EndWith(operation, *operation.why, work);
   operation.why = error;
   if (!error.is_transient || !MayBeSentAgain(operation)) return EndWith(operation, error, work);
-  if (IsRedirected(operation, error)) {
+  if (IsRedirected(operation, error, now)) {
     ++operation.redirects;
     return Begin(operation, work);
   }
@@ -245,21 +271,18 @@ void ClientCore::NoteEndpoint(const Operation& operation, const AttemptError& er
   if (error.is_broken) return endpoints_.OnBroken(operation.endpoint, now);
   endpoints_.OnAnswered(operation.endpoint);
   const bool is_unavailable = error.code == absl::StatusCode::kUnavailable;
+  if (is_unavailable) endpoints_.OnNotLeading(operation.endpoint);
+  if (error.asks_another) endpoints_.OnOfNoUse(operation.endpoint, now);
   const std::string& leader = error.detail.leader_address();
-  if (leader.empty()) {
-    if (is_unavailable) endpoints_.OnNotLeading(operation.endpoint);
-  } else if (is_unavailable && leader == endpoints_.address(operation.endpoint)) {
-    // It leads but cannot: it is shutting down, or has lost its quorum. Another may know better.
-    endpoints_.OnBroken(operation.endpoint, now);
-  } else {
-    endpoints_.OnLeaderHint(leader, now);
-  }
+  if (leader.empty() || (is_unavailable && leader == endpoints_.address(operation.endpoint))) return;
+  endpoints_.OnLeaderHint(leader, now);
 }
 
-bool ClientCore::IsRedirected(const Operation& operation, const AttemptError& error) const {
-  return operation.asked_leader_only && !error.may_have_run &&
-         error.code == absl::StatusCode::kUnavailable && !error.detail.leader_address().empty() &&
-         endpoints_.leader() != operation.endpoint && operation.redirects < kRedirectsMax;
+bool ClientCore::IsRedirected(const Operation& operation, const AttemptError& error, Time now) const {
+  if (error.code != absl::StatusCode::kUnavailable || operation.redirects >= kRedirectsMax) return false;
+  if (error.asks_another) return endpoints_.HasAnother(operation.endpoint, now);
+  return operation.asked_leader_only && !error.may_have_run && !error.detail.leader_address().empty() &&
+         endpoints_.leader() != operation.endpoint;
 }
 
 void ClientCore::Pause(Operation& operation, Work& work) {
@@ -330,9 +353,9 @@ void ClientCore::OnSessionOpened(const StatusOr<v1::OpenSessionResponse>& respon
         Begin(operation, work);
       } else {
         // No write has left.
-        EndWith(operation,
-                LocalError(response.status().code(), std::string(response.status().message())),
-                work);
+        AttemptError error = LocalError(response.status().code(), std::string(response.status().message()));
+        error.detail = ErrorDetailOf(response.status());
+        EndWith(operation, error, work);
       }
     }
   }
@@ -367,16 +390,20 @@ bool ClientCore::RenewSession(Operation& operation, Work& work) {
   return true;
 }
 
-bool ClientCore::MayBeSentAgain(const Operation& operation) const {
+bool ClientCore::MayBeSentAgain(const Operation& operation) {
+  if (operation.kind == Operation::Kind::kNodeStatus) return false;
+  return IsRepeatable(operation) || !operation.may_have_run;
+}
+
+bool ClientCore::IsRepeatable(const Operation& operation) {
   switch (operation.kind) {
     case Operation::Kind::kWrite:
-      return operation.session != 0 || !operation.may_have_run;
-    case Operation::Kind::kLeaderOnly:
-      return !operation.may_have_run;
+      return operation.session != 0;
     case Operation::Kind::kRead:
     case Operation::Kind::kStaleRead:
     case Operation::Kind::kRepeatable:
       return true;
+    case Operation::Kind::kLeaderOnly:
     case Operation::Kind::kNodeStatus:
       return false;
   }

@@ -82,6 +82,8 @@ class ClientCore {
   void Submit(OperationPtr operation);
   void OnAttemptEnded(Operation& operation);
   void OnPauseEnded(uint64_t id);
+  // An attempt at an endpoint that has not proven itself was given the time to connect.
+  void OnConnectTimePassed(uint64_t id, int attempt);
   void OnSessionOpened(const StatusOr<v1::OpenSessionResponse>& response);
   void OnWaitedForSession(uint64_t id);
   void CloseSession();
@@ -99,11 +101,16 @@ class ClientCore {
   uint64_t FloorFor(const Operation& operation) const;
   // Whether the operation goes on in another session, after its own has expired.
   bool RenewSession(Operation& operation, Work& work);
-  bool MayBeSentAgain(const Operation& operation) const;
+  // However often it is sent, it takes effect once.
+  static bool IsRepeatable(const Operation& operation);
+  static bool MayBeSentAgain(const Operation& operation);
   Endpoints::Choice Choose(const Operation& operation, Time now);
   void OnFailed(Operation& operation, Work& work);
   void NoteEndpoint(const Operation& operation, const AttemptError& error, Time now);
-  bool IsRedirected(const Operation& operation, const AttemptError& error) const;
+  // How long an attempt is given.
+  Duration PatienceFor(const Operation& operation, Time now) const;
+  // Whether the request goes on to another endpoint at once.
+  bool IsRedirected(const Operation& operation, const AttemptError& error, Time now) const;
   void Pause(Operation& operation, Work& work);
   void EndWith(Operation& operation, const AttemptError& error, Work& work);
   void End(Operation& operation, Status status, Work& work);

@@ -17,7 +17,7 @@ constexpr Duration kForeignLeaderTime = Seconds(10);
 Endpoints::Endpoints(std::vector<std::string> addresses, size_t first, Duration broken_time)
     : addresses_(std::move(addresses)),
       broken_time_(broken_time),
-      broken_until_(addresses_.size(), Time::min()),
+      nodes_(addresses_.size()),
       turn_(first) {
   CHECK(!addresses_.empty());
   CHECK_LT(first, addresses_.size());
@@ -34,13 +34,15 @@ Endpoints::Choice Endpoints::ChooseAny(Time now) { return {.endpoint = NextInTur
 size_t Endpoints::NextInTurn(Time now) {
   for (size_t step = 0; step < size(); ++step) {
     const size_t endpoint = (turn_ + step) % size();
-    if (IsBroken(endpoint, now)) continue;
+    if (IsLeftOut(endpoint, now)) continue;
     turn_ = (endpoint + 1) % size();
     return endpoint;
   }
-  // All are broken: the one that has rested longest.
-  const auto longest = std::min_element(broken_until_.begin(), broken_until_.end());
-  const auto endpoint = static_cast<size_t>(longest - broken_until_.begin());
+  // None is left: the one that has rested longest.
+  const auto longest = std::min_element(nodes_.begin(), nodes_.end(), [](const Node& a, const Node& b) {
+    return a.left_out_until < b.left_out_until;
+  });
+  const auto endpoint = static_cast<size_t>(longest - nodes_.begin());
   turn_ = (endpoint + 1) % size();
   return endpoint;
 }
@@ -50,11 +52,25 @@ void Endpoints::OnLed(size_t endpoint) {
   leader_ = endpoint;
 }
 
-void Endpoints::OnAnswered(size_t endpoint) { broken_until_[endpoint] = Time::min(); }
+void Endpoints::OnAnswered(size_t endpoint) { nodes_[endpoint] = {.is_proven = true}; }
 
 void Endpoints::OnBroken(size_t endpoint, Time now) {
-  broken_until_[endpoint] = now + broken_time_;
+  const Time until = now + broken_time_;
+  nodes_[endpoint] = {.broken_until = until, .left_out_until = until, .is_proven = false};
   OnNotLeading(endpoint);
+}
+
+void Endpoints::OnOfNoUse(size_t endpoint, Time now) {
+  OnAnswered(endpoint);
+  nodes_[endpoint].left_out_until = now + broken_time_;
+  OnNotLeading(endpoint);
+}
+
+bool Endpoints::HasAnother(size_t endpoint, Time now) const {
+  for (size_t other = 0; other < size(); ++other) {
+    if (other != endpoint && !IsLeftOut(other, now)) return true;
+  }
+  return false;
 }
 
 void Endpoints::OnNotLeading(size_t endpoint) {
@@ -69,8 +85,9 @@ bool Endpoints::OnLeaderHint(std::string_view address, Time now) {
     return false;
   }
   const auto endpoint = static_cast<size_t>(found - addresses_.begin());
-  if (IsBroken(endpoint, now)) {
-    forward_until_ = broken_until_[endpoint];
+  const Time broken_until = nodes_[endpoint].broken_until;
+  if (now < broken_until) {
+    forward_until_ = broken_until;
     return false;
   }
   forward_until_ = Time::min();

@@ -1,8 +1,8 @@
 #pragma once
-// Which node to ask: remembers who leads and whose connection is broken.
+// Which node to ask: remembers who leads, whose connection is broken, and who was of no use.
 //
 //   writes, linearizable reads   the leader's endpoint, if it is known and works
-//   otherwise, and stale reads   the endpoints in turn, leaving out the broken ones
+//   otherwise, and stale reads   the endpoints in turn, leaving out the broken and the useless for a while
 //
 // While the leader is not known a node is asked not to forward but to tell who leads: that costs
 // one round trip once, and spares one for every request from then on. If the leader cannot be
@@ -28,13 +28,17 @@ class Endpoints {
     bool no_forwarding = false;
   };
 
-  // `addresses` is not empty. `first` is the endpoint whose turn is first. An endpoint that broke
-  // is left out for `broken_time`, then tried again.
+  // `addresses` is not empty. `first` is the endpoint whose turn is first. An endpoint that broke, or was of
+  // no use, is left out for `broken_time`, then tried again.
   Endpoints(std::vector<std::string> addresses, size_t first, Duration broken_time);
 
   size_t size() const { return addresses_.size(); }
   const std::string& address(size_t endpoint) const { return addresses_[endpoint]; }
   std::optional<size_t> leader() const { return leader_; }
+  // It has answered something since its connection was broken last.
+  bool IsProven(size_t endpoint) const { return nodes_[endpoint].is_proven; }
+  // Whether there is one to ask beside this.
+  bool HasAnother(size_t endpoint, Time now) const;
 
   // For what the leader must carry out.
   Choice ChooseForLeader(Time now);
@@ -47,18 +51,26 @@ class Endpoints {
   void OnAnswered(size_t endpoint);
   // The connection is refused or lost, or the node is silent.
   void OnBroken(size_t endpoint, Time now);
+  // The node cannot help for now, and has said so; others may name it as the leader again.
+  void OnOfNoUse(size_t endpoint, Time now);
   // The node does not lead, and does not know who does.
   void OnNotLeading(size_t endpoint);
   // A node says who leads. True if that is one of ours, and works: it will be asked next.
   bool OnLeaderHint(std::string_view address, Time now);
 
  private:
-  bool IsBroken(size_t endpoint, Time now) const { return now < broken_until_[endpoint]; }
+  struct Node {
+    Time broken_until = Time::min();
+    Time left_out_until = Time::min();
+    bool is_proven = false;
+  };
+
+  bool IsLeftOut(size_t endpoint, Time now) const { return now < nodes_[endpoint].left_out_until; }
   size_t NextInTurn(Time now);
 
   const std::vector<std::string> addresses_;
   const Duration broken_time_;
-  std::vector<Time> broken_until_;
+  std::vector<Node> nodes_;
   size_t turn_;
   std::optional<size_t> leader_;
   // The leader is not among ours, or is broken: until then nodes are left to forward.

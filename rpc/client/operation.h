@@ -10,6 +10,8 @@
 #include <string>
 #include <utility>
 
+#include <grpcpp/channel.h>
+
 #include "decree/v1/admin.grpc.pb.h"
 #include "decree/v1/kv.grpc.pb.h"
 #include "rpc/client.h"
@@ -21,6 +23,7 @@ namespace decree::rpc {
 
 // The ways to one endpoint, over one channel.
 struct EndpointLines {
+  std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::KV::Stub> kv;
   std::unique_ptr<v1::Admin::Stub> admin;
   std::unique_ptr<Pipeline> pipeline;
@@ -50,6 +53,8 @@ class Operation {
   virtual void Send(const EndpointLines& lines, ClientLoop& loop) = 0;
   // Ends the attempt soon, under the lock; nothing if it goes by a pipeline, which is closed as a whole.
   virtual void Cancel() = 0;
+  // Ends the attempt soon if it has not left this process yet. On the loop's thread, without the lock.
+  virtual void Withdraw(const EndpointLines& lines) = 0;
   // The end: calls the callback, with the answer if `status` is OK.
   virtual void End(const Status& status) = 0;
 

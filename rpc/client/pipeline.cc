@@ -112,6 +112,16 @@ void Pipeline::Expire() {
   }
 }
 
+void Pipeline::Withdraw(Request& request) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = requests_.find(request.id_);
+    if (found == requests_.end() || found->second != &request || request.was_sent_) return;
+    Take(request.id_);
+  }
+  request.OnFailure({.status = grpc::Status::CANCELLED, .detail = {}, .was_sent = false});
+}
+
 // ---- The stream ----
 
 void Pipeline::OnStarted(bool ok) {

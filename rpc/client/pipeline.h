@@ -72,6 +72,8 @@ class Pipeline {
   void Flush();
   // Fails the requests whose deadline has passed.
   void Expire();
+  // Fails the request with CANCELLED if it has not been sent yet.
+  void Withdraw(Request& request);
 
   // ---- The end; any thread ----
 

@@ -24,6 +24,7 @@ class PipelinedOperation final : public MethodOperation<Method>, private Pipelin
   }
 
   void Cancel() override {}
+  void Withdraw(const EndpointLines& lines) override { lines.pipeline->Withdraw(*this); }
 
  private:
   void Fill(v1::PipelinedRequest& wire) override { Method::In(wire) = this->request_; }

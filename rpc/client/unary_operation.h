@@ -33,6 +33,10 @@ class UnaryOperation final : public MethodOperation<Method>, private Event {
   }
 
   void Cancel() override { context_->TryCancel(); }
+  void Withdraw(const EndpointLines& lines) override {
+    // What the channel has no connection for is still here.
+    if (lines.channel->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY) Cancel();
+  }
 
  private:
   void OnEvent(bool) override { this->EndAttempt(EndOf(status_, *context_)); }

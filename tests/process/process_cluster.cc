@@ -16,6 +16,7 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <sstream>
 #include <thread>
 
 #include <glog/logging.h>
@@ -48,6 +49,26 @@ uint16_t FreePort() {
 
 std::string Loopback(uint16_t port) { return StrCat("127.0.0.1:", port); }
 
+// Of the connection that comes from this port; 0 if there is none.
+uint64_t InodeOfSocket(uint16_t port) {
+  // A socket that speaks both versions of IP stands among those of the newer.
+  for (const char* const name : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+    std::ifstream table(name);
+    std::string line;
+    while (std::getline(table, line)) {
+      std::istringstream words(line);
+      std::string number, local, remote, state, queues, timer, retransmits, user, timeout;
+      uint64_t inode = 0;
+      words >> number >> local >> remote >> state >> queues >> timer >> retransmits >> user >> timeout >> inode;
+      constexpr char kEstablished[] = "01";
+      const size_t colon = local.rfind(':');
+      if (state != kEstablished || colon == std::string::npos) continue;
+      if (std::stoul(local.substr(colon + 1), nullptr, 16) == port) return inode;
+    }
+  }
+  return 0;
+}
+
 std::string Program() {
   const char* const path = std::getenv("DECREED");
   CHECK(path != nullptr) << "DECREED must name the program";
@@ -71,13 +92,18 @@ ProcessCluster::ProcessCluster(uint32_t nodes, Arguments extra)
   CHECK(mkdtemp(pattern.data()) != nullptr) << pattern;
   directory_ = pattern;
   // The proxies hold their ports from now on; a free port is only named, and must be named after them.
+  const auto whose = [this](uint16_t port) { return NodeOfSocket(port); };
   for (Node& node : nodes_) {
-    if (arguments_.has_proxies) node.proxy = std::make_unique<check::TcpProxy>();
+    if (!arguments_.has_proxies) break;
+    node.client_proxy = std::make_unique<check::TcpProxy>(whose);
+    node.peer_proxy = std::make_unique<check::TcpProxy>(whose);
   }
   for (Node& node : nodes_) {
     node.client_port = FreePort();
     node.peer_port = FreePort();
-    if (node.proxy != nullptr) node.proxy->LeadTo(node.peer_port);
+    if (!arguments_.has_proxies) continue;
+    node.client_proxy->LeadTo(node.client_port);
+    node.peer_proxy->LeadTo(node.peer_port);
   }
   for (uint32_t id = 1; id <= nodes; ++id) Format(id, id);
   for (uint32_t id = 1; id <= nodes; ++id) Start(id);
@@ -90,12 +116,13 @@ ProcessCluster::~ProcessCluster() {
 }
 
 std::string ProcessCluster::Endpoint(uint32_t node) const {
-  return Loopback(nodes_[node - 1].client_port);
+  const Node& it = nodes_[node - 1];
+  return Loopback(it.client_proxy != nullptr ? it.client_proxy->port() : it.client_port);
 }
 
 std::string ProcessCluster::PeerAddress(uint32_t node) const {
   const Node& it = nodes_[node - 1];
-  return Loopback(it.proxy != nullptr ? it.proxy->port() : it.peer_port);
+  return Loopback(it.peer_proxy != nullptr ? it.peer_proxy->port() : it.peer_port);
 }
 
 std::string ProcessCluster::Log(uint32_t node) const {
@@ -153,12 +180,15 @@ void ProcessCluster::Format(uint32_t place, uint32_t as, const std::string& clus
 void ProcessCluster::Start(uint32_t node, const std::vector<std::string>& more_arguments) {
   CHECK(!IsRunning(node)) << node;
   std::vector<std::string> arguments{"serve", "--data", DataDirectory(node)};
-  if (nodes_[node - 1].proxy != nullptr) {
-    arguments.insert(arguments.end(), {"--listen-peer", Loopback(nodes_[node - 1].peer_port)});
+  if (arguments_.has_proxies && node <= members_) {
+    arguments.insert(arguments.end(), {"--listen-peer", Loopback(nodes_[node - 1].peer_port), "--listen-client",
+                                       Loopback(nodes_[node - 1].client_port)});
   }
   arguments.insert(arguments.end(), arguments_.serve.begin(), arguments_.serve.end());
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
+  const std::lock_guard lock(pids_mutex_);
   nodes_[node - 1].pid = Spawn(arguments, DataDirectory(node) + ".log");
+  pids_[nodes_[node - 1].pid] = node;
 }
 
 void ProcessCluster::Signal(uint32_t node, int signal) {
@@ -183,8 +213,58 @@ void ProcessCluster::KillAll() {
 int ProcessCluster::Wait(uint32_t node) {
   int status = 0;
   PCHECK(waitpid(nodes_[node - 1].pid, &status, 0) == nodes_[node - 1].pid);
+  const std::lock_guard lock(pids_mutex_);
+  pids_.erase(nodes_[node - 1].pid);
   nodes_[node - 1].pid = 0;
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+// ---- Links ----
+
+void ProcessCluster::Cut(uint32_t from, uint32_t to) {
+  CHECK(arguments_.has_proxies);
+  nodes_[to - 1].cut_from |= uint64_t{1} << from;
+  ApplyCuts();
+}
+
+void ProcessCluster::Isolate(uint32_t node) {
+  for (uint32_t other = 1; other <= members_; ++other) {
+    if (other == node) continue;
+    Cut(other, node);
+    Cut(node, other);
+  }
+}
+
+void ProcessCluster::Heal() {
+  for (Node& node : nodes_) node.cut_from = 0;
+  ApplyCuts();
+}
+
+void ProcessCluster::ApplyCuts() {
+  for (uint32_t id = 1; id <= members_; ++id) {
+    // On a connection to this node, what goes towards those that do not hear it is held too.
+    uint64_t cut_to = 0;
+    for (uint32_t other = 1; other <= members_; ++other) {
+      if (nodes_[other - 1].cut_from >> id & 1) cut_to |= uint64_t{1} << other;
+    }
+    const Node& node = nodes_[id - 1];
+    for (check::TcpProxy* const proxy : {node.client_proxy.get(), node.peer_proxy.get()}) {
+      proxy->HoldFrom(node.cut_from);
+      proxy->HoldTo(cut_to);
+    }
+  }
+}
+
+uint32_t ProcessCluster::NodeOfSocket(uint16_t port) const {
+  const std::string socket = StrCat("socket:[", InodeOfSocket(port), "]");
+  const std::lock_guard lock(pids_mutex_);
+  for (const auto& [pid, node] : pids_) {
+    std::error_code gone;
+    for (const auto& file : std::filesystem::directory_iterator(StrCat("/proc/", pid, "/fd"), gone)) {
+      if (std::filesystem::read_symlink(file, gone) == socket) return node;
+    }
+  }
+  return 0;
 }
 
 uint64_t ProcessCluster::ResidentBytes(uint32_t node) const {

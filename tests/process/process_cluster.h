@@ -5,7 +5,9 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -25,7 +27,7 @@ class ProcessCluster {
   struct Arguments {
     std::vector<std::string> init;
     std::vector<std::string> serve;
-    // Peers reach each node through a proxy, see `LinkTo`.
+    // Peers and clients reach each node through proxies, see `LinkTo` and `Cut`.
     bool has_proxies = false;
   };
 
@@ -47,7 +49,13 @@ class ProcessCluster {
   std::string Log(uint32_t node) const;
 
   // All that its peers send to a node goes through here.
-  check::TcpProxy& LinkTo(uint32_t node) { return *nodes_[node - 1].proxy; }
+  check::TcpProxy& LinkTo(uint32_t node) { return *nodes_[node - 1].peer_proxy; }
+  // From now on nothing of what one node sends arrives at the other: messages, requests that it forwards, and
+  // answers. Clients do not notice. With proxies only.
+  void Cut(uint32_t from, uint32_t to);
+  // In both directions, from all others.
+  void Isolate(uint32_t node);
+  void Heal();
 
   // Of all nodes, or of one.
   std::unique_ptr<rpc::Client> NewClient(Duration timeout = Seconds(5)) const;
@@ -82,16 +90,23 @@ class ProcessCluster {
   struct Node {
     uint16_t client_port = 0;
     uint16_t peer_port = 0;  // where it listens
-    std::unique_ptr<check::TcpProxy> proxy;
+    std::unique_ptr<check::TcpProxy> client_proxy;
+    std::unique_ptr<check::TcpProxy> peer_proxy;
+    uint64_t cut_from = 0;  // whose bytes do not arrive here; a set of bits
     pid_t pid = 0;  // 0: not running
   };
 
+  void ApplyCuts();
+  // Which node has the socket with this port; 0 if none.
+  uint32_t NodeOfSocket(uint16_t port) const;
   pid_t Spawn(const std::vector<std::string>& arguments, const std::string& log) const;
 
   const Arguments arguments_;
   const uint32_t members_;
   std::string directory_;
-  std::vector<Node> nodes_;
+  mutable std::mutex pids_mutex_;
+  std::map<pid_t, uint32_t> pids_;  // for the proxies' threads: the running nodes
+  std::vector<Node> nodes_;         // Last: the proxies use the above.
 };
 
 }  // namespace decree::process

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <glog/logging.h>
@@ -53,6 +54,7 @@ bool MustWait() { return errno == EAGAIN || errno == EINTR; }
 struct TcpProxy::Connection {
   int near = -1;  // whoever has connected
   int far = -1;   // the target
+  uint64_t whose = 0;  // a bit
   std::string back;  // on the way back
   bool is_over = false;
 };
@@ -62,7 +64,8 @@ struct TcpProxy::Chunk {
   std::string bytes;
 };
 
-TcpProxy::TcpProxy() : listener_(NewSocket()) {
+TcpProxy::TcpProxy(std::function<uint32_t(uint16_t)> whose)
+    : whose_(std::move(whose)), listener_(NewSocket()) {
   sockaddr_in address = Loopback(0);
   PCHECK(bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
   PCHECK(listen(listener_, 64) == 0);
@@ -95,7 +98,7 @@ void TcpProxy::Run() {
     TakeIn();
     LetOut();
     for (Connection& connection : connections_) {
-      if (!connection.is_over && !PassBack(connection)) connection.is_over = true;
+      if (!connection.is_over && MayPassBack(connection) && !PassBack(connection)) connection.is_over = true;
     }
     for (auto it = connections_.begin(); it != connections_.end();) {
       if (!it->is_over) {
@@ -118,15 +121,20 @@ int TcpProxy::Wait() {
   std::vector<pollfd> polled{{.fd = listener_, .events = POLLIN, .revents = 0}};
   const bool has_room = queued_ < kQueueBytesMax;
   for (const Connection& connection : connections_) {
-    if (has_room) polled.push_back({.fd = connection.near, .events = POLLIN, .revents = 0});
-    polled.push_back({.fd = connection.far, .events = POLLIN, .revents = 0});
+    if (has_room && MayTakeIn(connection)) {
+      polled.push_back({.fd = connection.near, .events = POLLIN, .revents = 0});
+    }
+    if (MayPassBack(connection)) polled.push_back({.fd = connection.far, .events = POLLIN, .revents = 0});
   }
   return poll(polled.data(), polled.size(), queue_.empty() ? 20 : kTickMs);
 }
 
 void TcpProxy::Accept() {
   for (;;) {
-    const int near = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    sockaddr_in source{};
+    socklen_t source_size = sizeof(source);
+    const int near = accept4(listener_, reinterpret_cast<sockaddr*>(&source), &source_size,
+                             SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (near < 0) return;
     const int far = NewSocket();
     // Short buffers: what has left a sender and not arrived is to be in the queue, not in the kernel.
@@ -141,16 +149,22 @@ void TcpProxy::Accept() {
       close(far);
       continue;
     }
-    connections_.push_back({.near = near, .far = far, .back = {}});
+    const uint32_t whose = whose_(ntohs(source.sin_port));
+    CHECK_LT(whose, 64u);
+    connections_.push_back({.near = near, .far = far, .whose = uint64_t{1} << whose, .back = {}});
   }
 }
+
+bool TcpProxy::MayTakeIn(const Connection& connection) const { return (held_from_ & connection.whose) == 0; }
+
+bool TcpProxy::MayPassBack(const Connection& connection) const { return (held_to_ & connection.whose) == 0; }
 
 void TcpProxy::TakeIn() {
   bool got_some = true;
   while (got_some && queued_ < kQueueBytesMax) {
     got_some = false;
     for (Connection& connection : connections_) {
-      if (connection.is_over || queued_ >= kQueueBytesMax) continue;
+      if (connection.is_over || !MayTakeIn(connection) || queued_ >= kQueueBytesMax) continue;
       char buffer[kReadBytes];
       const ssize_t size = recv(connection.near, buffer, sizeof(buffer), 0);
       if (size == 0 || (size < 0 && !MustWait())) connection.is_over = true;

@@ -1,13 +1,16 @@
 #pragma once
-// A link between processes on loopback, to be made slow: takes connections on a port of its own and passes
-// their bytes on to another.
+// A link between processes on loopback, to be made slow or to be cut: takes connections on a port of its own and
+// passes their bytes on to another.
 //
 // What goes towards that port shares one rate and one short queue, first come, first served, as the
 // connections of two machines share the link between them; once the queue is full the senders wait. What
 // comes back passes at once.
+//
+// Where the link is cut nothing passes, and the connections stay: as if the packets were lost.
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <thread>
 
@@ -16,7 +19,9 @@ namespace decree::check {
 class TcpProxy {
  public:
   // Takes connections from now on, and passes everything on at once.
-  TcpProxy();
+  TcpProxy() : TcpProxy([](uint16_t) { return 0; }) {}
+  // `whose` tells who has connected, 0 to 63, by the port that the connection comes from. On the proxy's thread.
+  explicit TcpProxy(std::function<uint32_t(uint16_t)> whose);
   ~TcpProxy();
   TcpProxy(const TcpProxy&) = delete;
   TcpProxy& operator=(const TcpProxy&) = delete;
@@ -26,6 +31,9 @@ class TcpProxy {
   void LeadTo(uint16_t port) { target_port_ = port; }
   // From now on, towards the target; 0: no limit.
   void SetRate(uint64_t bytes_per_second) { rate_ = bytes_per_second; }
+  // Whether what these send towards the target is held up, and what comes back to them. Sets of bits.
+  void HoldFrom(uint64_t these) { held_from_ = these; }
+  void HoldTo(uint64_t these) { held_to_ = these; }
   // Bytes that have gone towards the target.
   uint64_t passed() const { return passed_; }
 
@@ -37,8 +45,13 @@ class TcpProxy {
   void TakeIn();
   void LetOut();
   int Wait();
+  bool MayTakeIn(const Connection& connection) const;
+  bool MayPassBack(const Connection& connection) const;
   static bool PassBack(Connection& connection);
 
+  const std::function<uint32_t(uint16_t)> whose_;
+  std::atomic<uint64_t> held_from_{0};
+  std::atomic<uint64_t> held_to_{0};
   std::atomic<uint16_t> target_port_{0};
   std::atomic<uint64_t> rate_{0};
   std::atomic<uint64_t> passed_{0};

@@ -46,6 +46,34 @@ TEST_F(EndpointsTest, AsksTheOneThatRestedLongestIfAllAreBroken) {
   EXPECT_EQ(endpoints_.ChooseAny(kNow + Milliseconds(3)).endpoint, 2u);
 }
 
+TEST_F(EndpointsTest, LeavesOutWhatWasOfNoUseUntilAnotherNamesIt) {
+  endpoints_.OnLed(1);
+  endpoints_.OnOfNoUse(1, kNow);
+  EXPECT_EQ(endpoints_.leader(), std::nullopt);
+  for (int i = 0; i < 6; ++i) EXPECT_NE(endpoints_.ChooseForLeader(kNow).endpoint, 1u);
+  EXPECT_TRUE(endpoints_.ChooseForLeader(kNow).no_forwarding) << "nobody is made to forward to it";
+  EXPECT_TRUE(endpoints_.HasAnother(0, kNow));
+  EXPECT_TRUE(endpoints_.OnLeaderHint("b:1", kNow)) << "it may have come to lead again";
+  EXPECT_EQ(endpoints_.ChooseForLeader(kNow).endpoint, 1u);
+}
+
+TEST_F(EndpointsTest, WhatWasOfNoUseIsTriedAgainAfterAWhile) {
+  endpoints_.OnOfNoUse(0, kNow);
+  endpoints_.OnOfNoUse(1, kNow);
+  EXPECT_FALSE(endpoints_.HasAnother(2, kNow));
+  EXPECT_TRUE(endpoints_.HasAnother(0, kNow));
+  EXPECT_TRUE(endpoints_.HasAnother(2, kNow + Seconds(1)));
+  EXPECT_EQ(endpoints_.ChooseAny(kNow + Seconds(1)).endpoint, 0u);
+}
+
+TEST_F(EndpointsTest, AreProvenByAnAnswerUntilTheyBreak) {
+  EXPECT_FALSE(endpoints_.IsProven(0));
+  endpoints_.OnOfNoUse(0, kNow);
+  EXPECT_TRUE(endpoints_.IsProven(0)) << "that, too, is an answer";
+  endpoints_.OnBroken(0, kNow);
+  EXPECT_FALSE(endpoints_.IsProven(0));
+}
+
 TEST(RetryBudgetTest, IsEmptiedByRetriesAndFilledBySuccessAndTime) {
   RetryBudget budget({.tokens_max = 2, .tokens_per_success = 0.5, .tokens_per_second = 1}, kNow);
   EXPECT_TRUE(budget.TryTake(kNow));

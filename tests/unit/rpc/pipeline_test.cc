@@ -2,6 +2,11 @@
 
 #include "rpc/client/pipeline.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -10,6 +15,7 @@
 #include <optional>
 #include <thread>
 
+#include <glog/logging.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -25,6 +31,28 @@ namespace decree::rpc {
 namespace {
 
 using testing::ElementsAre;
+
+// Lets others connect, and never says a word: as a machine that has stopped.
+class SilentPort {
+ public:
+  SilentPort() : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    PCHECK(bind(socket_, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    PCHECK(listen(socket_, 64) == 0);
+    PCHECK(getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port_ = ntohs(address.sin_port);
+  }
+  ~SilentPort() { close(socket_); }
+
+  std::string address() const { return StrCat("127.0.0.1:", port_); }
+
+ private:
+  const int socket_;
+  uint16_t port_ = 0;
+};
 
 // Keeps every batch, and answers as it is told.
 class FakeNode final : public v1::KV::Service {
@@ -312,6 +340,23 @@ TEST_F(PipelineTest, ExpiredRequestIsNotSent) {
   Close();
 }
 
+TEST_F(PipelineTest, OnlyWhatHasNotLeftCanBeWithdrawn) {
+  Put sent("a"), unsent("b");
+  pipeline_.Send(sent, InSeconds(30));
+  const v1::RequestBatch batch = AwaitBatch();
+  pipeline_.SendLater(unsent, InSeconds(30));
+  pipeline_.Withdraw(sent);
+  pipeline_.Withdraw(unsent);
+  EXPECT_FALSE(sent.has_ended());
+  ASSERT_TRUE(unsent.has_ended());
+  EXPECT_EQ(unsent.end().status.error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_FALSE(unsent.end().was_sent);
+  pipeline_.Withdraw(unsent);
+  node_->AnswerPut(batch.requests(0).id());
+  AwaitEnd(sent);
+  EXPECT_TRUE(sent.end().status.ok());
+}
+
 TEST_F(PipelineTest, CloseEndsWhatIsUnderWayAndWhatComesYet) {
   Put under_way("a"), too_late("b");
   pipeline_.Send(under_way, InSeconds(30));
@@ -366,6 +411,27 @@ TEST_F(PipelineTest, LargeRequestsAreSpreadOverBatches) {
   }
   EXPECT_EQ(count, 5);
   Close();
+}
+
+TEST(ClientTest, PassesOverAnEndpointThatDoesNotConnect) {
+  const SilentPort silent;
+  FakeNode node;
+  node.AnswerAll();
+  const ClientOptions options{.endpoints = {silent.address(), node.address()}, .timeout = Seconds(60),
+                              .attempt_timeout = Seconds(60), .sessions = false};
+  // Long before the attempt's time is up.
+  const Time limit = PosixClock().Now() + Seconds(20);
+  {
+    const auto client = Client::Create(options);
+    EXPECT_TRUE((*client)->Put("a", "b").ok()) << "by the pipeline";
+    EXPECT_TRUE((*client)->Put("a", "b").ok());
+  }
+  {
+    const auto client = Client::Create(options);
+    const auto range = (*client)->Range({});
+    EXPECT_EQ(range.status().code(), absl::StatusCode::kUnimplemented) << "the node's own answer: " << range.status();
+  }
+  EXPECT_LT(PosixClock().Now(), limit);
 }
 
 }  // namespace
