@@ -48,7 +48,7 @@ std::string WhyNoLeader(const KvContext& context) {
   }
   const NodeId leader = replica.leader();
   if (leader == paxos::kNoNode || leader == replica.self().node) {
-    return StrCat("no leader: ", self, " hears a quorum of the cluster, but nobody leads");
+    return StrCat("no leader: ", self, " hears a quorum of the cluster, but no leader; ask another node");
   }
   return StrCat(self, " cannot reach the leader n", leader.value());
 }
@@ -287,10 +287,9 @@ void ReadRequest::OnDeadline() {
   const NodeId leader = replica.leader();
   EndWith(AskAnother(
       leader == paxos::kNoNode
-          ? StrCat(WhyNoLeader(context_), "; the read was not served",
-                   replica.takes_part() ? ", a stale read would be" : "")
+          ? StrCat(WhyNoLeader(context_), kNotServed, replica.takes_part() ? kStaleWouldBe : "")
           : StrCat("n", leader.value(), " leads, but no quorum has confirmed it to n",
-                   replica.self().node.value(), " in time; the read was not served")));
+                   replica.self().node.value(), " in time", kNotServed)));
 }
 
 void ReadRequest::EndWith(Failure failure) {

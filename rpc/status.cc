@@ -26,7 +26,7 @@ Failure OutcomeUnknown(grpc::StatusCode code, std::string text) {
 
 void CutVerdict(std::string& text) {
   using Texts = std::initializer_list<std::string_view>;
-  for (const std::string_view verdict : Texts{kNotCarriedOut, kMayHappen}) {
+  for (const std::string_view verdict : Texts{kNotCarriedOut, kMayHappen, kStaleWouldBe, kNotServed}) {
     if (text.ends_with(verdict)) text.resize(text.size() - verdict.size());
   }
 }

@@ -33,6 +33,9 @@ Failure OutcomeUnknown(grpc::StatusCode code, std::string text);
 // What the text of a failed write ends with, in either case.
 inline constexpr char kNotCarriedOut[] = "; the write was not carried out";
 inline constexpr char kMayHappen[] = "; the write may have been carried out, or may yet be";
+// That of a read, and what may be added to it.
+inline constexpr char kNotServed[] = "; the read was not served";
+inline constexpr char kStaleWouldBe[] = ", a stale read would be";
 // The text without such an end.
 void CutVerdict(std::string& text);
 

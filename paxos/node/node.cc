@@ -293,7 +293,6 @@ Time Node::NextDeadline() const {
 }
 
 Time Node::LosesSightAt() const {
-  if (replica_.role() == Role::kLeader) return kTimeNever;
   const Time cut_off = replica_.CutOffAt();
   return placed_.empty() ? cut_off : std::min(cut_off, led_until_ + kHandOverMax);
 }

@@ -134,7 +134,7 @@ class Node {
   LeaseView last_published_;
   uint64_t reads_under_lease_ = 0;  // that never reached the replica
 
-  Time led_until_ = Time::min();
+  Time led_until_ = Time::min();  // at the last Turn of its leading
   uint64_t leadership_changes_ = 0;
   std::pair<NodeId, Ballot> last_leadership_;
 };

@@ -29,6 +29,15 @@ AttemptEnd EndOf(const grpc::Status& status, const grpc::ClientContext& context)
   return {.status = status, .detail = ReadErrorDetail(context), .was_sent = HadConnection(context)};
 }
 
+AttemptError LocalError(absl::StatusCode code, std::string text) {
+  AttemptError error;
+  error.code = code;
+  error.text = std::move(text);
+  error.may_have_run = false;
+  error.was_sent = false;
+  return error;
+}
+
 AttemptError ReadAttemptError(const AttemptEnd& end, const std::string& endpoint, Duration waited) {
   const grpc::Status& status = end.status;
   AttemptError error;
@@ -78,7 +87,7 @@ AttemptError ReadAttemptError(const AttemptEnd& end, const std::string& endpoint
 
 Status MakeRequestError(const AttemptError& error, const RequestEnd& request) {
   std::string text = error.text;
-  CutVerdict(text);  // That is over the last attempt; the one over all of them takes its place.
+  if (request.is_write) CutVerdict(text);  // That is over the last attempt; the one over all takes its place.
   if (request.attempts > 1) text += StrCat(" (after ", request.attempts, " attempts)");
   const bool is_unknown = request.is_write && request.may_have_run;
   if (request.is_write) text.append(is_unknown ? kMayHappen : kNotCarriedOut);

@@ -45,6 +45,9 @@ struct AttemptError {
   Duration retry_after() const { return Milliseconds(detail.retry_after_ms()); }
 };
 
+// Of a request that has not left this process.
+AttemptError LocalError(absl::StatusCode code, std::string text);
+
 // `end` is not OK. `endpoint` and `waited` are for the text.
 AttemptError ReadAttemptError(const AttemptEnd& end, const std::string& endpoint, Duration waited);
 

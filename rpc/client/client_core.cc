@@ -7,6 +7,7 @@
 
 #include "rpc/client/client_channel.h"
 #include "rpc/client/methods.h"
+#include "rpc/status.h"
 
 namespace decree::rpc {
 namespace {
@@ -15,10 +16,8 @@ namespace {
 constexpr int kRedirectsMax = 4;
 // How long an endpoint is given to connect while there is another.
 constexpr Duration kConnectTime = Milliseconds(200);
-// How often a write goes on in a new session because its own is not there any more.
-constexpr int kRenewalsMax = 3;
-// What closing the session may take at the end; left open, it expires.
-constexpr Duration kCloseMax = Milliseconds(300);
+// How often a node is asked whether it is of use again, while none is; up to twice as long.
+constexpr Duration kProbeEvery = Milliseconds(50);
 // What a request holds beside its own bytes.
 constexpr size_t kOverheadBytes = 1024;
 constexpr char kBudgetNote[] = "; the retry budget is used up";
@@ -26,15 +25,6 @@ constexpr char kBudgetNote[] = "; the retry budget is used up";
 uint64_t RandomSeed() {
   std::random_device device;
   return uint64_t{device()} << 32 | device();
-}
-
-AttemptError LocalError(absl::StatusCode code, std::string text) {
-  AttemptError error;
-  error.code = code;
-  error.text = std::move(text);
-  error.may_have_run = false;
-  error.was_sent = false;
-  return error;
 }
 
 AttemptError ClosingError() {
@@ -176,6 +166,11 @@ void ClientCore::Begin(Operation& operation, Work& work) {
                    work);
   }
   if (options_.sessions && operation.IsWrite() && !EnterSession(operation, work)) return;
+  if (!parked_.empty() && NeedsLeader(operation)) return Park(operation, work);
+  Send(operation, now, work);
+}
+
+void ClientCore::Send(Operation& operation, Time now, Work& work) {
   const Endpoints::Choice choice = Choose(operation, now);
   operation.endpoint = choice.endpoint;
   operation.asked_leader_only = choice.no_forwarding;
@@ -200,11 +195,11 @@ void ClientCore::Begin(Operation& operation, Work& work) {
 
 Duration ClientCore::PatienceFor(const Operation& operation, Time now) const {
   const Duration left = operation.deadline - now;
-  // With one endpoint there is nobody else to ask, and what is not repeatable is asked for once.
-  if (endpoints_.size() == 1 || !IsRepeatable(operation)) return left;
-  // Each endpoint that may have to be tried yet gets its share.
-  const int64_t untried = static_cast<int64_t>(endpoints_.size()) - operation.attempts + 1;
-  return std::min(options_.attempt_timeout, left / std::max<int64_t>(untried, 1));
+  // With one endpoint there is nobody else to ask.
+  if (endpoints_.size() == 1 || !MayBeSentAgain(operation)) return left;
+  // Each endpoint that may have to be tried yet gets its share. What is not repeatable is sent once.
+  const int64_t tries = IsRepeatable(operation) ? static_cast<int64_t>(endpoints_.size()) - operation.attempts + 1 : 1;
+  return std::min(options_.attempt_timeout, left / std::max<int64_t>(tries, 1));
 }
 
 void ClientCore::OnConnectTimePassed(uint64_t id, int attempt) {
@@ -232,6 +227,7 @@ void ClientCore::OnAttemptEnded(Operation& operation) {
         endpoints_.OnAnswered(operation.endpoint);
       }
       budget_.OnSuccess();
+      if (NeedsLeader(operation)) Unpark(work);
       End(operation, OkStatus(), work);
     } else {
       OnFailed(operation, work);
@@ -254,6 +250,7 @@ void ClientCore::OnFailed(Operation& operation, Work& work) {
     return;
   }
   operation.may_have_run |= error.may_have_run;
+  if (NeedsLeader(operation) && !error.is_transient && !error.is_broken) Unpark(work);
   // An attempt that the request's deadline has cut short tells less than the one before it.
   const bool was_cut_short = error.code == absl::StatusCode::kDeadlineExceeded &&
                              operation.give_up_at >= operation.deadline;
@@ -262,7 +259,12 @@ void ClientCore::OnFailed(Operation& operation, Work& work) {
   if (!error.is_transient || !MayBeSentAgain(operation)) return EndWith(operation, error, work);
   if (IsRedirected(operation, error, now)) {
     ++operation.redirects;
-    return Begin(operation, work);
+    return Send(operation, now, work);
+  }
+  if (error.asks_another && NeedsLeader(operation)) {
+    why_parked_ = error;
+    CutVerdict(why_parked_.text);  // That is over this one.
+    return Park(operation, work);
   }
   Pause(operation, work);
 }
@@ -280,6 +282,7 @@ void ClientCore::NoteEndpoint(const Operation& operation, const AttemptError& er
 
 bool ClientCore::IsRedirected(const Operation& operation, const AttemptError& error, Time now) const {
   if (error.code != absl::StatusCode::kUnavailable || operation.redirects >= kRedirectsMax) return false;
+  if (now >= operation.deadline) return false;
   if (error.asks_another) return endpoints_.HasAnother(operation.endpoint, now);
   return operation.asked_leader_only && !error.may_have_run && !error.detail.leader_address().empty() &&
          endpoints_.leader() != operation.endpoint;
@@ -312,82 +315,61 @@ void ClientCore::OnPauseEnded(uint64_t id) {
   Do(work);
 }
 
-// ---- Sessions ----
+// ---- While no node is of use ----
 
-bool ClientCore::EnterSession(Operation& operation, Work& work) {
-  if (operation.session != 0) return true;
-  if (session_.id != 0) {
-    operation.session = session_.id;
-    operation.number = session_.numbers.Take();
-    return true;
-  }
-  operation.state = Operation::State::kWaitingForSession;
-  waiting_.push_back(operation.id);
-  loop_.At(operation.deadline, [this, id = operation.id] { OnWaitedForSession(id); });
-  OpenSession(work);
-  return false;
+bool ClientCore::NeedsLeader(const Operation& operation) {
+  return operation.kind != Operation::Kind::kStaleRead && operation.kind != Operation::Kind::kNodeStatus;
 }
 
-uint64_t ClientCore::FloorFor(const Operation& operation) const {
-  // Of a session that has been given up no floor is kept: this number is still waited for.
-  return operation.session == session_.id ? session_.numbers.floor() : 1;
+void ClientCore::Park(Operation& operation, Work& work) {
+  if (!operation.why.has_value()) operation.why = why_parked_;
+  const Time now = loop_.Now();
+  if (now + kProbeEvery >= operation.deadline) return EndWith(operation, *operation.why, work);
+  operation.state = Operation::State::kParked;
+  loop_.At(operation.deadline - kProbeEvery, [this, id = operation.id] { OnParkedForLong(id); });
+  parked_.push_back(operation.id);
+  SetProbe(now);
 }
 
-void ClientCore::OpenSession(Work& work) {
-  if (std::exchange(is_opening_, true)) return;
-  Operation& operation = Add(MakeOperation<OpenSessionCall>(
-      Operation::Kind::kRepeatable, v1::OpenSessionRequest(),
-      [this](const StatusOr<v1::OpenSessionResponse>& response) { OnSessionOpened(response); }));
-  Begin(operation, work);
-}
-
-void ClientCore::OnSessionOpened(const StatusOr<v1::OpenSessionResponse>& response) {
-  Work work;
-  {
-    const std::lock_guard lock(mutex_);
-    is_opening_ = false;
-    if (response.ok()) session_ = {.id = response->session(), .numbers = {}};
-    for (const uint64_t id : std::exchange(waiting_, {})) {
-      Operation& operation = *operations_.at(id);
-      if (response.ok()) {
-        Begin(operation, work);
-      } else {
-        // No write has left.
-        AttemptError error = LocalError(response.status().code(), std::string(response.status().message()));
-        error.detail = ErrorDetailOf(response.status());
-        EndWith(operation, error, work);
-      }
-    }
-  }
-  Do(work);
-}
-
-void ClientCore::OnWaitedForSession(uint64_t id) {
+void ClientCore::OnParkedForLong(uint64_t id) {
   Work work;
   {
     const std::lock_guard lock(mutex_);
     const auto found = operations_.find(id);
-    if (found == operations_.end()) return;
-    if (found->second->state != Operation::State::kWaitingForSession) return;
-    EndWith(*found->second,
-            LocalError(absl::StatusCode::kDeadlineExceeded,
-                       "no session could be opened before the deadline"),
-            work);
+    if (found == operations_.end() || found->second->state != Operation::State::kParked) return;
+    EndWith(*found->second, *found->second->why, work);
   }
   Do(work);
 }
 
-bool ClientCore::RenewSession(Operation& operation, Work& work) {
-  if (operation.session == session_.id) session_ = {};
-  // An earlier copy may have been carried out before the session expired.
-  if (operation.number == 0 || operation.may_have_run || operation.renewals == kRenewalsMax) {
-    return false;
+void ClientCore::SetProbe(Time now) {
+  if (std::exchange(is_probe_set_, true)) return;
+  loop_.At(now + random_.Between(kProbeEvery, 2 * kProbeEvery), [this] { OnProbeDue(); });
+}
+
+void ClientCore::OnProbeDue() {
+  Work work;
+  {
+    const std::lock_guard lock(mutex_);
+    is_probe_set_ = false;
+    const Time now = loop_.Now();
+    while (!parked_.empty()) {
+      const auto found = operations_.find(parked_.front());
+      parked_.pop_front();
+      if (found == operations_.end()) continue;
+      Send(*found->second, now, work);
+      break;
+    }
+    if (!parked_.empty()) SetProbe(now);
   }
-  ++operation.renewals;
-  operation.session = 0;
-  operation.number = 0;
-  Begin(operation, work);
-  return true;
+  Do(work);
+}
+
+void ClientCore::Unpark(Work& work) {
+  for (const uint64_t id : std::exchange(parked_, {})) {
+    const auto found = operations_.find(id);
+    if (found != operations_.end()) Begin(*found->second, work);
+  }
 }
 
 bool ClientCore::MayBeSentAgain(const Operation& operation) {
@@ -408,21 +390,6 @@ bool ClientCore::IsRepeatable(const Operation& operation) {
       return false;
   }
   return false;
-}
-
-void ClientCore::CloseSession() {
-  Work work;
-  {
-    const std::lock_guard lock(mutex_);
-    if (session_.id == 0 || session_.has_unknown) return;
-    Operation& operation = Add(MakeOperation<CloseSessionCall>(
-        Operation::Kind::kRepeatable, v1::CloseSessionRequest(),
-        [](const StatusOr<v1::CloseSessionResponse>&) {}));
-    operation.session = session_.id;
-    operation.deadline = std::min(operation.deadline, loop_.Now() + kCloseMax);
-    Begin(operation, work);
-  }
-  Do(work);
 }
 
 // ---- The end ----

@@ -8,6 +8,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -82,6 +83,8 @@ class ClientCore {
   void Submit(OperationPtr operation);
   void OnAttemptEnded(Operation& operation);
   void OnPauseEnded(uint64_t id);
+  void OnProbeDue();
+  void OnParkedForLong(uint64_t id);
   // An attempt at an endpoint that has not proven itself was given the time to connect.
   void OnConnectTimePassed(uint64_t id, int attempt);
   void OnSessionOpened(const StatusOr<v1::OpenSessionResponse>& response);
@@ -95,6 +98,7 @@ class ClientCore {
 
   Operation& Add(OperationPtr operation);
   void Begin(Operation& operation, Work& work);
+  void Send(Operation& operation, Time now, Work& work);
   // Makes the write one of the session's; false if it must wait for there to be one.
   bool EnterSession(Operation& operation, Work& work);
   void OpenSession(Work& work);
@@ -112,6 +116,12 @@ class ClientCore {
   // Whether the request goes on to another endpoint at once.
   bool IsRedirected(const Operation& operation, const AttemptError& error, Time now) const;
   void Pause(Operation& operation, Work& work);
+  // Whether it needs a leader, wherever it is sent.
+  static bool NeedsLeader(const Operation& operation);
+  // Lets the operation wait until a node is of use again.
+  void Park(Operation& operation, Work& work);
+  void Unpark(Work& work);
+  void SetProbe(Time now);
   void EndWith(Operation& operation, const AttemptError& error, Work& work);
   void End(Operation& operation, Status status, Work& work);
 
@@ -128,6 +138,11 @@ class ClientCore {
   Session session_;
   bool is_opening_ = false;
   std::vector<uint64_t> waiting_;  // For a session; ids.
+  // While every node says that it is of no use: what waits for that to change, by id; some may have ended. One
+  // after another is sent, to find out; as many as there are would only keep the nodes from finding a leader.
+  std::deque<uint64_t> parked_;
+  AttemptError why_parked_;
+  bool is_probe_set_ = false;
   uint64_t next_id_ = 1;
   size_t pending_bytes_ = 0;
   size_t ending_ = 0;  // Out of `operations_`, but the callback has not returned.

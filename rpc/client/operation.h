@@ -60,7 +60,7 @@ class Operation {
 
   // ---- Guarded by ClientCore's lock ----
 
-  enum class State { kNew, kWaitingForSession, kInFlight, kPausing };
+  enum class State { kNew, kWaitingForSession, kInFlight, kPausing, kParked };
 
   const Kind kind;
   const std::string name;  // "put", for errors

@@ -49,7 +49,7 @@ uint16_t FreePort() {
 
 std::string Loopback(uint16_t port) { return StrCat("127.0.0.1:", port); }
 
-// Of the connection that comes from this port; 0 if there is none.
+// Of the connection that comes from this port; 0 if none is listed.
 uint64_t InodeOfSocket(uint16_t port) {
   // A socket that speaks both versions of IP stands among those of the newer.
   for (const char* const name : {"/proc/net/tcp", "/proc/net/tcp6"}) {
@@ -67,6 +67,14 @@ uint64_t InodeOfSocket(uint16_t port) {
     }
   }
   return 0;
+}
+
+bool HasSocket(const std::string& process, const std::string& socket) {
+  std::error_code gone;
+  for (const auto& file : std::filesystem::directory_iterator(StrCat("/proc/", process, "/fd"), gone)) {
+    if (std::filesystem::read_symlink(file, gone) == socket) return true;
+  }
+  return false;
 }
 
 std::string Program() {
@@ -256,12 +264,13 @@ void ProcessCluster::ApplyCuts() {
 }
 
 uint32_t ProcessCluster::NodeOfSocket(uint16_t port) const {
-  const std::string socket = StrCat("socket:[", InodeOfSocket(port), "]");
-  const std::lock_guard lock(pids_mutex_);
-  for (const auto& [pid, node] : pids_) {
-    std::error_code gone;
-    for (const auto& file : std::filesystem::directory_iterator(StrCat("/proc/", pid, "/fd"), gone)) {
-      if (std::filesystem::read_symlink(file, gone) == socket) return node;
+  // The tables are not read in one moment, and may lack what was there all the time.
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    const std::string socket = StrCat("socket:[", InodeOfSocket(port), "]");
+    if (HasSocket("self", socket)) return 0;
+    const std::lock_guard lock(pids_mutex_);
+    for (const auto& [pid, node] : pids_) {
+      if (HasSocket(std::to_string(pid), socket)) return node;
     }
   }
   return 0;

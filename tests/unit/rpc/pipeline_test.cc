@@ -2,144 +2,25 @@
 
 #include "rpc/client/pipeline.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <thread>
 
-#include <glog/logging.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <grpcpp/create_channel.h>
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
 
 #include "paxos/base/posix_clock.h"
 #include "rpc/client.h"
 #include "rpc/tag_order.h"
+#include "tests/unit/rpc/fake_node.h"
 
 namespace decree::rpc {
 namespace {
 
 using testing::ElementsAre;
-
-// Lets others connect, and never says a word: as a machine that has stopped.
-class SilentPort {
- public:
-  SilentPort() : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    PCHECK(bind(socket_, reinterpret_cast<sockaddr*>(&address), size) == 0);
-    PCHECK(listen(socket_, 64) == 0);
-    PCHECK(getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-    port_ = ntohs(address.sin_port);
-  }
-  ~SilentPort() { close(socket_); }
-
-  std::string address() const { return StrCat("127.0.0.1:", port_); }
-
- private:
-  const int socket_;
-  uint16_t port_ = 0;
-};
-
-// Keeps every batch, and answers as it is told.
-class FakeNode final : public v1::KV::Service {
- public:
-  FakeNode() {
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
-    builder.RegisterService(this);
-    server_ = builder.BuildAndStart();
-  }
-  ~FakeNode() override { Stop(); }
-
-  std::string address() const { return StrCat("127.0.0.1:", port_); }
-  void Stop() {
-    if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
-    server_.reset();
-  }
-
-  v1::RequestBatch AwaitBatch() {
-    std::unique_lock lock(mutex_);
-    came_.wait(lock, [this] { return !batches_.empty(); });
-    v1::RequestBatch batch = std::move(batches_.front());
-    batches_.pop_front();
-    return batch;
-  }
-  void Answer(const v1::ResponseBatch& batch) {
-    const std::lock_guard lock(mutex_);
-    stream_->Write(batch);
-  }
-  void AnswerPut(uint64_t id) {
-    v1::ResponseBatch batch;
-    v1::PipelinedResponse& answer = *batch.add_responses();
-    answer.set_id(id);
-    answer.mutable_put()->set_version(id);
-    Answer(batch);
-  }
-  // From now on every request is answered as it comes, as if it were a put.
-  void AnswerAll() {
-    const std::lock_guard lock(mutex_);
-    answers_all_ = true;
-  }
-  // Ends the stream that is open.
-  void Break() {
-    const std::lock_guard lock(mutex_);
-    context_->TryCancel();
-  }
-
- private:
-  using Stream = grpc::ServerReaderWriter<v1::ResponseBatch, v1::RequestBatch>;
-
-  grpc::Status Pipeline(grpc::ServerContext* context, Stream* stream) override {
-    {
-      const std::lock_guard lock(mutex_);
-      context_ = context;
-      stream_ = stream;
-    }
-    for (v1::RequestBatch batch; stream->Read(&batch);) {
-      const std::lock_guard lock(mutex_);
-      if (answers_all_) {
-        AnswerPuts(batch, *stream);
-      } else {
-        batches_.push_back(batch);
-        came_.notify_all();
-      }
-    }
-    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "broken on purpose");
-  }
-
-  static void AnswerPuts(const v1::RequestBatch& batch, Stream& stream) {
-    v1::ResponseBatch answers;
-    for (const v1::PipelinedRequest& request : batch.requests()) {
-      v1::PipelinedResponse& answer = *answers.add_responses();
-      answer.set_id(request.id());
-      answer.mutable_put()->set_version(request.id());
-    }
-    stream.Write(answers);
-  }
-
-  std::mutex mutex_;
-  std::condition_variable came_;
-  bool answers_all_ = false;
-  std::deque<v1::RequestBatch> batches_;
-  grpc::ServerContext* context_ = nullptr;
-  Stream* stream_ = nullptr;
-  int port_ = 0;
-  std::unique_ptr<grpc::Server> server_;
-};
 
 // A put of a key, and how it ended.
 class Put final : public Pipeline::Request {
@@ -411,27 +292,6 @@ TEST_F(PipelineTest, LargeRequestsAreSpreadOverBatches) {
   }
   EXPECT_EQ(count, 5);
   Close();
-}
-
-TEST(ClientTest, PassesOverAnEndpointThatDoesNotConnect) {
-  const SilentPort silent;
-  FakeNode node;
-  node.AnswerAll();
-  const ClientOptions options{.endpoints = {silent.address(), node.address()}, .timeout = Seconds(60),
-                              .attempt_timeout = Seconds(60), .sessions = false};
-  // Long before the attempt's time is up.
-  const Time limit = PosixClock().Now() + Seconds(20);
-  {
-    const auto client = Client::Create(options);
-    EXPECT_TRUE((*client)->Put("a", "b").ok()) << "by the pipeline";
-    EXPECT_TRUE((*client)->Put("a", "b").ok());
-  }
-  {
-    const auto client = Client::Create(options);
-    const auto range = (*client)->Range({});
-    EXPECT_EQ(range.status().code(), absl::StatusCode::kUnimplemented) << "the node's own answer: " << range.status();
-  }
-  EXPECT_LT(PosixClock().Now(), limit);
 }
 
 }  // namespace

@@ -70,6 +70,16 @@ TEST_F(FetchWindowTest, OnlyTheFirstAnswerToAFetchTellsOfItsRoundTrip) {
   EXPECT_EQ(window_.patience(), options_.retransmit);
 }
 
+TEST_F(FetchWindowTest, ChangesOnceInARoundTrip) {
+  for (uint64_t number = 1; number <= 4; ++number) window_.OnFetch(number, now_);
+  window_.OnAnswer(1, now_ + Milliseconds(1));
+  const size_t grown = window_.bytes();
+  EXPECT_GT(grown, options_.fetch_piece_bytes);
+  // Asked for before the change, they tell nothing of it.
+  for (uint64_t number = 2; number <= 4; ++number) window_.OnAnswer(number, now_ + Milliseconds(1));
+  EXPECT_EQ(window_.bytes(), grown);
+}
+
 TEST_F(FetchWindowTest, WaitsLongerWhereRoundTripsAreLong) {
   RoundTrip(Milliseconds(700));
   EXPECT_GE(window_.patience(), Milliseconds(1400));

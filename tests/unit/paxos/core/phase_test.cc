@@ -68,6 +68,24 @@ TEST_F(Phase1Test, APromiseIsCompleteOnlyWithItsLastPage) {
   EXPECT_TRUE(phase1_.IsComplete(three_, kNoSlot));
 }
 
+TEST_F(Phase1Test, APromiseWithoutEndIsNotWaitedForNorKept) {
+  Vote large = VoteOf(1, B(2, 2));
+  large.entry = Value(std::string(300'000, 'v'), B(2, 2));
+  uint64_t slot = 1;
+  while (slot < 100) {
+    large.slot = Slot(slot);
+    if (!Take(2, Page(kBallot, slot, Slot(slot), {large})).has_value()) break;
+    ++slot;
+  }
+  EXPECT_EQ(slot, 4u) << "a megabyte is the limit here";
+  EXPECT_THAT(phase1_.votes(), SizeIs(3));
+  Take(2, Page(kBallot, slot, Slot::Max(), {large}));
+  Take(1, Page(kBallot, 1, Slot::Max()));
+  EXPECT_FALSE(phase1_.IsComplete(three_, kNoSlot));
+  Take(3, Page(kBallot, 1, Slot::Max()));
+  EXPECT_TRUE(phase1_.IsComplete(three_, kNoSlot));
+}
+
 TEST_F(Phase1Test, KeepsTheVoteOfTheHighestBallot) {
   Take(1, Page(kBallot, 1, Slot::Max(), {VoteOf(4, B(3, 3)), VoteOf(5, B(2, 2))}));
   Take(2, Page(kBallot, 1, Slot::Max(), {VoteOf(4, B(2, 2)), VoteOf(5, B(3, 3))}));

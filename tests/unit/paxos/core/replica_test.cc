@@ -211,6 +211,25 @@ TEST(ReplicaTest, AHeirNeedsNoWaiverButItsOwnPrepares) {
       << "the grants to the old leader have kept the heir waiting";
 }
 
+TEST(ReplicaTest, OnlyWhoeverItHasPromisedToMayTellANodeToStand) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  const uint32_t heir = leader % 3 + 1;
+  const uint32_t other = heir % 3 + 1;
+  cluster.Pass(Milliseconds(200));
+  const Ballot promised = cluster.replica(heir).promised();
+  const auto stands = [&](uint32_t from, Ballot ballot) {
+    const Output out = cluster.Inject(heir, From(from, heir, StandNow{.ballot = ballot}));
+    return !Sent<Prepare>(out).empty() || cluster.replica(heir).role() != Role::kFollower;
+  };
+  EXPECT_FALSE(stands(leader, B(promised.round - 1, leader))) << "it led, but not under what is promised now";
+  EXPECT_FALSE(stands(leader, B(promised.round + 1, leader)));
+  EXPECT_FALSE(stands(other, promised)) << "the ballot is another's";
+  EXPECT_FALSE(stands(other, B(promised.round, other)));
+  EXPECT_EQ(cluster.replica(heir).leader(), NodeId(leader));
+  EXPECT_TRUE(stands(leader, promised));
+}
+
 TEST(ReplicaTest, ANodeThatHasJustStartedIsTheLastChoiceForAnHeir) {
   for (int attempt = 0; attempt < 4; ++attempt) {
     ReplicaCluster cluster(3);

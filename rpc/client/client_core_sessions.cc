@@ -1,0 +1,110 @@
+// The part of ClientCore that gives writes a session.
+
+#include <algorithm>
+#include <utility>
+
+#include "rpc/client/client_core.h"
+#include "rpc/client/methods.h"
+
+namespace decree::rpc {
+namespace {
+
+// How often a write goes on in a new session because its own is not there any more.
+constexpr int kRenewalsMax = 3;
+// What closing the session may take at the end; left open, it expires.
+constexpr Duration kCloseMax = Milliseconds(300);
+
+}  // namespace
+
+bool ClientCore::EnterSession(Operation& operation, Work& work) {
+  if (operation.session != 0) return true;
+  if (session_.id != 0) {
+    operation.session = session_.id;
+    operation.number = session_.numbers.Take();
+    return true;
+  }
+  operation.state = Operation::State::kWaitingForSession;
+  waiting_.push_back(operation.id);
+  loop_.At(operation.deadline, [this, id = operation.id] { OnWaitedForSession(id); });
+  OpenSession(work);
+  return false;
+}
+
+uint64_t ClientCore::FloorFor(const Operation& operation) const {
+  // Of a session that has been given up no floor is kept: this number is still waited for.
+  return operation.session == session_.id ? session_.numbers.floor() : 1;
+}
+
+void ClientCore::OpenSession(Work& work) {
+  if (std::exchange(is_opening_, true)) return;
+  Operation& operation = Add(MakeOperation<OpenSessionCall>(
+      Operation::Kind::kRepeatable, v1::OpenSessionRequest(),
+      [this](const StatusOr<v1::OpenSessionResponse>& response) { OnSessionOpened(response); }));
+  Begin(operation, work);
+}
+
+void ClientCore::OnSessionOpened(const StatusOr<v1::OpenSessionResponse>& response) {
+  Work work;
+  {
+    const std::lock_guard lock(mutex_);
+    is_opening_ = false;
+    if (response.ok()) session_ = {.id = response->session(), .numbers = {}};
+    for (const uint64_t id : std::exchange(waiting_, {})) {
+      Operation& operation = *operations_.at(id);
+      if (response.ok()) {
+        Begin(operation, work);
+      } else {
+        // No write has left.
+        AttemptError error = LocalError(response.status().code(), std::string(response.status().message()));
+        error.detail = ErrorDetailOf(response.status());
+        EndWith(operation, error, work);
+      }
+    }
+  }
+  Do(work);
+}
+
+void ClientCore::OnWaitedForSession(uint64_t id) {
+  Work work;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = operations_.find(id);
+    if (found == operations_.end()) return;
+    if (found->second->state != Operation::State::kWaitingForSession) return;
+    EndWith(*found->second,
+            LocalError(absl::StatusCode::kDeadlineExceeded,
+                       "no session could be opened before the deadline"),
+            work);
+  }
+  Do(work);
+}
+
+bool ClientCore::RenewSession(Operation& operation, Work& work) {
+  if (operation.session == session_.id) session_ = {};
+  // An earlier copy may have been carried out before the session expired.
+  if (operation.number == 0 || operation.may_have_run || operation.renewals == kRenewalsMax) {
+    return false;
+  }
+  ++operation.renewals;
+  operation.session = 0;
+  operation.number = 0;
+  Begin(operation, work);
+  return true;
+}
+
+void ClientCore::CloseSession() {
+  Work work;
+  {
+    const std::lock_guard lock(mutex_);
+    if (session_.id == 0 || session_.has_unknown) return;
+    Operation& operation = Add(MakeOperation<CloseSessionCall>(
+        Operation::Kind::kRepeatable, v1::CloseSessionRequest(),
+        [](const StatusOr<v1::CloseSessionResponse>&) {}));
+    operation.session = session_.id;
+    operation.deadline = std::min(operation.deadline, loop_.Now() + kCloseMax);
+    Begin(operation, work);
+  }
+  Do(work);
+}
+
+}  // namespace decree::rpc

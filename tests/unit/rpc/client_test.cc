@@ -1,0 +1,103 @@
+// The client against nodes that are silent, or of no use.
+
+#include "rpc/client.h"
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "paxos/base/posix_clock.h"
+#include "tests/unit/rpc/fake_node.h"
+
+namespace decree::rpc {
+namespace {
+
+TEST(ClientTest, PassesOverAnEndpointThatDoesNotConnect) {
+  const SilentPort silent;
+  FakeNode node;
+  node.AnswerAll();
+  const ClientOptions options{.endpoints = {silent.address(), node.address()}, .timeout = Seconds(60),
+                              .attempt_timeout = Seconds(60), .sessions = false};
+  // Long before the attempt's time is up.
+  const Time limit = PosixClock().Now() + Seconds(20);
+  {
+    const auto client = Client::Create(options);
+    EXPECT_TRUE((*client)->Put("a", "b").ok()) << "by the pipeline";
+    EXPECT_TRUE((*client)->Put("a", "b").ok());
+  }
+  {
+    const auto client = Client::Create(options);
+    const auto range = (*client)->Range({});
+    EXPECT_EQ(range.status().code(), absl::StatusCode::kUnimplemented) << "the node's own answer: " << range.status();
+  }
+  EXPECT_LT(PosixClock().Now(), limit);
+}
+
+// A client of two nodes that are of no use for a while.
+class UselessNodesTest : public testing::Test {
+ protected:
+  explicit UselessNodesTest(Duration timeout = Seconds(60)) {
+    first_.BeOfNoUse(true);
+    second_.BeOfNoUse(true);
+    client_ = *Client::Create(
+        {.endpoints = {first_.address(), second_.address()}, .timeout = timeout, .sessions = false});
+  }
+  void Put(int count) {
+    for (int i = 0; i < count; ++i) {
+      client_->Put(v1::PutRequest(), [this](const StatusOr<v1::PutResponse>& put) {
+        put.ok() ? ++served_ : ++failed_;
+      });
+    }
+  }
+  int requests() const { return first_.requests() + second_.requests(); }
+  bool WaitFor(const std::function<bool()>& condition) const {
+    const Time limit = PosixClock().Now() + Seconds(20);
+    while (!condition() && PosixClock().Now() < limit) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return condition();
+  }
+
+  FakeNode first_, second_;
+  std::unique_ptr<Client> client_;
+  std::atomic<int> served_{0};
+  std::atomic<int> failed_{0};
+};
+
+TEST_F(UselessNodesTest, OneRequestAfterAnotherFindsOutWhetherThatHasChanged) {
+  Put(1000);
+  ASSERT_TRUE(WaitFor([&] { return first_.requests() > 0 && second_.requests() > 0; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  const int before = requests();
+  Put(1000);
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  EXPECT_GT(requests(), before);
+  EXPECT_LT(requests(), before + 100) << "the rest waits";
+  EXPECT_EQ(served_ + failed_, 0);
+  second_.BeOfNoUse(false);
+  EXPECT_TRUE(WaitFor([&] { return served_ == 2000; })) << served_;
+}
+
+class ImpatientTest : public UselessNodesTest {
+ protected:
+  ImpatientTest() : UselessNodesTest(Milliseconds(600)) {}
+};
+
+TEST_F(ImpatientTest, WhatHasWaitedInVainIsToldWhy) {
+  const auto put = client_->Put("a", "b");
+  EXPECT_EQ(put.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(ErrorDetailOf(put.status()).reason(), v1::ErrorDetail::REASON_ASK_ANOTHER);
+  EXPECT_THAT(put.status().ToString(), testing::HasSubstr("put: no quorum (after "));
+  Put(100);
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  Put(100);
+  EXPECT_TRUE(WaitFor([&] { return failed_ == 200; })) << failed_;
+  // The client ends at once though some are waiting.
+  Put(100);
+}
+
+}  // namespace
+}  // namespace decree::rpc
