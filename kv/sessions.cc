@@ -18,7 +18,7 @@ constexpr uint64_t kOverheadBytes = 80;
 constexpr size_t kBlockBytes = 64 << 10;
 // So many sessions and answers are forgotten in one slot, and what a single session holds beyond: when thousands of
 // clients went away together, each replica's loop must go on meanwhile.
-constexpr size_t kExpiryWorkMax = 4096;
+constexpr size_t kExpiryWorkMax = 1024;
 // The time of use is noted when it has moved by this part of the idle time, and not with each request.
 constexpr uint64_t kUseSteps = 64;
 

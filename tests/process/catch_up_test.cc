@@ -134,6 +134,23 @@ TEST_P(CatchUpTest, DoesNotStandInTheWayOfAWrite) {
   EXPECT_LT(seconds, 2);
 }
 
+TEST_P(CatchUpTest, GoesOnWhenTheLeaderThatItFetchesFromStops) {
+  FallBehind();
+  ASSERT_TRUE(AwaitShare(0.2, Seconds(200)));
+  // The two that are left are a quorum, one of them far behind; the connections to the third stay.
+  cluster_.Signal(leader_, SIGSTOP);
+  const auto start = steady_clock::now();
+  const auto put = cluster_.NewClient(Seconds(30))->Put("next", "v");
+  const double seconds = SecondsSince(start);
+  EXPECT_TRUE(put.ok()) << put.status();
+  const uint64_t applied = AppliedAtThatNode();
+  std::cout << GetParam() << " Mbit/s: the next write took " << seconds << " s, at slot " << applied
+            << " of " << goal_ << "\n";
+  EXPECT_LT(applied, goal_) << "it is in the midst of catching up";
+  EXPECT_LT(seconds, 5) << "an election, and a write";
+  EXPECT_TRUE(AwaitShare(1, Milliseconds(static_cast<int64_t>(3000 * IdealSeconds()) + 5000)));
+}
+
 TEST_P(CatchUpTest, MoreThanTheLinkCarriesDoesNotStandInTheWayOfAWrite) {
   cluster_.LinkTo(behind_).SetRate(rate());
   {

@@ -184,6 +184,7 @@ void SimClient::ReadAtLast(const std::string& key, std::function<void()> done) {
   operation.kind = OperationKind::kGet;
   operation.key = key;
   const CallPtr call = NewCall(std::move(operation), Seconds(5));
+  call->is_at_last = true;
   call->done = [this, key, done = std::move(done)](bool answered) {
     answered ? done() : ReadAtLast(key, done);
   };
@@ -199,6 +200,7 @@ void SimClient::WriteAtLast(const std::string& key, std::function<void()> done) 
   command.mutable_put()->set_key(key);
   command.mutable_put()->set_value(operation.value);
   const CallPtr call = NewCall(std::move(operation), Seconds(5));
+  call->is_at_last = true;
   call->command = std::move(command);
   call->done = [this, key, done = std::move(done)](bool answered) {
     answered ? done() : WriteAtLast(key, done);
@@ -240,8 +242,8 @@ void SimClient::Attempt(const CallPtr& call) {
   if (world_.network->DrawLoss()) return world_.trace.Count("request lost");
   world_.queue.After(world_.network->DrawDelay(), [this, call, attempt, &node] {
     if (!node.IsUp()) {
-      // Sometimes the machine is there to say that nobody listens.
-      if (random_.Chance(0.5)) Retry(call, attempt);
+      // Sometimes the machine is there to say that nobody listens; at last, always.
+      if (random_.Chance(0.5) || call->is_at_last) Retry(call, attempt);
       return;
     }
     IsRead(call->command) ? SendRead(call, node) : SendWrite(call, node);

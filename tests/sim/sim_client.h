@@ -69,6 +69,7 @@ class SimClient {
     bool may_be_proposed = false;  // some attempt was lost sight of
     bool is_settled = false;       // the log has said that it never was and never will be carried out
     bool finished = false;
+    bool is_at_last = false;  // it tells whether the cluster goes on without faults
     std::function<void(bool answered)> done;
   };
   using CallPtr = std::shared_ptr<Call>;
