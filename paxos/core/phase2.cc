@@ -83,7 +83,21 @@ bool Phase2::IsFarBehind(NodeId voter) const {
 
 void Phase2::OnVoterKnows(NodeId voter, Slot chosen_index) {
   Slot& known = known_[voter];
+  const Slot before = known;
   known = std::max(known, chosen_index);
+  if (in_flight_.empty()) return;
+  const Slot first = in_flight_.begin()->first;
+  if (before.Next() < first && known.Next() >= first) SendAgainSoon(voter);
+}
+
+void Phase2::SendAgainSoon(NodeId voter) {
+  for (auto& [slot, in_flight] : in_flight_) {
+    if (in_flight.wait <= options_.retransmit || in_flight.accepted.Contains(voter)) continue;
+    PROBE("a voter that had caught up was sent again what it had missed");
+    in_flight.wait = options_.retransmit / 2;  // doubled when it is sent
+    in_flight.again_at = Time::min();
+    retransmit_at_ = Time::min();
+  }
 }
 
 std::vector<SlotEntry> Phase2::OnAccepted(NodeId from, const Accepted& accepted,

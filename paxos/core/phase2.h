@@ -34,7 +34,8 @@ class Phase2 {
   void Propose(Slot slot, EntryPtr entry);
   // Sends what was proposed since the last Send to all voters that are not too far behind.
   void Send(const Configuration& configuration, Slot chosen_index, Time now, Outbox& outbox);
-  // This voter knows all slots up to there to be chosen.
+  // This voter knows all slots up to there to be chosen. One that has just caught up has dropped what lay beyond
+  // its window, or was spared it: what has been sent again already is sent once more, without waiting.
   void OnVoterKnows(NodeId voter, Slot chosen_index);
   // Counts the votes; returns the slots that have a quorum now, which leave.
   std::vector<SlotEntry> OnAccepted(NodeId from, const Accepted& accepted,
@@ -61,6 +62,8 @@ class Phase2 {
   void Remove(Slots::iterator slot);
   void NoteRecent(const std::vector<SlotEntry>& entries, Slot chosen_index);
   bool IsFarBehind(NodeId voter) const;
+  // With the next Retransmit, what this voter has not accepted and that has been sent again already.
+  void SendAgainSoon(NodeId voter);
 
   const Options options_;
   Ballot ballot_;

@@ -129,13 +129,14 @@ class Simulation {
   }
 
   // Without faults a write must go through within ten election timeouts, counted from when every
-  // process is at work again.
+  // process is at work again, and the time for what a node lacks that may be needed.
   void ExpectProgress() {
     AwaitAllReady();
     bool written = false;
     last_client_->WriteAtLast("last", [&] { written = true; });
     const Duration limit =
-        10 * world_.swarm.options.election_timeout_max + Seconds(2) + LinkTime(world_.swarm.links.queue_bytes_max);
+        10 * world_.swarm.options.election_timeout_max + Seconds(2) +
+        LinkTime(2 * LagOfTheLast().bytes + world_.swarm.links.queue_bytes_max);
     CHECK(RunUntil([&] { return written; }, limit))
         << "no write goes through after the faults have stopped; " << Describe();
     for (const auto& node : nodes_) {
@@ -159,17 +160,27 @@ class Simulation {
     return rate == 0 ? Duration::zero() : Milliseconds(static_cast<int64_t>(bytes * 1000 / rate));
   }
 
+  // How far the last node is behind the first; of those that are up and can take part.
+  struct Lag {
+    Slot goal;
+    uint64_t bytes = 0;
+  };
+  Lag LagOfTheLast() const {
+    Lag lag;
+    Slot least = Slot::Max();
+    for (const auto& node : nodes_) {
+      if (IsLost(*node) || !node->IsUp()) continue;
+      lag.goal = std::max(lag.goal, node->node().replica().chosen_index());
+      least = std::min(least, node->node().replica().chosen_index());
+    }
+    if (least < lag.goal) lag.bytes = world_.oracle.BytesBetween(least, lag.goal);
+    return lag;
+  }
+
   // What a node lacks comes about as fast as the links allow.
   void ExpectCatchUp() {
     if (world_.swarm.links.bytes_per_second == 0) return;
-    Slot goal;
-    Slot least = Slot::Max();
-    for (const auto& node : nodes_) {
-      if (IsLost(*node)) continue;
-      goal = std::max(goal, node->node().replica().chosen_index());
-      least = std::min(least, node->node().replica().chosen_index());
-    }
-    const uint64_t lacking = world_.oracle.BytesBetween(least, goal);
+    const auto [goal, lacking] = LagOfTheLast();
     if (LinkTime(lacking) > Seconds(1)) world_.trace.Count("much to catch up on slow links");
     const auto is_there = [&] {
       return std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {

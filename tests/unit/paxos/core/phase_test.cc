@@ -249,6 +249,32 @@ TEST_F(Phase2Test, AVoterThatLagsIsSparedWhatTheOthersChoose) {
   EXPECT_EQ(propose(11), 2u);
 }
 
+TEST_F(Phase2Test, AVoterThatHasCaughtUpIsSentAgainWhatItHasMissed) {
+  phase2_.Start(B(10, 1));
+  phase2_.Propose(Slot(5), Value("a", kBallot));
+  phase2_.Send(three_, Slot(4), kStart, outbox_);
+  phase2_.OnVoterKnows(NodeId(2), Slot(1));
+  // Sent for the first time, it may be on its way.
+  phase2_.OnVoterKnows(NodeId(2), Slot(4));
+  EXPECT_EQ(phase2_.NextDeadline(), kStart + options_.retransmit);
+  phase2_.OnVoterKnows(NodeId(3), Slot(2));
+  Time now = kStart;
+  for (int i = 0; i < 4; ++i) {
+    now = phase2_.NextDeadline();
+    phase2_.Retransmit(three_, Slot(4), now, outbox_);
+  }
+  Drain();
+  phase2_.OnVoterKnows(NodeId(3), Slot(3));
+  EXPECT_GT(phase2_.NextDeadline(), now + 7 * options_.retransmit) << "it lacks slots yet";
+  phase2_.OnVoterKnows(NodeId(3), Slot(4));
+  EXPECT_LE(phase2_.NextDeadline(), now);
+  phase2_.Retransmit(three_, Slot(4), now, outbox_);
+  EXPECT_THAT(Sent<Accept>(Drain()), SizeIs(2));
+  EXPECT_EQ(phase2_.NextDeadline(), now + options_.retransmit) << "as for the first time";
+  phase2_.OnVoterKnows(NodeId(3), Slot(4));
+  EXPECT_EQ(phase2_.NextDeadline(), now + options_.retransmit) << "once";
+}
+
 TEST_F(Phase2Test, StopsOnASecondValueForASlot) {
   phase2_.Propose(Slot(1), Value("a", kBallot));
   EXPECT_DEATH(phase2_.Propose(Slot(1), Value("b", kBallot)), "a second value");
