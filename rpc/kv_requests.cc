@@ -13,6 +13,9 @@ using grpc::StatusCode;
 using paxos::NodeId;
 using paxos::Outcome;
 
+// How many writes are forwarded at once.
+constexpr size_t kForwardedMax = 512;
+
 Failure AskAnother(std::string text) {
   Failure failure = NotExecuted(StatusCode::UNAVAILABLE, std::move(text));
   failure.detail.set_reason(v1::ErrorDetail::REASON_ASK_ANOTHER);
@@ -60,6 +63,14 @@ Failure KvContext::WithLeader(Failure failure) const {
   return failure;
 }
 
+void KvContext::ForwardNext() {
+  while (!to_forward.empty() && (is_closing || forwarded.size() < kForwardedMax)) {
+    const std::shared_ptr<WriteRequest> next = std::move(to_forward.front());
+    to_forward.pop_front();
+    next->Try();
+  }
+}
+
 NodeId KvContext::LiveLeader() const {
   return replica().IsLeaderSilent(loop.Now()) ? paxos::kNoNode : replica().leader();
 }
@@ -85,7 +96,9 @@ void WriteRequest::Try() {
   if (leader == paxos::kNoNode || leader == replica.self().node) return WaitForLeader();
   v1::KV::Stub* const stub = context_.clients.Connected(leader);
   if (stub == nullptr) return WaitForLeader();
-  Forward(leader, *stub);
+  if (context_.forwarded.size() < kForwardedMax) return Forward(leader, *stub);
+  state_ = State::kWaiting;
+  context_.to_forward.push_back(std::static_pointer_cast<WriteRequest>(shared_from_this()));
 }
 
 void WriteRequest::WaitForLeader() {
@@ -192,6 +205,7 @@ void WriteRequest::CheckForward() {
 
 void WriteRequest::OnForwarded(bool) {
   context_.forwarded.erase(this);
+  context_.ForwardNext();
   if (state_ == State::kEnded) return;  // It was too late.
   const grpc::Status status = TakeForwardStatus();
   if (!status.ok()) return OnForwardFailed(status);

@@ -10,6 +10,7 @@
 // A failed write always says whether it may have been carried out. Only one that belongs to a session is
 // sent once more after an attempt that may have worked.
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <set>
@@ -41,7 +42,7 @@ struct KvContext {
         store(state_machine),
         admission(admission_limits),
         clients(paxos_node.replica()),
-        room(event_loop) {}
+        room(event_loop, paxos_node.hand_over_max()) {}
 
   const paxos::Replica& replica() const { return node.replica(); }
   // Adds who leads to a failure.
@@ -50,6 +51,8 @@ struct KvContext {
   bool MayHelpSoon() const { return !replica().is_halted() && !replica().IsCutOff(loop.Now()); }
   // The leader that is followed; kNoNode also if it may be gone.
   paxos::NodeId LiveLeader() const;
+  // Lets those go on that wait to be forwarded, as many as may be at once.
+  void ForwardNext();
 
   EventLoop& loop;
   paxos::Node& node;
@@ -58,6 +61,9 @@ struct KvContext {
   NodeClients clients;
   WaitingRoom room;
   std::set<WriteRequest*> forwarded;  // that wait for another node's answer
+  // That wait until there are fewer of those: each is a call of its own, and thousands at once would keep the
+  // leader from its peers.
+  std::deque<std::shared_ptr<WriteRequest>> to_forward;
   bool is_closing = false;
 };
 

@@ -212,6 +212,7 @@ void KvService::AfterTurn() {
 void KvService::Close() {
   context_.is_closing = true;
   context_.room.TryAll();
+  context_.ForwardNext();
   pipelines_.Close();
 }
 

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "paxos/node/node.h"
-
 namespace decree::rpc {
 namespace {
 
@@ -31,13 +29,13 @@ PendingRequest::PendingRequest(EventLoop& loop, WaitingRoom& room, Duration time
 bool PendingRequest::Wait() {
   const Time now = room_.Now();
   waits_since_ = std::min(waits_since_, now);
-  if (now - waits_since_ >= paxos::Node::kHandOverMax) return false;
+  if (now - waits_since_ >= room_.patience()) return false;
   room_.Enter(shared_from_this());
   return true;
 }
 
-WaitingRoom::WaitingRoom(EventLoop& loop)
-    : loop_(loop), retry_timer_(loop.timers(), [this] { TryAll(); }) {}
+WaitingRoom::WaitingRoom(EventLoop& loop, Duration patience)
+    : loop_(loop), patience_(patience), retry_timer_(loop.timers(), [this] { TryAll(); }) {}
 
 void WaitingRoom::Enter(std::shared_ptr<PendingRequest> request) {
   waiting_.push_back(std::move(request));

@@ -45,15 +45,18 @@ class PendingRequest : public std::enable_shared_from_this<PendingRequest> {
 // Where requests wait until leadership changes, or for a moment.
 class WaitingRoom {
  public:
-  explicit WaitingRoom(EventLoop& loop);
+  // `patience`: how long a change of leader may take.
+  WaitingRoom(EventLoop& loop, Duration patience);
 
   Time Now() const { return loop_.Now(); }
+  Duration patience() const { return patience_; }
   void Enter(std::shared_ptr<PendingRequest> request);
   // Lets all that wait try again.
   void TryAll();
 
  private:
   EventLoop& loop_;
+  const Duration patience_;
   std::vector<std::shared_ptr<PendingRequest>> waiting_;
   Timer retry_timer_;
 };

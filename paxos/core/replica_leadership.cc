@@ -26,8 +26,7 @@ void Replica::StartPoll(Time now, Output& out) {
   ForgetLeader(out);
   election_.Postpone(now);
   if (!has_begun()) return;
-  // A node that cannot write would lead badly: slow is worse than dead.
-  if (!configuration_.IsVoter(self_.node) || IsLogStuck(now) || !HasBallotsLeft(out)) return;
+  if (!configuration_.IsVoter(self_.node) || !HasBallotsLeft(out)) return;
   const Poll poll = election_.StartPoll(NextBallot(), chosen_index());
   for (const Member& member : configuration_.members) {
     if (member.voter) outbox_.Send(member.id, Life(), poll);
@@ -91,6 +90,7 @@ void Replica::On(const Envelope& envelope, const StandNow& stand, Time now, Outp
 }
 
 void Replica::Stand(Ballot waived, Time now, Output& out) {
+  // A node that cannot write would lead badly: slow is worse than dead.
   if (IsLogStuck(now) || !HasBallotsLeft(out)) return;
   const Ballot ballot = NextBallot();
   NoteRound(ballot);

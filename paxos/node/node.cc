@@ -293,9 +293,10 @@ Time Node::NextDeadline() const {
 }
 
 Time Node::LosesSightAt() const {
-  const Time cut_off = replica_.CutOffAt();
-  return placed_.empty() ? cut_off : std::min(cut_off, led_until_ + kHandOverMax);
+  return placed_.empty() ? IsAloneFrom() : std::min(IsAloneFrom(), led_until_ + hand_over_max());
 }
+
+Time Node::IsAloneFrom() const { return replica_.is_halted() ? Time::min() : replica_.CutOffAt(); }
 
 void Node::LoseSight() {
   const Time now = clock_.Now();
@@ -305,7 +306,7 @@ void Node::LoseSight() {
   for (const auto& [slot, commands] : std::exchange(placed_, {})) {
     for (const Placed& command : commands) command.done({.kind = Outcome::Kind::kUnknown, .answer = {}});
   }
-  if (!replica_.IsCutOff(now)) return;
+  if (now < IsAloneFrom()) return;
   for (const auto& [slot, reads] : std::exchange(granted_, {})) {
     for (const OnRead& done : reads) done({.granted = false, .reason = RefusedRead::Reason::kNoLeader});
   }

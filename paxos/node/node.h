@@ -50,9 +50,6 @@ using OnRead = std::function<void(ReadOutcome)>;
 
 class Node {
  public:
-  // How long a change of leader may take before requests are told that something is wrong.
-  static constexpr Duration kHandOverMax = Milliseconds(1500);
-
   // Recovers a node from its log and state machine: replays what is chosen and not yet applied.
   // All references must outlive the node. `life` and `seed` are fresh random numbers. Errors: the
   // log lacks a slot that the state machine needs, or `options` contradict the configuration.
@@ -79,6 +76,8 @@ class Node {
   void Turn();
 
   Time NextDeadline() const;
+  // How long a change of leader may take before requests are told that something is wrong.
+  Duration hand_over_max() const { return options_.election_timeout_max * 3 / 2; }
   const Replica& replica() const { return replica_; }
   // For other threads.
   const PublishedState& published() const { return published_; }
@@ -107,8 +106,9 @@ class Node {
   void Answer(const std::vector<ChosenEntry>& entries, std::vector<CommandAnswer>& answers);
   void Settle(Output& out);  // Tells the waiting requests what has become of them.
   void ReadLog(const LogRead& read);
-  // When what is placed is lost sight of: this node leads no more and has not learnt for long what became of it,
-  // or is cut off and may never learn.
+  // When this node cannot learn any more what becomes of anything.
+  Time IsAloneFrom() const;
+  // When what is placed is lost sight of: also where this node leads no more, and has not learnt for long.
   Time LosesSightAt() const;
   void LoseSight();
   void NoteLeadership();

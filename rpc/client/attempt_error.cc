@@ -17,12 +17,12 @@ bool HadConnection(const grpc::ClientContext& context) {
   return peer.starts_with("ipv4:") || peer.starts_with("ipv6:") || peer.starts_with("unix:");
 }
 
-bool IsTransient(grpc::StatusCode code) {
-  return code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::DEADLINE_EXCEEDED ||
-         code == grpc::StatusCode::RESOURCE_EXHAUSTED;
-}
-
 }  // namespace
+
+bool IsTransient(absl::StatusCode code) {
+  return code == absl::StatusCode::kUnavailable || code == absl::StatusCode::kDeadlineExceeded ||
+         code == absl::StatusCode::kResourceExhausted;
+}
 
 AttemptEnd EndOf(const grpc::Status& status, const grpc::ClientContext& context) {
   if (status.ok()) return {};
@@ -43,7 +43,7 @@ AttemptError ReadAttemptError(const AttemptEnd& end, const std::string& endpoint
   AttemptError error;
   error.code = static_cast<absl::StatusCode>(status.error_code());
   error.text = status.error_message();
-  error.is_transient = IsTransient(status.error_code());
+  error.is_transient = IsTransient(error.code);
 
   if (end.detail.has_value()) {
     error.detail = *end.detail;
@@ -61,6 +61,7 @@ AttemptError ReadAttemptError(const AttemptEnd& end, const std::string& endpoint
       break;
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       error.is_broken = true;
+      error.is_silent = error.was_sent;
       error.text = StrCat(endpoint, error.was_sent ? " did not answer" : " could not be reached",
                           " within ", ToMilliseconds(waited), " ms");
       break;
@@ -87,7 +88,7 @@ AttemptError ReadAttemptError(const AttemptEnd& end, const std::string& endpoint
 
 Status MakeRequestError(const AttemptError& error, const RequestEnd& request) {
   std::string text = error.text;
-  if (request.is_write) CutVerdict(text);  // That is over the last attempt; the one over all takes its place.
+  if (!request.is_read) CutVerdict(text);  // That is over the last attempt; the one over all takes its place.
   if (request.attempts > 1) text += StrCat(" (after ", request.attempts, " attempts)");
   const bool is_unknown = request.is_write && request.may_have_run;
   if (request.is_write) text.append(is_unknown ? kMayHappen : kNotCarriedOut);

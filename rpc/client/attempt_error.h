@@ -39,11 +39,16 @@ struct AttemptError {
   bool is_transient = false;
   // Nothing was heard from the node itself: better ask another.
   bool is_broken = false;
+  // Not even that the connection is lost, which may take long to find out.
+  bool is_silent = false;
   // The node says so itself.
   bool asks_another = false;
 
   Duration retry_after() const { return Milliseconds(detail.retry_after_ms()); }
 };
+
+// Whether what failed with this may succeed when it is sent again.
+bool IsTransient(absl::StatusCode code);
 
 // Of a request that has not left this process.
 AttemptError LocalError(absl::StatusCode code, std::string text);
@@ -55,6 +60,7 @@ AttemptError ReadAttemptError(const AttemptEnd& end, const std::string& endpoint
 struct RequestEnd {
   std::string what;  // "put"
   bool is_write = false;
+  bool is_read = false;
   bool may_have_run = false;
   int attempts = 0;
   uint64_t session = 0;

@@ -14,10 +14,16 @@ namespace {
 
 // How often one request is sent on at once because a node named another leader, or was of no use.
 constexpr int kRedirectsMax = 4;
+// Into how many shares a request's time is divided for endpoints that do not answer; less than the least would be
+// no time to answer in.
+constexpr int64_t kSharesMax = 3;
+constexpr Duration kShareMin = Milliseconds(500);
 // How long an endpoint is given to connect while there is another.
 constexpr Duration kConnectTime = Milliseconds(200);
 // How often a node is asked whether it is of use again, while none is; up to twice as long.
 constexpr Duration kProbeEvery = Milliseconds(50);
+// With less time left, a request is not sent again after a pause.
+constexpr Duration kLastPause = Milliseconds(20);
 // What a request holds beside its own bytes.
 constexpr size_t kOverheadBytes = 1024;
 constexpr char kBudgetNote[] = "; the retry budget is used up";
@@ -198,8 +204,9 @@ Duration ClientCore::PatienceFor(const Operation& operation, Time now) const {
   // With one endpoint there is nobody else to ask.
   if (endpoints_.size() == 1 || !MayBeSentAgain(operation)) return left;
   // Each endpoint that may have to be tried yet gets its share. What is not repeatable is sent once.
-  const int64_t tries = IsRepeatable(operation) ? static_cast<int64_t>(endpoints_.size()) - operation.attempts + 1 : 1;
-  return std::min(options_.attempt_timeout, left / std::max<int64_t>(tries, 1));
+  const int64_t shares = IsRepeatable(operation) ? std::min<int64_t>(kSharesMax, endpoints_.size()) : 1;
+  const Duration share = left / std::max<int64_t>(shares - operation.silences, 1);
+  return std::min({left, options_.attempt_timeout, std::max(share, kShareMin)});
 }
 
 void ClientCore::OnConnectTimePassed(uint64_t id, int attempt) {
@@ -240,6 +247,7 @@ void ClientCore::OnFailed(Operation& operation, Work& work) {
   const Time now = loop_.Now();
   AttemptError error = ReadAttemptError(operation.end, endpoints_.address(operation.endpoint),
                                         now - operation.sent_at);
+  if (error.is_silent) ++operation.silences;
   NoteEndpoint(operation, error, now);
   if (is_closing_) {
     operation.may_have_run |= error.may_have_run;
@@ -256,6 +264,7 @@ void ClientCore::OnFailed(Operation& operation, Work& work) {
                              operation.give_up_at >= operation.deadline;
   if (was_cut_short && operation.why.has_value()) return EndWith(operation, *operation.why, work);
   operation.why = error;
+  if (error.asks_another) operation.said = error;
   if (!error.is_transient || !MayBeSentAgain(operation)) return EndWith(operation, error, work);
   if (IsRedirected(operation, error, now)) {
     ++operation.redirects;
@@ -270,6 +279,7 @@ void ClientCore::OnFailed(Operation& operation, Work& work) {
 }
 
 void ClientCore::NoteEndpoint(const Operation& operation, const AttemptError& error, Time now) {
+  if (error.is_silent) return endpoints_.OnSilent(operation.endpoint, now);
   if (error.is_broken) return endpoints_.OnBroken(operation.endpoint, now);
   endpoints_.OnAnswered(operation.endpoint);
   const bool is_unavailable = error.code == absl::StatusCode::kUnavailable;
@@ -290,9 +300,11 @@ bool ClientCore::IsRedirected(const Operation& operation, const AttemptError& er
 
 void ClientCore::Pause(Operation& operation, Work& work) {
   const Time now = loop_.Now();
-  const Duration pause =
-      operation.why->retry_after() + Backoff(options_.backoff, ++operation.failures, random_);
-  if (now + pause >= operation.deadline) return EndWith(operation, *operation.why, work);
+  const Duration left = operation.deadline - now;
+  const Duration least = operation.why->retry_after();
+  if (left < kLastPause || least >= left) return EndWith(operation, *operation.why, work);
+  // Near the end it is tried more often again, rather than given up with time left.
+  const Duration pause = least + std::min(Backoff(options_.backoff, ++operation.failures, random_), (left - least) / 2);
   operation.state = Operation::State::kPausing;
   loop_.At(now + pause, [this, id = operation.id] { OnPauseEnded(id); });
 }
@@ -397,13 +409,15 @@ bool ClientCore::IsRepeatable(const Operation& operation) {
 void ClientCore::EndWith(Operation& operation, const AttemptError& error, Work& work) {
   const bool is_unknown = operation.IsWrite() && operation.may_have_run;
   if (is_unknown && operation.session == session_.id) session_.has_unknown = true;
+  const AttemptError& told = error.is_broken && operation.said.has_value() ? *operation.said : error;
   End(operation,
-      MakeRequestError(error, {.what = operation.name,
-                               .is_write = operation.IsWrite(),
-                               .may_have_run = operation.may_have_run,
-                               .attempts = operation.attempts,
-                               .session = operation.session,
-                               .number = operation.number}),
+      MakeRequestError(told, {.what = operation.name,
+                              .is_write = operation.IsWrite(),
+                              .is_read = operation.IsRead(),
+                              .may_have_run = operation.may_have_run,
+                              .attempts = operation.attempts,
+                              .session = operation.session,
+                              .number = operation.number}),
       work);
 }
 

@@ -88,6 +88,7 @@ class ClientCore {
   // An attempt at an endpoint that has not proven itself was given the time to connect.
   void OnConnectTimePassed(uint64_t id, int attempt);
   void OnSessionOpened(const StatusOr<v1::OpenSessionResponse>& response);
+  void OnSessionNotOpened(const Status& status, Work& work);
   void OnWaitedForSession(uint64_t id);
   void CloseSession();
   void AwaitAllEnded();
@@ -102,6 +103,7 @@ class ClientCore {
   // Makes the write one of the session's; false if it must wait for there to be one.
   bool EnterSession(Operation& operation, Work& work);
   void OpenSession(Work& work);
+  AttemptError WhyNoSession() const;
   uint64_t FloorFor(const Operation& operation) const;
   // Whether the operation goes on in another session, after its own has expired.
   bool RenewSession(Operation& operation, Work& work);
@@ -136,7 +138,8 @@ class ClientCore {
 
   std::unordered_map<uint64_t, OperationPtr> operations_;  // By id: all that have not ended.
   Session session_;
-  bool is_opening_ = false;
+  uint64_t opening_ = 0;  // the operation that opens one; 0: there is none
+  AttemptError why_no_session_ = LocalError(absl::StatusCode::kDeadlineExceeded, "no node has answered in time");
   std::vector<uint64_t> waiting_;  // For a session; ids.
   // While every node says that it is of no use: what waits for that to change, by id; some may have ended. One
   // after another is sent, to find out; as many as there are would only keep the nodes from finding a leader.

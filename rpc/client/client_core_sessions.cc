@@ -36,10 +36,11 @@ uint64_t ClientCore::FloorFor(const Operation& operation) const {
 }
 
 void ClientCore::OpenSession(Work& work) {
-  if (std::exchange(is_opening_, true)) return;
+  if (opening_ != 0) return;
   Operation& operation = Add(MakeOperation<OpenSessionCall>(
       Operation::Kind::kRepeatable, v1::OpenSessionRequest(),
       [this](const StatusOr<v1::OpenSessionResponse>& response) { OnSessionOpened(response); }));
+  opening_ = operation.id;
   Begin(operation, work);
 }
 
@@ -47,21 +48,37 @@ void ClientCore::OnSessionOpened(const StatusOr<v1::OpenSessionResponse>& respon
   Work work;
   {
     const std::lock_guard lock(mutex_);
-    is_opening_ = false;
-    if (response.ok()) session_ = {.id = response->session(), .numbers = {}};
-    for (const uint64_t id : std::exchange(waiting_, {})) {
-      Operation& operation = *operations_.at(id);
-      if (response.ok()) {
-        Begin(operation, work);
-      } else {
-        // No write has left.
-        AttemptError error = LocalError(response.status().code(), std::string(response.status().message()));
-        error.detail = ErrorDetailOf(response.status());
-        EndWith(operation, error, work);
-      }
+    opening_ = 0;
+    if (response.ok()) {
+      session_ = {.id = response->session(), .numbers = {}};
+      for (const uint64_t id : std::exchange(waiting_, {})) Begin(*operations_.at(id), work);
+    } else {
+      OnSessionNotOpened(response.status(), work);
     }
   }
   Do(work);
+}
+
+void ClientCore::OnSessionNotOpened(const Status& status, Work& work) {
+  // No write has left.
+  why_no_session_ = LocalError(status.code(), std::string(status.message()));
+  why_no_session_.detail = ErrorDetailOf(status);
+  if (!IsTransient(status.code())) {
+    for (const uint64_t id : std::exchange(waiting_, {})) EndWith(*operations_.at(id), why_no_session_, work);
+  }
+  // Whoever came later has time left.
+  if (!waiting_.empty()) OpenSession(work);
+}
+
+AttemptError ClientCore::WhyNoSession() const {
+  const auto opening = operations_.find(opening_);
+  if (opening == operations_.end()) return why_no_session_;
+  const Operation& open = *opening->second;
+  const std::optional<AttemptError>& why = open.said.has_value() ? open.said : open.why;
+  if (!why.has_value()) return why_no_session_;
+  AttemptError error = LocalError(why->code, StrCat(open.name, ": ", why->text));
+  error.detail = why->detail;
+  return error;
 }
 
 void ClientCore::OnWaitedForSession(uint64_t id) {
@@ -71,10 +88,7 @@ void ClientCore::OnWaitedForSession(uint64_t id) {
     const auto found = operations_.find(id);
     if (found == operations_.end()) return;
     if (found->second->state != Operation::State::kWaitingForSession) return;
-    EndWith(*found->second,
-            LocalError(absl::StatusCode::kDeadlineExceeded,
-                       "no session could be opened before the deadline"),
-            work);
+    EndWith(*found->second, WhyNoSession(), work);
   }
   Do(work);
 }

@@ -11,6 +11,8 @@ namespace {
 // How long nodes are left to forward to a leader whose address is not among ours. Then one request
 // makes the detour again, for someone else may lead.
 constexpr Duration kForeignLeaderTime = Seconds(10);
+// The time that a silent endpoint is left out for is doubled no more often.
+constexpr int kSilencesMax = 3;
 
 }  // namespace
 
@@ -54,9 +56,21 @@ void Endpoints::OnLed(size_t endpoint) {
 
 void Endpoints::OnAnswered(size_t endpoint) { nodes_[endpoint] = {.is_proven = true}; }
 
-void Endpoints::OnBroken(size_t endpoint, Time now) {
-  const Time until = now + broken_time_;
-  nodes_[endpoint] = {.broken_until = until, .left_out_until = until, .is_proven = false};
+void Endpoints::OnBroken(size_t endpoint, Time now) { BreakUntil(endpoint, now + broken_time_); }
+
+void Endpoints::OnSilent(size_t endpoint, Time now) {
+  Node& node = nodes_[endpoint];
+  // Of many requests that wait in vain the first tells all there is to tell.
+  if (now < node.broken_until) return OnNotLeading(endpoint);
+  BreakUntil(endpoint, now + broken_time_ * (1 << node.silences));
+  node.silences = std::min(node.silences + 1, kSilencesMax);
+}
+
+void Endpoints::BreakUntil(size_t endpoint, Time until) {
+  Node& node = nodes_[endpoint];
+  node.broken_until = until;
+  node.left_out_until = until;
+  node.is_proven = false;
   OnNotLeading(endpoint);
 }
 

@@ -49,8 +49,11 @@ class Endpoints {
   void OnLed(size_t endpoint);
   // The node has answered, with whatever.
   void OnAnswered(size_t endpoint);
-  // The connection is refused or lost, or the node is silent.
+  // The connection is refused or lost.
   void OnBroken(size_t endpoint, Time now);
+  // The node does not answer, though there is a connection. Whoever it is tried with next may wait as long: it is
+  // left out for longer each time, up to eight times as long.
+  void OnSilent(size_t endpoint, Time now);
   // The node cannot help for now, and has said so; others may name it as the leader again.
   void OnOfNoUse(size_t endpoint, Time now);
   // The node does not lead, and does not know who does.
@@ -63,8 +66,10 @@ class Endpoints {
     Time broken_until = Time::min();
     Time left_out_until = Time::min();
     bool is_proven = false;
+    int silences = 0;  // since its last answer
   };
 
+  void BreakUntil(size_t endpoint, Time until);
   bool IsLeftOut(size_t endpoint, Time now) const { return now < nodes_[endpoint].left_out_until; }
   size_t NextInTurn(Time now);
 

@@ -84,10 +84,13 @@ class Operation {
   int attempts = 0;
   int failures = 0;  // That were answered by a pause.
   int redirects = 0;
+  int silences = 0;  // attempts that were sent and not answered in time
   int renewals = 0;  // of the session
   bool may_have_run = false;
   // Why the latest attempt failed that was given the time to end.
   std::optional<AttemptError> why;
+  // What the latest node said of itself that was of no use: it knows more than a connection that fails.
+  std::optional<AttemptError> said;
 };
 
 }  // namespace decree::rpc

@@ -158,7 +158,8 @@ TEST_F(IsolatedNodeTest, AsTheFirstEndpointItCostsLittle) {
 TEST_F(IsolatedNodeTest, TellsAtOnceToAskAnother) {
   IsolateAFollower();
   // A request without the library, which would try again.
-  const auto client = rpc::Client::Create({.endpoints = {cluster_.Endpoint(AnyFollower())}, .timeout = Seconds(2)});
+  const auto client = rpc::Client::Create(
+      {.endpoints = {cluster_.Endpoint(AnyFollower())}, .timeout = Seconds(2), .sessions = false});
   ASSERT_TRUE(client.ok());
   const auto put = (*client)->Put("key", "v");
   ASSERT_FALSE(put.ok());

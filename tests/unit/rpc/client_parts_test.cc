@@ -66,6 +66,26 @@ TEST_F(EndpointsTest, WhatWasOfNoUseIsTriedAgainAfterAWhile) {
   EXPECT_EQ(endpoints_.ChooseAny(kNow + Seconds(1)).endpoint, 0u);
 }
 
+TEST_F(EndpointsTest, ASilentOneIsLeftOutForLongerEachTime) {
+  const auto is_left_out = [&](Time at) {
+    for (int i = 0; i < 3; ++i) {
+      if (endpoints_.ChooseAny(at).endpoint == 0) return false;
+    }
+    return true;
+  };
+  Time now = kNow;
+  for (const int seconds : {1, 2, 4, 8, 8}) {
+    endpoints_.OnSilent(0, now);
+    endpoints_.OnSilent(0, now + Milliseconds(1));  // another request that waited at the same time
+    EXPECT_TRUE(is_left_out(now + Seconds(seconds) - Milliseconds(1))) << seconds;
+    now += Seconds(seconds);
+    EXPECT_FALSE(is_left_out(now)) << seconds;
+  }
+  endpoints_.OnAnswered(0);
+  endpoints_.OnSilent(0, now);
+  EXPECT_FALSE(is_left_out(now + Seconds(1)));
+}
+
 TEST_F(EndpointsTest, AreProvenByAnAnswerUntilTheyBreak) {
   EXPECT_FALSE(endpoints_.IsProven(0));
   endpoints_.OnOfNoUse(0, kNow);

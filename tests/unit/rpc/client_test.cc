@@ -38,6 +38,43 @@ TEST(ClientTest, PassesOverAnEndpointThatDoesNotConnect) {
   EXPECT_LT(PosixClock().Now(), limit);
 }
 
+TEST(ClientTest, AWriteWaitsForASessionForAsLongAsItHas) {
+  const SilentPort silent;
+  const auto client = Client::Create({.endpoints = {silent.address()}, .timeout = Milliseconds(1000)});
+  const PosixClock clock;
+  std::atomic<bool> has_first_ended{false};
+  (*client)->Put(v1::PutRequest(), [&](const StatusOr<v1::PutResponse>& put) {
+    EXPECT_FALSE(put.ok());
+    has_first_ended = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  // It joins those that wait, and is not to end with them.
+  const Time start = clock.Now();
+  const auto put = (*client)->Put("a", "b");
+  EXPECT_GE(clock.Now() - start, Milliseconds(900));
+  EXPECT_TRUE(has_first_ended);
+  EXPECT_FALSE(MayHaveHappened(put.status()));
+  EXPECT_THAT(put.status().ToString(), testing::HasSubstr("put: open a session: "));
+}
+
+TEST(ClientTest, AShortTimeIsNotDividedByTheNumberOfEndpoints) {
+  FakeNode node;
+  const SilentPort silent, another;
+  const auto client = Client::Create({.endpoints = {node.address(), silent.address(), another.address()},
+                                      .timeout = Milliseconds(450)});
+  // The only one that answers takes most of the time for it.
+  std::thread late([&] {
+    const v1::RequestBatch batch = node.AwaitBatch();
+    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+    v1::ResponseBatch answers;
+    answers.add_responses()->set_id(batch.requests(0).id());
+    answers.mutable_responses(0)->mutable_get();
+    node.Answer(answers);
+  });
+  EXPECT_TRUE((*client)->Get("a").ok());
+  late.join();
+}
+
 // A client of two nodes that are of no use for a while.
 class UselessNodesTest : public testing::Test {
  protected:
