@@ -7,7 +7,8 @@
 //
 // The client finds the leader, and repeats by itself what failed on the way, at another node if need
 // be, until the request's time is up. It does so with growing, random pauses, and under a budget that
-// keeps retries from feeding an overload (retry_budget.h).
+// keeps retries from feeding an overload (retry_budget.h). While every node says that it can help nobody, one
+// request after another is sent to find out, and the rest wait.
 //
 // Writes belong to a session, which the first of them opens and the client's end closes: each is
 // carried out once, however often it is sent. A write that failed may still have been carried out, or
@@ -39,7 +40,8 @@ struct ClientOptions {
   std::vector<std::string> endpoints;
   // What a request may take in all, retries included.
   Duration timeout = Seconds(5);
-  // How long one node is given to answer before another is asked.
+  // How long one node is given to answer before another is asked, at most: of what repeats safely the nodes share
+  // what is left of `timeout`.
   Duration attempt_timeout = Seconds(2);
   // Without a session a write is sent again only if it surely was not carried out.
   bool sessions = true;
@@ -47,7 +49,8 @@ struct ClientOptions {
   v1::ReadMode read = v1::READ_MODE_LINEARIZABLE;
   // Keys and values of requests without an answer; what comes beyond is refused.
   size_t pending_bytes_max = 64 << 20;
-  // How long an endpoint whose connection broke is left out, while another works.
+  // How long an endpoint is left out, while another works, whose connection broke or that was of no use; one that
+  // does not answer for up to eight times as long.
   Duration broken_time = Milliseconds(1000);
   BackoffOptions backoff;
   RetryBudgetOptions retry_budget;

@@ -338,7 +338,10 @@ void ClientCore::Park(Operation& operation, Work& work) {
   const Time now = loop_.Now();
   if (now + kProbeEvery >= operation.deadline) return EndWith(operation, *operation.why, work);
   operation.state = Operation::State::kParked;
-  loop_.At(operation.deadline - kProbeEvery, [this, id = operation.id] { OnParkedForLong(id); });
+  // Whoever was sent to find out comes back here, again and again.
+  if (!std::exchange(operation.was_parked, true)) {
+    loop_.At(operation.deadline - kProbeEvery, [this, id = operation.id] { OnParkedForLong(id); });
+  }
   parked_.push_back(operation.id);
   SetProbe(now);
 }

@@ -11,6 +11,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -139,7 +140,7 @@ class ClientCore {
   std::unordered_map<uint64_t, OperationPtr> operations_;  // By id: all that have not ended.
   Session session_;
   uint64_t opening_ = 0;  // the operation that opens one; 0: there is none
-  AttemptError why_no_session_ = LocalError(absl::StatusCode::kDeadlineExceeded, "no node has answered in time");
+  std::optional<AttemptError> why_no_session_;  // since there was one last: how the latest attempt ended
   std::vector<uint64_t> waiting_;  // For a session; ids.
   // While every node says that it is of no use: what waits for that to change, by id; some may have ended. One
   // after another is sent, to find out; as many as there are would only keep the nodes from finding a leader.

@@ -51,6 +51,7 @@ void ClientCore::OnSessionOpened(const StatusOr<v1::OpenSessionResponse>& respon
     opening_ = 0;
     if (response.ok()) {
       session_ = {.id = response->session(), .numbers = {}};
+      why_no_session_.reset();
       for (const uint64_t id : std::exchange(waiting_, {})) Begin(*operations_.at(id), work);
     } else {
       OnSessionNotOpened(response.status(), work);
@@ -61,24 +62,31 @@ void ClientCore::OnSessionOpened(const StatusOr<v1::OpenSessionResponse>& respon
 
 void ClientCore::OnSessionNotOpened(const Status& status, Work& work) {
   // No write has left.
-  why_no_session_ = LocalError(status.code(), std::string(status.message()));
-  why_no_session_.detail = ErrorDetailOf(status);
+  AttemptError error = LocalError(status.code(), std::string(status.message()));
+  error.detail = ErrorDetailOf(status);
   if (!IsTransient(status.code())) {
-    for (const uint64_t id : std::exchange(waiting_, {})) EndWith(*operations_.at(id), why_no_session_, work);
+    for (const uint64_t id : std::exchange(waiting_, {})) EndWith(*operations_.at(id), error, work);
   }
+  why_no_session_ = std::move(error);
   // Whoever came later has time left.
   if (!waiting_.empty()) OpenSession(work);
 }
 
 AttemptError ClientCore::WhyNoSession() const {
   const auto opening = operations_.find(opening_);
-  if (opening == operations_.end()) return why_no_session_;
+  if (opening == operations_.end()) {
+    return why_no_session_.value_or(LocalError(absl::StatusCode::kDeadlineExceeded, "no session could be opened"));
+  }
   const Operation& open = *opening->second;
   const std::optional<AttemptError>& why = open.said.has_value() ? open.said : open.why;
-  if (!why.has_value()) return why_no_session_;
-  AttemptError error = LocalError(why->code, StrCat(open.name, ": ", why->text));
-  error.detail = why->detail;
-  return error;
+  if (why.has_value()) {
+    AttemptError error = LocalError(why->code, StrCat(open.name, ": ", why->text));
+    error.detail = why->detail;
+    return error;
+  }
+  return why_no_session_.value_or(
+      LocalError(absl::StatusCode::kDeadlineExceeded,
+                 StrCat(open.name, ": ", endpoints_.address(open.endpoint), " has not answered")));
 }
 
 void ClientCore::OnWaitedForSession(uint64_t id) {

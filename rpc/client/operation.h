@@ -83,6 +83,7 @@ class Operation {
   // Over all attempts.
   int attempts = 0;
   int failures = 0;  // That were answered by a pause.
+  bool was_parked = false;
   int redirects = 0;
   int silences = 0;  // attempts that were sent and not answered in time
   int renewals = 0;  // of the session

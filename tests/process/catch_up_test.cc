@@ -91,6 +91,18 @@ class CatchUpTest : public testing::TestWithParam<uint64_t> {
     const auto wanted = static_cast<uint64_t>(static_cast<double>(goal_) * share);
     return WaitFor([&] { return AppliedAtThatNode() >= wanted; }, limit);
   }
+  // A write goes through while that node is in the midst of catching up.
+  void ExpectNextWriteMeanwhile(rpc::Client& client, double seconds_max) const {
+    const auto start = steady_clock::now();
+    const auto put = client.Put("next", "v");
+    const double seconds = SecondsSince(start);
+    const uint64_t applied = AppliedAtThatNode();
+    EXPECT_TRUE(put.ok()) << put.status();
+    std::cout << GetParam() << " Mbit/s: the next write took " << seconds << " s, at slot " << applied << " of "
+              << goal_ << "\n";
+    EXPECT_LT(applied, goal_);
+    EXPECT_LT(seconds, seconds_max);
+  }
 
   ProcessCluster cluster_;
   const uint32_t leader_;
@@ -122,16 +134,7 @@ TEST_P(CatchUpTest, DoesNotStandInTheWayOfAWrite) {
   ASSERT_TRUE(AwaitShare(0.2, Seconds(200)));
   // From now on no write goes through without the node that is behind.
   cluster_.Signal(other_, SIGSTOP);
-  const auto client = cluster_.NewClientOf(leader_);
-  const auto start = steady_clock::now();
-  const auto put = client->Put("next", "v");
-  const double seconds = SecondsSince(start);
-  EXPECT_TRUE(put.ok()) << put.status();
-  const uint64_t applied = AppliedAtThatNode();
-  std::cout << GetParam() << " Mbit/s: the next write took " << seconds << " s, at slot " << applied
-            << " of " << goal_ << "\n";
-  EXPECT_LT(applied, goal_) << "it is in the midst of catching up";
-  EXPECT_LT(seconds, 2);
+  ExpectNextWriteMeanwhile(*cluster_.NewClientOf(leader_), 2);
 }
 
 TEST_P(CatchUpTest, GoesOnWhenTheLeaderThatItFetchesFromStops) {
@@ -139,15 +142,7 @@ TEST_P(CatchUpTest, GoesOnWhenTheLeaderThatItFetchesFromStops) {
   ASSERT_TRUE(AwaitShare(0.2, Seconds(200)));
   // The two that are left are a quorum, one of them far behind; the connections to the third stay.
   cluster_.Signal(leader_, SIGSTOP);
-  const auto start = steady_clock::now();
-  const auto put = cluster_.NewClient(Seconds(30))->Put("next", "v");
-  const double seconds = SecondsSince(start);
-  EXPECT_TRUE(put.ok()) << put.status();
-  const uint64_t applied = AppliedAtThatNode();
-  std::cout << GetParam() << " Mbit/s: the next write took " << seconds << " s, at slot " << applied
-            << " of " << goal_ << "\n";
-  EXPECT_LT(applied, goal_) << "it is in the midst of catching up";
-  EXPECT_LT(seconds, 5) << "an election, and a write";
+  ExpectNextWriteMeanwhile(*cluster_.NewClient(Seconds(30)), 5);  // after an election
   EXPECT_TRUE(AwaitShare(1, Milliseconds(static_cast<int64_t>(3000 * IdealSeconds()) + 5000)));
 }
 
@@ -161,15 +156,9 @@ TEST_P(CatchUpTest, MoreThanTheLinkCarriesDoesNotStandInTheWayOfAWrite) {
       ASSERT_TRUE(put.ok()) << put.status();
     }
   }
-  const uint64_t goal = cluster_.StatusOf(leader_).chosen_index();
+  goal_ = cluster_.StatusOf(leader_).chosen_index();
   cluster_.Signal(other_, SIGSTOP);
-  const auto start = steady_clock::now();
-  const auto put = cluster_.NewClientOf(leader_)->Put("next", "v");
-  const double seconds = SecondsSince(start);
-  EXPECT_TRUE(put.ok()) << put.status();
-  std::cout << GetParam() << " Mbit/s: the next write took " << seconds << " s, at slot "
-            << AppliedAtThatNode() << " of " << goal << "\n";
-  EXPECT_LT(seconds, 2);
+  ExpectNextWriteMeanwhile(*cluster_.NewClientOf(leader_), 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Links, CatchUpTest, testing::Values(100, 20),

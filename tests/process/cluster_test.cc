@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <atomic>
 #include <chrono>
 
 #include <gmock/gmock.h>
@@ -54,6 +55,26 @@ TEST(ClusterTest, AnyNodeTakesAnyRequest) {
     EXPECT_TRUE(del->deleted());
   }
   EXPECT_TRUE(cluster.AwaitAgreement());
+}
+
+TEST(ClusterTest, MoreWritesThanAreForwardedAtOnceAllEnd) {
+  ProcessCluster cluster(3);
+  const uint32_t follower = cluster.AwaitLeader() % 3 + 1;
+  constexpr int kPuts = 2000;
+  std::atomic<int> done{0};
+  std::atomic<int> failed{0};
+  const auto client = cluster.NewClientOf(follower, Seconds(60));
+  ASSERT_TRUE(client->Put("key", "v").ok());
+  for (int i = 0; i < kPuts; ++i) {
+    v1::PutRequest put;
+    put.set_key(StrCat("key", i));
+    client->Put(put, [&](const auto& result) {
+      if (!result.ok()) ++failed;
+      ++done;
+    });
+  }
+  EXPECT_TRUE(WaitFor([&] { return done == kPuts; }, Seconds(30))) << done;
+  EXPECT_EQ(failed, 0);
 }
 
 TEST(ClusterTest, LimitsAreNamedAtTheDoor) {

@@ -11,6 +11,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <grpcpp/create_channel.h>
+
+#include "decree/v1/kv.grpc.pb.h"
 #include "tests/process/process_cluster.h"
 
 namespace decree::process {
@@ -173,6 +176,27 @@ TEST_F(IsolatedNodeTest, TellsAtOnceToAskAnother) {
   // And is of use again as soon as it hears the others.
   cluster_.Heal();
   EXPECT_TRUE(WaitFor([&] { return (*client)->Put("key", "v").ok(); }));
+}
+
+TEST_F(IsolatedNodeTest, OneThatHearsAQuorumAndNoLeaderHoldsARequestForAWhile) {
+  const uint32_t node = AnyFollower();
+  cluster_.Cut(leader_, node);
+  cluster_.Cut(node, leader_);
+  ASSERT_TRUE(WaitFor([&] { return cluster_.StatusOf(node).leader() == 0; }));
+  const auto stub =
+      v1::KV::NewStub(grpc::CreateChannel(cluster_.Endpoint(node), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  v1::PutRequest put;
+  put.set_key("key");
+  v1::PutResponse response;
+  const auto start = steady_clock::now();
+  const grpc::Status status = stub->Put(&context, put, &response);
+  const double seconds = SecondsSince(start);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("hears a quorum of the cluster, but no leader; ask another node"));
+  EXPECT_GT(seconds, 1) << "as in each change of leader, one may come";
+  EXPECT_LT(seconds, 5) << "not until its deadline";
 }
 
 TEST_F(IsolatedNodeTest, AWriteInFlightIsToldToBeUnknown) {

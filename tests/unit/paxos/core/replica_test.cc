@@ -393,6 +393,22 @@ TEST(ReplicaTest, FollowerAsksTheLeaderForAnIndexOnceForManyReads) {
   EXPECT_EQ(rounds, 2);
 }
 
+TEST(ReplicaTest, AFollowerNoticesThatItsLeaderHasMissedSomeHeartbeats) {
+  ReplicaCluster cluster(3);
+  const uint32_t leader = cluster.ElectAny();
+  const uint32_t follower = leader % 3 + 1;
+  cluster.Pass(Milliseconds(300));
+  EXPECT_FALSE(cluster.replica(follower).IsLeaderSilent(cluster.now()));
+  cluster.passes = [leader](const Envelope& envelope) { return envelope.from != NodeId(leader); };
+  cluster.Pass(Milliseconds(450));
+  EXPECT_EQ(cluster.replica(follower).leader(), NodeId(leader)) << "no election yet";
+  EXPECT_TRUE(cluster.replica(follower).IsLeaderSilent(cluster.now()));
+  EXPECT_FALSE(cluster.replica(leader).IsLeaderSilent(cluster.now())) << "it hears itself";
+  cluster.Crash(leader);
+  cluster.Pass(Seconds(3));
+  EXPECT_FALSE(cluster.replica(follower).IsLeaderSilent(cluster.now())) << "of another leader";
+}
+
 TEST(ReplicaTest, NodeWithoutALeaderRefusesReads) {
   ReplicaCluster cluster(3);
   cluster.Read(1, 1);

@@ -257,59 +257,54 @@ TEST_F(NodeTest, RefusesADirectoryThatWasFormattedAnew) {
   EXPECT_THAT(std::string(node.status().message()), HasSubstr("another incarnation"));
 }
 
-TEST_F(NodeTest, ACommandWhoseSlotWasTakenNeverHappened) {
-  FakeLog log(1, Voters(3));
-  EchoMachine machine;
-  const auto node = Start(log, machine);
-  LeadOfThree(*node);
-  std::vector<Outcome> outcomes;
-  node->Propose("mine", kTimeNever, Into(outcomes));
-  node->Turn();
-  EXPECT_THAT(outcomes, IsEmpty());
+// A command of the leader of three, which the others have not answered.
+class ProposedTest : public NodeTest {
+ protected:
+  ProposedTest() {
+    LeadOfThree(*node_);
+    node_->Propose("mine", kTimeNever, Into(outcomes_));
+    node_->Turn();
+  }
+
+  FakeLog log_{1, Voters(3)};
+  EchoMachine machine_;
+  const std::unique_ptr<Node> node_ = Start(log_, machine_);
+  std::vector<Outcome> outcomes_;
+};
+
+TEST_F(ProposedTest, ACommandWhoseSlotWasTakenNeverHappened) {
+  EXPECT_THAT(outcomes_, IsEmpty());
   // n3 wins a higher ballot and has another value chosen in the same slot.
-  const Ballot higher = B(node->replica().ballot().round + 1, 3);
-  node->OnMessage(From(3, 1, Accept{.ballot = higher,
+  const Ballot higher = B(node_->replica().ballot().round + 1, 3);
+  node_->OnMessage(From(3, 1, Accept{.ballot = higher,
                                     .chosen_index = Slot(1),
                                     .entries = {{Slot(1), Value("theirs", higher)}}}));
-  node->Turn();
-  ASSERT_THAT(outcomes, SizeIs(1));
-  EXPECT_EQ(outcomes[0].kind, Outcome::Kind::kSuperseded);
-  EXPECT_THAT(machine.commands, ElementsAre("theirs"));
+  node_->Turn();
+  ASSERT_THAT(outcomes_, SizeIs(1));
+  EXPECT_EQ(outcomes_[0].kind, Outcome::Kind::kSuperseded);
+  EXPECT_THAT(machine_.commands, ElementsAre("theirs"));
 }
 
-TEST_F(NodeTest, ACutOffLeaderLosesSightOfWhatItHasProposed) {
-  FakeLog log(1, Voters(3));
-  EchoMachine machine;
-  const auto node = Start(log, machine);
-  LeadOfThree(*node);
-  std::vector<Outcome> outcomes;
-  node->Propose("mine", kTimeNever, Into(outcomes));
-  Pass(*node, Milliseconds(300));
-  EXPECT_THAT(outcomes, IsEmpty()) << "the others are silent for a moment only";
-  Pass(*node, Milliseconds(400));
-  ASSERT_THAT(outcomes, SizeIs(1));
-  EXPECT_EQ(outcomes[0].kind, Outcome::Kind::kUnknown);
-  EXPECT_TRUE(node->replica().IsCutOff(clock_.now));
+TEST_F(ProposedTest, ACutOffLeaderLosesSightOfWhatItHasProposed) {
+  Pass(*node_, Milliseconds(300));
+  EXPECT_THAT(outcomes_, IsEmpty()) << "the others are silent for a moment only";
+  Pass(*node_, Milliseconds(400));
+  ASSERT_THAT(outcomes_, SizeIs(1));
+  EXPECT_EQ(outcomes_[0].kind, Outcome::Kind::kUnknown);
+  EXPECT_TRUE(node_->replica().IsCutOff(clock_.now));
 }
 
-TEST_F(NodeTest, AFormerLeaderThatDoesNotLearnWhatBecameOfACommandSaysSo) {
-  FakeLog log(1, Voters(3));
-  EchoMachine machine;
-  const auto node = Start(log, machine);
-  LeadOfThree(*node);
-  std::vector<Outcome> outcomes;
-  node->Propose("mine", kTimeNever, Into(outcomes));
-  node->Turn();
+TEST_F(ProposedTest, AFormerLeaderThatDoesNotLearnWhatBecameOfACommandSaysSo) {
   // n3 leads from now on, and is heard; but what it had chosen does not come.
-  const Ballot higher = B(node->replica().ballot().round + 1, 3);
+  const Ballot higher = B(node_->replica().ballot().round + 1, 3);
   for (uint64_t beat = 1; beat <= 14; ++beat) {
-    node->OnMessage(From(3, 1, Heartbeat{.ballot = higher, .probe = beat, .chosen_index = Slot(1)}));
-    Pass(*node, Milliseconds(100));
+    node_->OnMessage(From(3, 1, Heartbeat{.ballot = higher, .probe = beat, .chosen_index = Slot(1)}));
+    Pass(*node_, Milliseconds(100));
   }
-  EXPECT_THAT(outcomes, IsEmpty());
-  Pass(*node, Milliseconds(200));
-  ASSERT_THAT(outcomes, SizeIs(1));
-  EXPECT_EQ(outcomes[0].kind, Outcome::Kind::kUnknown);
+  EXPECT_THAT(outcomes_, IsEmpty());
+  Pass(*node_, Milliseconds(200));
+  ASSERT_THAT(outcomes_, SizeIs(1));
+  EXPECT_EQ(outcomes_[0].kind, Outcome::Kind::kUnknown);
 }
 
 TEST_F(NodeTest, ReadsWaitUntilTheStateMachineIsFreshEnough) {
