@@ -2,6 +2,7 @@
 
 #include "rpc/client.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -23,19 +24,21 @@ TEST(ClientTest, PassesOverAnEndpointThatDoesNotConnect) {
   node.AnswerAll();
   const ClientOptions options{.endpoints = {silent.address(), node.address()}, .timeout = Seconds(60),
                               .attempt_timeout = Seconds(60), .sessions = false};
-  // Long before the attempt's time is up.
-  const Time limit = PosixClock().Now() + Seconds(20);
-  {
-    const auto client = Client::Create(options);
-    EXPECT_TRUE((*client)->Put("a", "b").ok()) << "by the pipeline";
-    EXPECT_TRUE((*client)->Put("a", "b").ok());
-  }
-  {
-    const auto client = Client::Create(options);
-    const auto range = (*client)->Range({});
+  const PosixClock clock;
+  Duration fastest_put = Seconds(60);
+  Duration fastest_range = Seconds(60);
+  for (int i = 0; i < 3; ++i) {
+    Time start = clock.Now();
+    EXPECT_TRUE((*Client::Create(options))->Put("a", "b").ok()) << "by the pipeline";
+    fastest_put = std::min(fastest_put, clock.Now() - start);
+    start = clock.Now();
+    const auto range = (*Client::Create(options))->Range({});
     EXPECT_EQ(range.status().code(), absl::StatusCode::kUnimplemented) << "the node's own answer: " << range.status();
+    fastest_range = std::min(fastest_range, clock.Now() - start);
   }
-  EXPECT_LT(PosixClock().Now(), limit);
+  // gRPC itself takes a second to find out.
+  EXPECT_LT(fastest_put, Milliseconds(900));
+  EXPECT_LT(fastest_range, Milliseconds(900));
 }
 
 TEST(ClientTest, AWriteWaitsForASessionForAsLongAsItHas) {
@@ -55,6 +58,22 @@ TEST(ClientTest, AWriteWaitsForASessionForAsLongAsItHas) {
   EXPECT_TRUE(has_first_ended);
   EXPECT_FALSE(MayHaveHappened(put.status()));
   EXPECT_THAT(put.status().ToString(), testing::HasSubstr("put: open a session: "));
+}
+
+TEST(ClientTest, ASessionIsOpenedAgainForThoseThatStillWait) {
+  FakeNode node;
+  node.AnswerAll();
+  const auto client = Client::Create({.endpoints = {node.address()}, .timeout = Milliseconds(1000)});
+  std::atomic<int> failed{0};
+  std::atomic<int> served{0};
+  const auto note = [&](const StatusOr<v1::PutResponse>& put) { put.ok() ? ++served : ++failed; };
+  (*client)->Put(v1::PutRequest(), note);
+  std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  (*client)->Put(v1::PutRequest(), note);
+  while (failed == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  node.LetSessionsOpen();
+  while (failed + served < 2) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(served, 1) << "it had time left when the first gave up";
 }
 
 TEST(ClientTest, AShortTimeIsNotDividedByTheNumberOfEndpoints) {

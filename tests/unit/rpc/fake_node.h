@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -92,6 +93,12 @@ class FakeNode final : public v1::KV::Service {
     answers_all_ = true;
   }
   int requests() const { return requests_; }
+  // Until now whoever opens a session has waited.
+  void LetSessionsOpen() {
+    const std::lock_guard lock(mutex_);
+    opens_sessions_ = true;
+    came_.notify_all();
+  }
   // Ends the stream that is open.
   void Break() {
     const std::lock_guard lock(mutex_);
@@ -100,6 +107,14 @@ class FakeNode final : public v1::KV::Service {
 
  private:
   using Stream = grpc::ServerReaderWriter<v1::ResponseBatch, v1::RequestBatch>;
+
+  grpc::Status OpenSession(grpc::ServerContext* context, const v1::OpenSessionRequest*,
+                           v1::OpenSessionResponse* response) override {
+    std::unique_lock lock(mutex_);
+    while (!opens_sessions_ && !context->IsCancelled()) came_.wait_for(lock, std::chrono::milliseconds(10));
+    response->set_session(7);
+    return grpc::Status::OK;
+  }
 
   grpc::Status Pipeline(grpc::ServerContext* context, Stream* stream) override {
     {
@@ -141,6 +156,7 @@ class FakeNode final : public v1::KV::Service {
   std::condition_variable came_;
   bool answers_all_ = false;
   bool is_of_no_use_ = false;
+  bool opens_sessions_ = false;
   std::atomic<int> requests_{0};
   std::deque<v1::RequestBatch> batches_;
   grpc::ServerContext* context_ = nullptr;
