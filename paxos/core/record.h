@@ -53,7 +53,7 @@ struct RecoveredState {
   Slot applied;        // >= floor; the state machine holds the effects of all slots up to here
   std::vector<Vote> votes;  // the newest record of each slot above `floor`, in slot order
   Configuration configuration;  // that governs the slot after `applied`
-  LogTime log_time;             // the highest of any slot up to `floor`
+  LogTime log_time;             // the highest of any slot up to `applied`
   Roster roster;                // of the first members; empty before they have met
 };
 

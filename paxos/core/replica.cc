@@ -200,6 +200,9 @@ bool Replica::MayFetch() const {
 
 void Replica::OnConflict(const ValueConflict& conflict, Time now, Output& out) {
   if (!conflict.IsProof() && !conflict.other_under.IsNone()) {
+    const bool is_lowest = !refused_.has_value() || conflict.other_under != refused_->other_under ||
+                           conflict.slot < refused_->slot;
+    if (is_lowest) refused_ = conflict;
     // A late Accept does so in a healthy cluster.
     LOG_EVERY_T(WARNING, kConflictEverySeconds) << "n" << self_.node << ": " << Describe(conflict);
     return;
@@ -210,6 +213,13 @@ void Replica::OnConflict(const ValueConflict& conflict, Time now, Output& out) {
               ". Stop the clients, save the data directories of all members, and find out which of them went back "
               "in time"),
        now, out);
+}
+
+void Replica::CheckAnnounced(Ballot ballot, Slot chosen_index, Time now, Output& out) {
+  if (!refused_.has_value() || refused_->other_under != ballot || refused_->slot > chosen_index) return;
+  ValueConflict conflict = *std::exchange(refused_, std::nullopt);
+  conflict.is_announced = true;
+  OnConflict(conflict, now, out);
 }
 
 void Replica::Halt(std::string reason, Time now, Output& out) {

@@ -172,6 +172,8 @@ class Replica {
   // Whether values may be taken from others.
   bool MayFetch() const;
   void OnConflict(const ValueConflict& conflict, Time now, Output& out);
+  // Proof, if the leader of this ballot has proposed another value for a slot that it announces here.
+  void CheckAnnounced(Ballot ballot, Slot chosen_index, Time now, Output& out);
   void Halt(std::string reason, Time now, Output& out);
   void TakeConfiguration(const Entry& entry, Time now, Output& out);
   void DropTail();
@@ -229,6 +231,7 @@ class Replica {
   Slot noticed_;  // chosen entries up to here have had their effect on this object
   Slot applied_;
   LogTime log_time_;  // the highest of all chosen entries
+  std::optional<ValueConflict> refused_;  // under the newest ballot, at its lowest slot
   std::string halted_;  // why this node does nothing more; empty if all is well
   Role role_ = Role::kFollower;
   NodeId leader_;

@@ -175,6 +175,8 @@ void Replica::FollowLeader(const Envelope& envelope, Ballot ballot, Slot chosen_
   // The acceptor has let the ballot pass, so it is the highest that counts; `leader_ballot_` may be
   // higher, of an attempt to lead that our own acceptor refused.
   if (leader == self_.node) return;
+  CheckAnnounced(ballot, chosen_index, now, out);
+  if (is_halted()) return;
   if (role_ != Role::kFollower) StepDown("higher_ballot", now, out);
   if (leader_ != leader || leader_ballot_ != ballot) {
     ForgetLeader(out);

@@ -12,6 +12,7 @@ std::string Describe(const ValueConflict& conflict) {
   if (!conflict.chosen_under.IsNone()) out << " chosen under " << conflict.chosen_under;
   out << ", there: " << *conflict.other;
   if (!conflict.other_under.IsNone()) out << " proposed under " << conflict.other_under;
+  if (conflict.is_announced) out << " and announced as chosen";
   return out.str();
 }
 

@@ -2,9 +2,11 @@
 // Two values for one slot, of which one is known here to be chosen.
 //
 // By itself this is no proof of anything: a late Accept of a deposed leader may carry another value, and a
-// peer may be wrong. It is proof only where this node knows the *ballot* under which its value was chosen, and
-// the other is proposed under a higher one: the leader of that ballot must have found the chosen value in its
-// phase 1. Then votes were lost somewhere, and an acknowledged write may be gone. (Rule 10.)
+// peer may be wrong. It is proof in two cases. Either this node knows the *ballot* under which its value was
+// chosen, and the other is proposed under a higher one: the leader of that ballot must have found the chosen value
+// in its phase 1. Or the leader that proposes the other announces later, under the same ballot, that the slot is
+// chosen: what it has in its own slots it has proposed itself. Then votes were lost somewhere, and an acknowledged
+// write may be gone. (Rules 4 and 10.)
 
 #include <string>
 
@@ -20,8 +22,9 @@ struct ValueConflict {
   EntryPtr other;
   Ballot other_under;   // that it is proposed under; none: `from` says that it is chosen
   NodeId from;
+  bool is_announced = false;  // by the leader that proposed the other value: the slot is chosen under its ballot
 
-  bool IsProof() const { return !chosen_under.IsNone() && other_under > chosen_under; }
+  bool IsProof() const { return is_announced || (!chosen_under.IsNone() && other_under > chosen_under); }
 };
 
 // Who says what, with the placements of both values.

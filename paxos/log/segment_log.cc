@@ -59,6 +59,7 @@ class FileSegmentLog final : public SegmentLog {
   const RecoveredLog& recovered() const override { return recovered_; }
   void Append(std::span<const RecordBatch> batches) override;
   StatusOr<std::vector<Vote>> Read(Slot first, Slot last, size_t bytes_max) override;
+  Slot TailStart(Slot last, size_t bytes_max) const override;
   void OnIdle() override;
   bool HasIdleWork() const override { return !watermark_.IsSynced(); }
   uint64_t SizeBytes() const override { return earlier_bytes_ + end_; }
@@ -262,6 +263,16 @@ StatusOr<std::vector<Vote>> FileSegmentLog::Read(Slot first, Slot last, size_t b
     votes.push_back(std::move(vote));
   }
   return votes;
+}
+
+Slot FileSegmentLog::TailStart(Slot last, size_t bytes_max) const {
+  Slot start = last.Next();
+  for (size_t bytes = 0; start > Slot(1); start = start.Previous()) {
+    const RecordPosition* const position = index_.Find(start.Previous());
+    if (position == nullptr || bytes + position->bytes > bytes_max) break;
+    bytes += position->bytes;
+  }
+  return start;
 }
 
 StatusOr<Vote> FileSegmentLog::ReadRecord(Slot slot, const RecordPosition& position) const {

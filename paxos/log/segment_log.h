@@ -67,6 +67,10 @@ class SegmentLog {
   // an AcceptedRecord at or below a chosen index is chosen too, which only the caller knows.
   virtual StatusOr<std::vector<Vote>> Read(Slot first, Slot last, size_t bytes_max) = 0;
 
+  // The lowest slot of those that end with `last`, without a gap, and take no more than `bytes_max` on disk;
+  // last.Next() if there is none.
+  virtual Slot TailStart(Slot last, size_t bytes_max) const = 0;
+
   // To be called when nothing is waiting: syncs the durable watermark, which takes milliseconds.
   virtual void OnIdle() = 0;
   virtual bool HasIdleWork() const = 0;

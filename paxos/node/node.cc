@@ -70,10 +70,10 @@ Status Replay(SegmentLog& log, StateMachine& machine, Slot chosen_index) {
   return OkStatus();
 }
 
-// What the log holds above the chosen index.
-StatusOr<std::vector<Vote>> ReadVotes(SegmentLog& log, Slot chosen_index) {
+// What the log holds above this slot.
+StatusOr<std::vector<Vote>> ReadVotes(SegmentLog& log, Slot floor) {
   std::vector<Vote> votes;
-  Slot next = chosen_index.Next();
+  Slot next = floor.Next();
   while (next <= log.recovered().last_slot) {
     ASSIGN_OR_RETURN(std::vector<Vote> page,
                      log.Read(next, log.recovered().last_slot, kReplayBytes));
@@ -97,13 +97,15 @@ StatusOr<std::unique_ptr<Node>> Node::Start(const Options& options, SegmentLog& 
 
   RecoveredState recovered{.promised = log.recovered().promised,
                            .chosen_index = chosen_index,
-                           .floor = chosen_index,
+                           .floor = {},
                            .applied = chosen_index,
                            .votes = {},
                            .configuration = {},
                            .log_time = state_machine.log_time(),
                            .roster = log.recovered().roster};
-  ASSIGN_OR_RETURN(recovered.votes, ReadVotes(log, chosen_index));
+  // As much of what is chosen is at hand as before the restart: no vote goes to another value there.
+  recovered.floor = log.TailStart(chosen_index, options.tail_bytes_max).Previous();
+  ASSIGN_OR_RETURN(recovered.votes, ReadVotes(log, recovered.floor));
   ASSIGN_OR_RETURN(recovered.configuration, CurrentConfiguration(log, state_machine));
   RETURN_IF_ERROR(options.ValidateWith(recovered.configuration));
 

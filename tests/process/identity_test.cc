@@ -141,6 +141,40 @@ TEST(FirstMeetingTest, AClusterBeginsWhenItsLastMemberIsThere) {
   ExpectService(cluster);
 }
 
+// The members that went back in time outvote the one that did not: it says so, and follows nobody who has overwritten
+// what it had acknowledged.
+TEST_F(IdentityTest, AnOldCopyThatOutvotesTheOthers) {
+  ASSERT_TRUE(cluster_.AwaitAgreement());
+  cluster_.KillAll();
+  std::filesystem::copy(cluster_.DataDirectory(2), cluster_.DataDirectory(2) + ".old",
+                        std::filesystem::copy_options::recursive);
+  cluster_.Start(1);
+  cluster_.Start(2);
+  const auto put = [&](int count) {
+    const auto client = cluster_.NewClient(Seconds(20));
+    for (int i = 0; i < count; ++i) {
+      const auto done = client->Put(StrCat("k", i), StrCat("of ", count));
+      ASSERT_TRUE(done.ok()) << done.status();
+    }
+  };
+  put(40);
+  ASSERT_TRUE(cluster_.AwaitAgreement());
+  cluster_.KillAll();
+  std::filesystem::remove_all(cluster_.DataDirectory(2));
+  std::filesystem::rename(cluster_.DataDirectory(2) + ".old", cluster_.DataDirectory(2));
+  cluster_.Start(2);
+  cluster_.Start(3);
+  put(1);
+  cluster_.Start(1);
+  ASSERT_TRUE(WaitFor([&] {
+    const auto status = cluster_.NewClientOf(1)->NodeStatus(0);
+    return status.ok() && status->leader() != 0;
+  }));
+  put(10);
+  EXPECT_TRUE(HasProblem(cluster_, 1, "a rule of the protocol was broken")) << cluster_.Log(1);
+  EXPECT_EQ(cluster_.StatusOf(1).leader(), 0u);
+}
+
 // Its files are open still, and take every write.
 TEST_F(IdentityTest, ANodeWhoseDirectoryIsRemovedEndsWithinSeconds) {
   for (const bool is_replaced : {false, true}) {

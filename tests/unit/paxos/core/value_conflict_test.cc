@@ -108,6 +108,58 @@ TEST_F(ValueConflictTest, AFetchedValueProvesNothing) {
   EXPECT_TRUE(replica_.takes_part());
 }
 
+// n1 has told what is chosen in slots 1 and 2, not under which ballots; n2 proposes other values there.
+class RefusedValueTest : public ValueConflictTest {
+ protected:
+  RefusedValueTest() {
+    Take(1, Heartbeat{.ballot = B(1, 1), .probe = 1, .chosen_index = Slot(2)});
+    now_ += options_.gap_patience;
+    Output out;
+    replica_.OnTick(now_, out);
+    const std::vector<Fetch> fetches = Sent<Fetch>(out);
+    CHECK_EQ(fetches.size(), 1u);
+    FetchAnswer answer{.stream = fetches[0].stream, .fetch = fetches[0].number, .chosen_index = Slot(2)};
+    answer.entries = {{Slot(1), x_}, {Slot(2), x_}};
+    Take(1, answer);
+    CHECK_EQ(replica_.chosen_index(), Slot(2));
+    Propose(2);
+    EXPECT_TRUE(replica_.takes_part());
+  }
+  void Propose(uint64_t slot) {
+    Take(2, Accept{.ballot = B(2, 2), .chosen_index = {}, .entries = {{Slot(slot), y_}}});
+  }
+  Output Announce(Ballot ballot, uint64_t chosen_index) {
+    return Take(ballot.node.value(),
+                Heartbeat{.ballot = ballot, .probe = 1, .chosen_index = Slot(chosen_index)});
+  }
+};
+
+TEST_F(RefusedValueTest, ItsLeadersAnnouncementIsProof) {
+  Announce(B(2, 2), 1);
+  EXPECT_TRUE(replica_.takes_part()) << "it has not had its way in slot 2";
+  const Output out = Announce(B(2, 2), 2);
+  EXPECT_THAT(out.problems, ElementsAre(HasSubstr("proposed under 2.2 and announced as chosen")));
+  EXPECT_TRUE(replica_.is_halted());
+  EXPECT_EQ(replica_.leader(), kNoNode);
+}
+
+TEST_F(RefusedValueTest, AnotherBallotsAnnouncementIsNone) {
+  Announce(B(3, 2), 2);
+  EXPECT_TRUE(replica_.takes_part()) << "that leader may have found the chosen value in its phase 1";
+}
+
+TEST_F(RefusedValueTest, OfSeveralTheLowestSlotCounts) {
+  Propose(1);
+  Announce(B(2, 2), 1);
+  EXPECT_TRUE(replica_.is_halted());
+}
+
+TEST_F(RefusedValueTest, OfSeveralTheNewestBallotCounts) {
+  Take(2, Accept{.ballot = B(4, 2), .chosen_index = {}, .entries = {{Slot(2), y_}}});
+  Announce(B(4, 2), 2);
+  EXPECT_TRUE(replica_.is_halted());
+}
+
 TEST_F(ValueConflictTest, AConfigurationThatNamesAnotherIncarnationHaltsAndKillsNot) {
   Configuration others = Voters(3);
   others.members[2].incarnation = Incarnation(9);

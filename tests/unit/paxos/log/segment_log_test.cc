@@ -134,6 +134,17 @@ TEST_F(LogTest, ReadsInPagesOfAtLeastOneRecord) {
   EXPECT_EQ(Contents(1, 2, 5000).size(), 2u);
 }
 
+TEST_F(LogTest, TellsWhereATailOfSoManyBytesStarts) {
+  EXPECT_EQ(log_->TailStart(kNoSlot, 5000), Slot(1)) << "an empty log";
+  Append({AcceptedAt(1, "a"), AcceptedAt(3, std::string(1000, 'b'))});
+  Append({ChosenAt(4, std::string(1000, 'c')), AcceptedAt(5, std::string(1000, 'd'))});
+  EXPECT_EQ(log_->TailStart(Slot(5), 1500), Slot(5));
+  EXPECT_EQ(log_->TailStart(Slot(5), 2500), Slot(4));
+  EXPECT_EQ(log_->TailStart(Slot(4), 2500), Slot(3)) << "what comes after does not count";
+  EXPECT_EQ(log_->TailStart(Slot(5), 1 << 20), Slot(3)) << "slot 2 is missing";
+  EXPECT_EQ(log_->TailStart(Slot(5), 10), Slot(6)) << "not even one fits";
+}
+
 TEST_F(LogTest, LosesNothingAppendedInAPowerLoss) {
   Append({PromiseOf(3), AcceptedAt(1, "a", 2)});
   Append({AcceptedAt(2, "b", 2), ChosenIndexRecord{Slot(1)}});

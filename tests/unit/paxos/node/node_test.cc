@@ -41,6 +41,16 @@ class FakeLog final : public SegmentLog {
     }
     return found;
   }
+  Slot TailStart(Slot last, size_t bytes_max) const override {
+    size_t bytes = 0;
+    Slot start = last.Next();
+    for (auto vote = votes.find(last); vote != votes.end(); vote = votes.find(start.Previous())) {
+      bytes += EntryBytes(*vote->second.entry);
+      if (bytes > bytes_max) break;
+      start = vote->first;
+    }
+    return start;
+  }
   void OnIdle() override {}
   bool HasIdleWork() const override { return false; }
   uint64_t SizeBytes() const override { return 0; }
@@ -218,6 +228,47 @@ TEST_F(NodeTest, ReplaysWhatIsChosenAndNotYetApplied) {
   const auto node = Start(log, machine);
   Pass(*node, Seconds(2));
   EXPECT_THAT(machine.commands, ElementsAre("a", "b", "c"));
+}
+
+TEST_F(NodeTest, ARestartedNodeHasWhatWasChosenAtHand) {
+  FakeLog log(3, Voters(3));
+  EchoMachine machine;
+  const EntryPtr a = Value("a", B(1, 1));
+  const auto accept = [](Node& node, Ballot ballot, const EntryPtr& value) {
+    node.OnMessage(From(ballot.node.value(), 3, Accept{.ballot = ballot, .entries = {{Slot(1), value}}}));
+    node.Turn();
+  };
+  {
+    const auto node = Start(log, machine);
+    accept(*node, B(1, 1), a);
+    node->OnMessage(From(1, 3, Heartbeat{.ballot = B(1, 1), .probe = 1, .chosen_index = Slot(1)}));
+    node->Turn();
+    ASSERT_EQ(machine.applied(), Slot(1));
+  }
+  const auto node = Start(log, machine);
+  transport_.sent.clear();
+  accept(*node, B(2, 2), Value("b", B(2, 2)));
+  EXPECT_THAT(transport_.sent, IsEmpty()) << "no vote for another value";
+  EXPECT_TRUE(node->replica().takes_part()) << "an old ballot says nothing of the one it was chosen under";
+  accept(*node, B(3, 2), a);
+  EXPECT_THAT(transport_.sent, SizeIs(1));
+}
+
+TEST_F(NodeTest, ARestartedNodeHoldsNoMoreInMemoryThanBefore) {
+  FakeLog log(1, Voters(1));
+  EchoMachine machine;
+  Options options;
+  options.tail_bytes_max = 2000;
+  {
+    const auto node = Start(log, machine);
+    LeadAndExecute(*node, std::vector<std::string>(6, std::string(600, 'x')));
+  }
+  const auto node = Node::Start(options, log, machine, transport_, clock_, Life(9), 9);
+  ASSERT_TRUE(node.ok()) << node.status();
+  const Acceptor& acceptor = (*node)->replica().acceptor();
+  EXPECT_LE(acceptor.bytes(), options.tail_bytes_max);
+  EXPECT_GT(acceptor.bytes(), options.tail_bytes_max - 1000);
+  EXPECT_NE(acceptor.VoteAt((*node)->replica().chosen_index()), nullptr);
 }
 
 TEST_F(NodeTest, RefusesToStartWithAGapInTheLog) {
