@@ -47,6 +47,11 @@ void SetOption(int socket_number, int level, int name, int value) {
   PCHECK(setsockopt(socket_number, level, name, &value, sizeof(value)) == 0);
 }
 
+bool IsLeft(int socket_number) {
+  pollfd polled{.fd = socket_number, .events = POLLRDHUP, .revents = 0};
+  return poll(&polled, 1, 0) > 0;
+}
+
 bool MustWait() { return errno == EAGAIN || errno == EINTR; }
 
 }  // namespace
@@ -54,7 +59,8 @@ bool MustWait() { return errno == EAGAIN || errno == EINTR; }
 struct TcpProxy::Connection {
   int near = -1;  // whoever has connected
   int far = -1;   // the target
-  uint64_t whose = 0;  // a bit
+  uint16_t port = 0;   // that it comes from
+  uint64_t whose = 0;  // a bit; 0: not known yet
   std::string back;  // on the way back
   bool is_over = false;
 };
@@ -120,7 +126,7 @@ void TcpProxy::Run() {
 int TcpProxy::Wait() {
   std::vector<pollfd> polled{{.fd = listener_, .events = POLLIN, .revents = 0}};
   const bool has_room = queued_ < kQueueBytesMax;
-  for (const Connection& connection : connections_) {
+  for (Connection& connection : connections_) {
     if (has_room && MayTakeIn(connection)) {
       polled.push_back({.fd = connection.near, .events = POLLIN, .revents = 0});
     }
@@ -149,15 +155,23 @@ void TcpProxy::Accept() {
       close(far);
       continue;
     }
-    const uint32_t whose = whose_(ntohs(source.sin_port));
-    CHECK_LT(whose, 64u);
-    connections_.push_back({.near = near, .far = far, .whose = uint64_t{1} << whose, .back = {}});
+    connections_.push_back({.near = near, .far = far, .port = ntohs(source.sin_port), .back = {}});
   }
 }
 
-bool TcpProxy::MayTakeIn(const Connection& connection) const { return (held_from_ & connection.whose) == 0; }
-
-bool TcpProxy::MayPassBack(const Connection& connection) const { return (held_to_ & connection.whose) == 0; }
+bool TcpProxy::MayPass(Connection& connection, uint64_t held) {
+  if (held == 0) return true;
+  if (connection.is_over) return false;
+  if (connection.whose == 0) {
+    // Of whoever has gone nobody can say any more who it was; what it sent is lost.
+    connection.is_over = IsLeft(connection.near);
+    if (connection.is_over) return false;
+    const uint32_t whose = whose_(connection.port);
+    CHECK_LT(whose, 64u);
+    connection.whose = uint64_t{1} << whose;
+  }
+  return (held & connection.whose) == 0;
+}
 
 void TcpProxy::TakeIn() {
   bool got_some = true;

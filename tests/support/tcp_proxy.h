@@ -20,7 +20,8 @@ class TcpProxy {
  public:
   // Takes connections from now on, and passes everything on at once.
   TcpProxy() : TcpProxy([](uint16_t) { return 0; }) {}
-  // `whose` tells who has connected, 0 to 63, by the port that the connection comes from. On the proxy's thread.
+  // `whose` tells who has connected, 0 to 63, by the port that the connection comes from. On the proxy's thread,
+  // and only while somebody is held up, for it may take long.
   explicit TcpProxy(std::function<uint32_t(uint16_t)> whose);
   ~TcpProxy();
   TcpProxy(const TcpProxy&) = delete;
@@ -45,8 +46,9 @@ class TcpProxy {
   void TakeIn();
   void LetOut();
   int Wait();
-  bool MayTakeIn(const Connection& connection) const;
-  bool MayPassBack(const Connection& connection) const;
+  bool MayTakeIn(Connection& connection) { return MayPass(connection, held_from_); }
+  bool MayPassBack(Connection& connection) { return MayPass(connection, held_to_); }
+  bool MayPass(Connection& connection, uint64_t held);
   static bool PassBack(Connection& connection);
 
   const std::function<uint32_t(uint16_t)> whose_;
