@@ -27,6 +27,7 @@ constexpr std::array kNames = {
     std::pair{PlantedBug::kFloorIgnored, "floor-ignored"},
     std::pair{PlantedBug::kOneSource, "one-source"},
     std::pair{PlantedBug::kLeaderTakesValues, "leader-takes-values"},
+    std::pair{PlantedBug::kRefusedValueIsProof, "refused-value-is-proof"},
     std::pair{PlantedBug::kFetchedAgain, "fetched-again"},
 };
 

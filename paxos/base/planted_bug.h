@@ -29,6 +29,7 @@ enum class PlantedBug {
   kOneSource,                 // Who lags asks only the one that named the highest chosen index.
   kLeaderTakesValues,         // A leader fetches, and learns, what others know to be chosen.
   kFetchedAgain,              // What is on its way is asked for again with every sign of the leader.
+  kRefusedValueIsProof,       // Any other value than the one known to be chosen halts a node.
 };
 
 #ifdef DECREE_PLANTED_BUGS

@@ -10,6 +10,7 @@
 
 #include <string>
 
+#include "paxos/base/planted_bug.h"
 #include "paxos/core/entry.h"
 #include "paxos/core/types.h"
 
@@ -24,7 +25,10 @@ struct ValueConflict {
   NodeId from;
   bool is_announced = false;  // by the leader that proposed the other value: the slot is chosen under its ballot
 
-  bool IsProof() const { return is_announced || (!chosen_under.IsNone() && other_under > chosen_under); }
+  bool IsProof() const {
+    if (IsPlanted(PlantedBug::kRefusedValueIsProof)) return true;
+    return is_announced || (!chosen_under.IsNone() && other_under > chosen_under);
+  }
 };
 
 // Who says what, with the placements of both values.

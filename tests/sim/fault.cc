@@ -11,6 +11,7 @@ constexpr std::array<std::string_view, kFaultCount> kNames = {
     "cut-pair",       "cut-one-way",        "isolate-leader",   "isolate-new-leader",
     "restart-granters", "slow-disk",        "transfer",         "clock-rate", "clock-jump",
     "new-disk",       "slow-links",         "dying-source",       "slow-kinds",
+    "late-accept",
 };
 
 std::optional<Fault> FindFault(std::string_view name) {

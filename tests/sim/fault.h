@@ -41,9 +41,11 @@ enum class Fault {
   kDyingSource,
   // Of the network, all the time: messages of some kinds take longer than the rest.
   kSlowKinds,
+  // Of a leader: its Accepts reach one node alone and late, which hears of no other leader meanwhile.
+  kLateAccept,
 };
 
-inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kSlowKinds) + 1;
+inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kLateAccept) + 1;
 
 // As options and reports name it, such as "power-loss".
 std::string_view FaultName(Fault fault);

@@ -10,7 +10,7 @@ std::string CountedName(Fault fault) { return "fault: " + std::string(FaultName(
 }  // namespace
 
 Nemesis::Nemesis(World& world, Nodes& nodes, Random random)
-    : world_(world), nodes_(nodes), random_(random) {}
+    : world_(world), nodes_(nodes), random_(random), late_random_(random.Fork()) {}
 
 const std::vector<Nemesis::Stroke>& Nemesis::Strokes() {
   static const std::vector<Stroke>& strokes = *new std::vector<Stroke>{
@@ -57,6 +57,7 @@ void Nemesis::Begin() {
 void Nemesis::Stop() {
   stopped_ = true;
   world_.network->Heal();
+  world_.network->HoldUpLeaders(paxos::kNoNode, paxos::kNoNode, Duration::zero());
   world_.network->SetFaults(NetworkFaults());
   for (const auto& node : nodes_) node->StopFaults();
 }
@@ -205,7 +206,28 @@ void Nemesis::IsolateLeaderNow(const SimNode& leader) {
   HealLater();
 }
 
+// What it proposes meanwhile, others do not hear of; they have other values chosen, which the late node learns
+// without a promise to whoever leads them.
+void Nemesis::LetAcceptsComeLate(const SimNode& leader) {
+  const SimNode& late = *nodes_[late_random_.Below(nodes_.size())];
+  const paxos::Configuration& founding = world_.swarm.founding;
+  if (&late == &leader || nodes_.size() < std::max(founding.q1, founding.q2) + 2) return;
+  Note(Fault::kLateAccept);
+  const Duration duration = late_random_.Between(Seconds(2), Seconds(8));
+  world_.network->HoldUpLeaders(late.id(), leader.id(), duration);
+  for (const auto& other : nodes_) {
+    if (other.get() != &late) CutBothWays(leader, *other);
+  }
+  world_.queue.After(duration, [this] { world_.network->Heal(); });
+}
+
 void Nemesis::OnNewLeader(const SimNode& leader) {
+  if (!stopped_ && world_.swarm.faults.Has(Fault::kLateAccept) && late_random_.Chance(0.5)) {
+    // Once it proposes what is new, and not only what it has found.
+    world_.queue.After(late_random_.Between(Duration(0), Seconds(1)), [this, &leader] {
+      if (!stopped_ && &Leader() == &leader) LetAcceptsComeLate(leader);
+    });
+  }
   // It may have heard no answer yet, and holds no lease.
   if (stopped_ || !world_.swarm.faults.Has(Fault::kIsolateNewLeader) || random_.Chance(0.5)) return;
   world_.queue.After(random_.Between(Duration(0), world_.swarm.options.heartbeat),

@@ -67,10 +67,12 @@ class Nemesis {
   void CutBothWays(const SimNode& a, const SimNode& b);
   void HealLater();
   void IsolateLeaderNow(const SimNode& leader);
+  void LetAcceptsComeLate(const SimNode& leader);
 
   World& world_;
   Nodes& nodes_;
   Random random_;
+  Random late_random_;  // of its own, so that what the others draw stays as it was
   bool stopped_ = true;
   bool has_replaced_disk_ = false;
 };

@@ -63,11 +63,23 @@ void Network::PassLink(const paxos::Envelope& envelope) {
   queue_.At(busy_until + DrawDelayOf(envelope), [this, envelope] { Arrive(envelope); });
 }
 
+bool Network::HoldUp(const paxos::Envelope& envelope) {
+  if (queue_.now() >= held_up_.until || envelope.to != held_up_.node) return false;
+  const bool is_accept = std::holds_alternative<paxos::Accept>(envelope.message);
+  if (is_accept && envelope.from == held_up_.leader) {
+    queue_.At(held_up_.until, [this, envelope] { Arrive(envelope); });
+    return true;
+  }
+  return is_accept || std::holds_alternative<paxos::Prepare>(envelope.message) ||
+         std::holds_alternative<paxos::Heartbeat>(envelope.message);
+}
+
 void Network::Arrive(const paxos::Envelope& envelope) {
   if (cut_.contains({envelope.from, envelope.to})) {
     trace_.Count("message cut off");
     return;
   }
+  if (HoldUp(envelope)) return;
   trace_.Mix(envelope.from.value() << 8 | envelope.to.value(), envelope.message.index());
   trace_.Print([&](auto& out) { out << "  arrives: " << envelope; });
   deliver_(envelope);

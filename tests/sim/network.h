@@ -59,6 +59,11 @@ class Network {
   void Cut(paxos::NodeId from, paxos::NodeId to) { cut_.insert({from, to}); }
   void Mend(paxos::NodeId from, paxos::NodeId to) { cut_.erase({from, to}); }
   void Heal() { cut_.clear(); }
+  // From now on, for so long, what leaders send does not arrive at this node; but for the Accepts of this one,
+  // which arrive when it ends.
+  void HoldUpLeaders(paxos::NodeId node, paxos::NodeId leader, Duration duration) {
+    held_up_ = {.node = node, .leader = leader, .until = queue_.now() + duration};
+  }
 
  private:
   void SendOne(const paxos::Envelope& envelope, Duration after);
@@ -66,6 +71,14 @@ class Network {
   // The link carries the message, after those before it.
   void PassLink(const paxos::Envelope& envelope);
   void Arrive(const paxos::Envelope& envelope);
+  // True, and seen to, if it is not to arrive now.
+  bool HoldUp(const paxos::Envelope& envelope);
+
+  struct HeldUp {
+    paxos::NodeId node;
+    paxos::NodeId leader;
+    Instant until;
+  };
 
   EventQueue& queue_;
   Trace& trace_;
@@ -77,6 +90,7 @@ class Network {
   std::map<std::pair<paxos::NodeId, paxos::NodeId>, bool> slow_;  // drawn as they are met
   Instant slow_until_;
   std::set<std::pair<paxos::NodeId, paxos::NodeId>> cut_;
+  HeldUp held_up_;
 };
 
 }  // namespace decree::sim

@@ -171,6 +171,10 @@ void DrawSlowKinds(Random random, bool draws_faults, Swarm& swarm) {
       random, std::array<Duration, 3>{Milliseconds(200), Seconds(1), Seconds(4)});
 }
 
+void DrawLateAccepts(Random random, bool draws_faults, Swarm& swarm) {
+  if (draws_faults && random.Chance(0.25)) swarm.faults.Add(Fault::kLateAccept);
+}
+
 }  // namespace
 
 Swarm Swarm::Draw(uint64_t seed, Random& random, uint32_t nodes, const std::optional<FaultSet>& faults,
@@ -205,6 +209,7 @@ Swarm Swarm::Draw(uint64_t seed, Random& random, uint32_t nodes, const std::opti
   DrawSessions(random, swarm);
   DrawCatchUp(Random(seed ^ 0x6361746368207570), !faults.has_value() && !beyond_margin, swarm);
   DrawSlowKinds(Random(seed ^ 0x736c6f77206b696e), !faults.has_value() && !beyond_margin, swarm);
+  DrawLateAccepts(Random(seed ^ 0x6c61746520616363), !faults.has_value() && !beyond_margin, swarm);
   if (beyond_margin) {
     // Many reads and few hindrances, so that a stale one is met.
     swarm.session_share = 0;
