@@ -15,9 +15,10 @@ namespace {
 
 // A peer that is wrong once is wrong often.
 constexpr int kReportEverySeconds = 10;
-// The time that an answer is given grows no further, nor that between two attempts at one source.
-constexpr uint32_t kDoublingsMax = 3;
+// The time between two attempts at one source grows no further.
 constexpr uint32_t kSourceFailuresMax = 5;
+// More would make no difference to the time that an answer is given.
+constexpr uint32_t kTimeoutsMax = 16;
 
 }  // namespace
 
@@ -28,8 +29,9 @@ void CatchUp::OnNamed(NodeId peer, Life life, Slot chosen_index, Slot trim_point
   Peer& known = peers_[peer];
   // A process that started again may know less than the one before it.
   if (known.life != life) known = {.life = life};
-  // What it was asked while it was away is lost.
-  if (now > known.heard + options_.retransmit * (1 << kDoublingsMax)) {
+  // What it was asked while it was away is lost. One whose words only wait on a slow link, behind what it was asked
+  // for, is not away: asked again each time, it would never get there.
+  if (now > known.heard + PatienceMax()) {
     known.failures = 0;
     known.not_before = Time::min();
     if (peer == source_) {
@@ -131,9 +133,13 @@ void CatchUp::Begin(NodeId source, Slot chosen_index, Time now, Outbox& outbox) 
 Duration CatchUp::Patience() const {
   // Where several do not answer in time, it may be the links that are slow: asked in turn, and each for too short,
   // none of them would ever be of use.
-  const Duration least = options_.retransmit * (1 << timeouts_);
+  const Duration least = std::min(options_.retransmit * (1 << timeouts_), PatienceMax());
   // A round trip that took long because this node, or the peer, stood still says little about the next.
-  return std::clamp(window_.patience(), least, options_.retransmit * (1 << kDoublingsMax));
+  return std::clamp(window_.patience(), least, PatienceMax());
+}
+
+Duration CatchUp::PatienceMax() const {
+  return std::max(8 * options_.retransmit, options_.election_timeout_max);
 }
 
 void CatchUp::Ask(Slot chosen_index, Time now, Outbox& outbox) {
@@ -157,7 +163,7 @@ void CatchUp::OnTimeout(Slot chosen_index, Time now, Outbox& outbox) {
   Peer& silent = peers_[source_];
   if (!is_answered_ && silent.not_before <= asked_at_) {
     PROBE("a source that did not answer was passed over");
-    timeouts_ = std::min(timeouts_ + 1, kDoublingsMax);
+    timeouts_ = std::min(timeouts_ + 1, kTimeoutsMax);
     silent.failed = now;
     silent.failures = std::min(silent.failures + 1, kSourceFailuresMax);
     silent.not_before = asked_at_ + std::max(Patience(), options_.retransmit * (1 << silent.failures));

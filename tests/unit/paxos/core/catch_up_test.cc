@@ -1,5 +1,7 @@
 #include "paxos/core/catch_up.h"
 
+#include <map>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -143,6 +145,34 @@ TEST_F(CatchUpTest, WhereNobodyAnswersInTimeEachIsGivenLonger) {
     now_ += Milliseconds(10);
   }
   EXPECT_TRUE(Pump().has_value());
+}
+
+// The links carry a piece in ten times the time that an answer is given at first.
+TEST(SlowLinkTest, EachSourceIsGivenTheTimeThatAPieceTakes) {
+  Options options;
+  options.retransmit = Milliseconds(20);
+  options.election_timeout_max = Seconds(1);
+  CatchUp catch_up(options, kNoSlot);
+  Outbox outbox(Self(9));
+  Time now = kStart;
+  std::map<Time, Envelope> on_the_way;
+  for (int step = 0; step < 1000; ++step, now += Milliseconds(10)) {
+    // They are heard all the time.
+    for (uint32_t node = 1; node <= 3; ++node) catch_up.OnNamed(NodeId(node), Life(node), Slot(1), kNoSlot, now);
+    catch_up.BeginBy(now);
+    for (; !on_the_way.empty() && on_the_way.begin()->first <= now; on_the_way.erase(on_the_way.begin())) {
+      const Envelope& asked = on_the_way.begin()->second;
+      const Fetch& fetch = std::get<Fetch>(asked.message);
+      FetchAnswer answer{.stream = fetch.stream, .fetch = fetch.number, .chosen_index = Slot(1)};
+      answer.entries = {{Slot(1), Value("v", B(1, 1))}};
+      if (!catch_up.OnAnswer(asked.to, answer, now).empty()) return;
+    }
+    catch_up.Pump(kNoSlot, now, outbox);
+    Output out;
+    outbox.Drain(now, out);
+    for (const Envelope& asked : out.messages) on_the_way.emplace(now + Milliseconds(200), asked);
+  }
+  FAIL() << "no answer is waited for";
 }
 
 TEST_F(CatchUpTest, WhoComesBackIsAskedAtOnce) {

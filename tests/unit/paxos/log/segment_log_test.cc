@@ -137,6 +137,7 @@ TEST_F(LogTest, ReadsInPagesOfAtLeastOneRecord) {
 TEST_F(LogTest, TellsWhereATailOfSoManyBytesStarts) {
   EXPECT_EQ(log_->TailStart(kNoSlot, 5000), Slot(1)) << "an empty log";
   Append({AcceptedAt(1, "a"), AcceptedAt(3, std::string(1000, 'b'))});
+  EXPECT_EQ(log_->TailStart(Slot(1), 1 << 20), Slot(1)) << "all there is";
   Append({ChosenAt(4, std::string(1000, 'c')), AcceptedAt(5, std::string(1000, 'd'))});
   EXPECT_EQ(log_->TailStart(Slot(5), 1500), Slot(5));
   EXPECT_EQ(log_->TailStart(Slot(5), 2500), Slot(4));
