@@ -158,7 +158,7 @@ TEST(SlowLinkTest, EachSourceIsGivenTheTimeThatAPieceTakes) {
   std::map<Time, Envelope> on_the_way;
   for (int step = 0; step < 1000; ++step, now += Milliseconds(10)) {
     // They are heard all the time.
-    for (uint32_t node = 1; node <= 3; ++node) catch_up.OnNamed(NodeId(node), Life(node), Slot(1), kNoSlot, now);
+    for (uint32_t node = 1; node <= 6; ++node) catch_up.OnNamed(NodeId(node), Life(node), Slot(1), kNoSlot, now);
     catch_up.BeginBy(now);
     for (; !on_the_way.empty() && on_the_way.begin()->first <= now; on_the_way.erase(on_the_way.begin())) {
       const Envelope& asked = on_the_way.begin()->second;
