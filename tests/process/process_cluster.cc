@@ -10,11 +10,14 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -71,22 +74,42 @@ uint16_t FreePort() {
 
 std::string Loopback(uint16_t port) { return StrCat("127.0.0.1:", port); }
 
-// Of the connection that comes from this port; 0 if none is listed.
-uint64_t InodeOfSocket(uint16_t port) {
+// Whether this process has made the connection.
+bool IsOwn(const check::Ports& ports) {
+  const auto port = [](int file, auto name_of) -> uint16_t {
+    sockaddr_in6 address{};
+    socklen_t size = sizeof(address);
+    if (name_of(file, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
+    // At the same place for both versions of IP.
+    return ntohs(address.sin6_port);
+  };
+  std::error_code gone;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", gone)) {
+    const int file = std::stoi(entry.path().filename());
+    if (port(file, getsockname) == ports.from && port(file, getpeername) == ports.to) return true;
+  }
+  return false;
+}
+
+// Of the end that has made this connection on loopback; 0 if none is listed. Another connection may come from the
+// same port, or stay listed for a minute after its end, so both ports count, and there may be many lines.
+uint64_t InodeOfSocket(const check::Ports& ports) {
+  constexpr char kEstablished[] = "01";
   // A socket that speaks both versions of IP stands among those of the newer.
-  for (const char* const name : {"/proc/net/tcp", "/proc/net/tcp6"}) {
-    std::ifstream table(name);
-    std::string line;
-    while (std::getline(table, line)) {
-      std::istringstream words(line);
-      std::string number, local, remote, state, queues, timer, retransmits, user, timeout;
-      uint64_t inode = 0;
-      words >> number >> local >> remote >> state >> queues >> timer >> retransmits >> user >> timeout >> inode;
-      constexpr char kEstablished[] = "01";
-      const size_t colon = local.rfind(':');
-      if (state != kEstablished || colon == std::string::npos) continue;
-      if (std::stoul(local.substr(colon + 1), nullptr, 16) == port) return inode;
-    }
+  const std::pair<const char*, const char*> tables[] = {{"/proc/net/tcp", "0100007F"},
+                                                        {"/proc/net/tcp6", "0000000000000000FFFF00000100007F"}};
+  for (const auto& [name, loopback] : tables) {
+    std::ifstream file(name);
+    const std::string table(std::istreambuf_iterator<char>(file), {});
+    char start[128];
+    snprintf(start, sizeof(start), " %s:%04X %s:%04X %s ", loopback, ports.from, loopback, ports.to, kEstablished);
+    const size_t found = table.find(start);
+    if (found == std::string::npos) continue;
+    std::istringstream words(table.substr(found + strlen(start), 200));
+    std::string queues, timer, retransmits, user, timeout;
+    uint64_t inode = 0;
+    words >> queues >> timer >> retransmits >> user >> timeout >> inode;
+    return inode;
   }
   return 0;
 }
@@ -121,7 +144,7 @@ ProcessCluster::ProcessCluster(uint32_t nodes, Arguments extra)
   std::string pattern = std::filesystem::temp_directory_path() / "decree-test-XXXXXX";
   CHECK(mkdtemp(pattern.data()) != nullptr) << pattern;
   directory_ = pattern;
-  const auto whose = [this](uint16_t port) { return NodeOfSocket(port); };
+  const auto whose = [this](const check::Ports& ports) { return WhoMade(ports); };
   for (Node& node : nodes_) {
     if (!arguments_.has_proxies) break;
     node.client_proxy = std::make_unique<check::TcpProxy>(whose);
@@ -284,17 +307,18 @@ void ProcessCluster::ApplyCuts() {
   }
 }
 
-uint32_t ProcessCluster::NodeOfSocket(uint16_t port) const {
+std::optional<uint32_t> ProcessCluster::WhoMade(const check::Ports& ports) const {
+  // Most are a test's own.
+  if (IsOwn(ports)) return 0;
   // The tables are not read in one moment, and may lack what was there all the time.
-  for (int attempt = 0; attempt < 20; ++attempt) {
-    const std::string socket = StrCat("socket:[", InodeOfSocket(port), "]");
-    if (HasSocket("self", socket)) return 0;
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    const std::string socket = StrCat("socket:[", InodeOfSocket(ports), "]");
     const std::lock_guard lock(pids_mutex_);
     for (const auto& [pid, node] : pids_) {
       if (HasSocket(std::to_string(pid), socket)) return node;
     }
   }
-  return 0;
+  return std::nullopt;
 }
 
 uint64_t ProcessCluster::ResidentBytes(uint32_t node) const {
@@ -353,6 +377,8 @@ uint32_t ProcessCluster::AwaitLeader(uint32_t not_this) const {
 v1::StatusResponse ProcessCluster::StatusOf(uint32_t node) const {
   const auto client = NewClientOf(node);
   StatusOr<v1::StatusResponse> status = client->NodeStatus(0);
+  // The library asks once, and a machine may stand still.
+  WaitFor([&] { return status.ok() || (status = client->NodeStatus(0)).ok(); });
   CHECK(status.ok()) << "node " << node << ": " << status.status();
   return *std::move(status);
 }

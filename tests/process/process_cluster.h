@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -97,8 +98,8 @@ class ProcessCluster {
   };
 
   void ApplyCuts();
-  // Which node has the socket with this port; 0 if none.
-  uint32_t NodeOfSocket(uint16_t port) const;
+  // The node, 0 for this process, or nothing if it has gone.
+  std::optional<uint32_t> WhoMade(const check::Ports& connection) const;
   pid_t Spawn(const std::vector<std::string>& arguments, const std::string& log) const;
 
   const Arguments arguments_;

@@ -10,6 +10,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,11 +49,6 @@ void SetOption(int socket_number, int level, int name, int value) {
   PCHECK(setsockopt(socket_number, level, name, &value, sizeof(value)) == 0);
 }
 
-bool IsLeft(int socket_number) {
-  pollfd polled{.fd = socket_number, .events = POLLRDHUP, .revents = 0};
-  return poll(&polled, 1, 0) > 0;
-}
-
 bool MustWait() { return errno == EAGAIN || errno == EINTR; }
 
 }  // namespace
@@ -59,8 +56,7 @@ bool MustWait() { return errno == EAGAIN || errno == EINTR; }
 struct TcpProxy::Connection {
   int near = -1;  // whoever has connected
   int far = -1;   // the target
-  uint16_t port = 0;   // that it comes from
-  uint64_t whose = 0;  // a bit; 0: not known yet
+  std::shared_future<std::optional<uint32_t>> whose;
   std::string back;  // on the way back
   bool is_over = false;
 };
@@ -70,7 +66,7 @@ struct TcpProxy::Chunk {
   std::string bytes;
 };
 
-TcpProxy::TcpProxy(std::function<uint32_t(uint16_t)> whose)
+TcpProxy::TcpProxy(Whose whose)
     : whose_(std::move(whose)), listener_(NewSocket()) {
   sockaddr_in address = Loopback(0);
   PCHECK(bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
@@ -155,22 +151,19 @@ void TcpProxy::Accept() {
       close(far);
       continue;
     }
-    connections_.push_back({.near = near, .far = far, .port = ntohs(source.sin_port), .back = {}});
+    const Ports ports{.from = ntohs(source.sin_port), .to = port_};
+    connections_.push_back(
+        {.near = near, .far = far, .whose = std::async(std::launch::async, whose_, ports), .back = {}});
   }
 }
 
 bool TcpProxy::MayPass(Connection& connection, uint64_t held) {
   if (held == 0) return true;
-  if (connection.is_over) return false;
-  if (connection.whose == 0) {
-    // Of whoever has gone nobody can say any more who it was; what it sent is lost.
-    connection.is_over = IsLeft(connection.near);
-    if (connection.is_over) return false;
-    const uint32_t whose = whose_(connection.port);
-    CHECK_LT(whose, 64u);
-    connection.whose = uint64_t{1} << whose;
-  }
-  return (held & connection.whose) == 0;
+  if (connection.is_over || connection.whose.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return false;
+  const std::optional<uint32_t> whose = connection.whose.get();
+  // Of whoever has gone nobody can say any more who it was; what it sent is lost.
+  if (!whose) connection.is_over = true;
+  return whose && (held >> *whose & 1) == 0;
 }
 
 void TcpProxy::TakeIn() {

@@ -12,17 +12,25 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <optional>
 #include <thread>
 
 namespace decree::check {
 
+// Of a connection to a proxy.
+struct Ports {
+  uint16_t from;
+  uint16_t to;  // the proxy's
+};
+
 class TcpProxy {
  public:
+  // Tells who has made a connection: 0 to 63, or nothing if it has gone. It may take its time, on a thread of its own.
+  using Whose = std::function<std::optional<uint32_t>(const Ports&)>;
+
   // Takes connections from now on, and passes everything on at once.
-  TcpProxy() : TcpProxy([](uint16_t) { return 0; }) {}
-  // `whose` tells who has connected, 0 to 63, by the port that the connection comes from. On the proxy's thread,
-  // and only while somebody is held up, for it may take long.
-  explicit TcpProxy(std::function<uint32_t(uint16_t)> whose);
+  TcpProxy() : TcpProxy([](const Ports&) { return 0; }) {}
+  explicit TcpProxy(Whose whose);
   ~TcpProxy();
   TcpProxy(const TcpProxy&) = delete;
   TcpProxy& operator=(const TcpProxy&) = delete;
@@ -51,7 +59,7 @@ class TcpProxy {
   bool MayPass(Connection& connection, uint64_t held);
   static bool PassBack(Connection& connection);
 
-  const std::function<uint32_t(uint16_t)> whose_;
+  const Whose whose_;
   std::atomic<uint64_t> held_from_{0};
   std::atomic<uint64_t> held_to_{0};
   std::atomic<uint16_t> target_port_{0};
