@@ -200,7 +200,7 @@ std::vector<SlotEntry> CatchUp::OnAnswer(NodeId from, const FetchAnswer& answer,
   peer.trim_point = std::max(peer.trim_point, answer.trim_point);
   if (answer.IsEmpty()) {
     if (answer.sent > received_) return ready;  // The end of the stream; the rest is on its way.
-    PROBE("a source turned out not to have what it was asked for");
+    // No log goes back while its process lives, so this is a peer that contradicts itself.
     peer.chosen_index = answer.chosen_index;
     GiveUpSource(now);
     return ready;
