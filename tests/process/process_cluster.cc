@@ -310,15 +310,18 @@ void ProcessCluster::ApplyCuts() {
 std::optional<uint32_t> ProcessCluster::WhoMade(const check::Ports& ports) const {
   // Most are a test's own.
   if (IsOwn(ports)) return 0;
+  uint64_t inode = 0;
   // The tables are not read in one moment, and may lack what was there all the time.
   for (int attempt = 0; attempt < 5; ++attempt) {
-    const std::string socket = StrCat("socket:[", InodeOfSocket(ports), "]");
+    inode = InodeOfSocket(ports);
+    const std::string socket = StrCat("socket:[", inode, "]");
     const std::lock_guard lock(pids_mutex_);
     for (const auto& [pid, node] : pids_) {
       if (HasSocket(std::to_string(pid), socket)) return node;
     }
   }
-  return std::nullopt;
+  if (inode == 0) return std::nullopt;
+  return 0;  // a client that is a process of its own
 }
 
 uint64_t ProcessCluster::ResidentBytes(uint32_t node) const {

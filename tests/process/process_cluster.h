@@ -98,7 +98,7 @@ class ProcessCluster {
   };
 
   void ApplyCuts();
-  // The node, 0 for this process, or nothing if it has gone.
+  // The node, 0 for a client, or nothing if it has gone.
   std::optional<uint32_t> WhoMade(const check::Ports& connection) const;
   pid_t Spawn(const std::vector<std::string>& arguments, const std::string& log) const;
 
