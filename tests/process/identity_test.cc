@@ -14,15 +14,17 @@ namespace {
 
 using testing::HasSubstr;
 
+bool TellsProblem(const ProcessCluster& cluster, uint32_t node, const std::string& text) {
+  const auto status = cluster.NewClientOf(node)->NodeStatus(0);
+  if (!status.ok()) return false;
+  for (const std::string& problem : status->problems()) {
+    if (problem.find(text) != std::string::npos) return true;
+  }
+  return false;
+}
+
 bool HasProblem(const ProcessCluster& cluster, uint32_t node, const std::string& text) {
-  return WaitFor([&] {
-    const auto status = cluster.NewClientOf(node)->NodeStatus(0);
-    if (!status.ok()) return false;
-    for (const std::string& problem : status->problems()) {
-      if (problem.find(text) != std::string::npos) return true;
-    }
-    return false;
-  });
+  return WaitFor([&] { return TellsProblem(cluster, node, text); });
 }
 
 // Both see it, and both have a line in their logs.
@@ -171,10 +173,17 @@ TEST_F(IdentityTest, AnOldCopyThatOutvotesTheOthers) {
     const auto status = cluster_.NewClientOf(1)->NodeStatus(0);
     return status.ok() && status->leader() != 0;
   }));
-  put(10);
+  // The leader may not have a stream to n1 yet, and does not repeat to it what the others have accepted. So writes go
+  // on, but not as far as n1's log.
+  const auto client = cluster_.NewClient(Seconds(20));
+  bool is_told = false;
+  for (int i = 0; i < 30 && !is_told; ++i) {
+    ASSERT_TRUE(client->Put(StrCat("later", i), "v").ok());
+    is_told = WaitFor([&] { return TellsProblem(cluster_, 1, "a rule of the protocol was broken"); }, Milliseconds(300));
+  }
   // A leader elected anew would have taken what is missing from n1, and none of its values differ.
   if (cluster_.StatusOf(2).ballot_round() != before.ballot_round()) GTEST_SKIP() << "the leader has changed";
-  EXPECT_TRUE(HasProblem(cluster_, 1, "a rule of the protocol was broken")) << cluster_.Log(1);
+  EXPECT_TRUE(is_told) << cluster_.Log(1);
   EXPECT_EQ(cluster_.StatusOf(1).leader(), 0u);
 }
 
