@@ -98,12 +98,15 @@ struct Encoder {
     Put(m.ballot, *out.mutable_ballot());
     out.set_chosen_index(m.chosen_index.value());
     for (const paxos::SlotEntry& item : m.entries) Put(item, *out.add_entries());
+    for (const Slot slot : m.asked) out.add_asked(slot.value());
+    out.set_inquiry(m.inquiry);
   }
   void operator()(const paxos::Accepted& m) const {
     auto& out = *wire.mutable_accepted();
     Put(m.ballot, *out.mutable_ballot());
     out.set_chosen_index(m.chosen_index.value());
     for (const Slot slot : m.slots) out.add_slots(slot.value());
+    out.set_inquiry(m.inquiry);
   }
   void operator()(const paxos::Nack& m) const {
     auto& out = *wire.mutable_nack();
@@ -231,6 +234,13 @@ class Decoder {
     if (bytes > bytes_max) Fail(field, "there are too many");
     return bytes;
   }
+  template <typename Numbers>
+  std::vector<Slot> TakeSlots(const Numbers& numbers, const char* field) {
+    std::vector<Slot> slots;
+    slots.reserve(numbers.size());
+    for (const uint64_t slot : numbers) slots.push_back(TakeSlot(slot, field));
+    return slots;
+  }
   template <typename Items>
   std::vector<paxos::SlotEntry> TakeEntries(Items& items) {
     std::vector<paxos::SlotEntry> entries;
@@ -322,19 +332,16 @@ paxos::Promise Take(v1::PromiseProto& wire, Decoder& decoder) {
 paxos::Accept Take(v1::AcceptProto& wire, Decoder& decoder) {
   return {.ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
           .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
-          .entries = decoder.TakeEntries(*wire.mutable_entries())};
+          .entries = decoder.TakeEntries(*wire.mutable_entries()),
+          .asked = decoder.TakeSlots(wire.asked(), "asked"),
+          .inquiry = wire.inquiry()};
 }
 
 paxos::Accepted Take(v1::AcceptedProto& wire, Decoder& decoder) {
-  paxos::Accepted accepted{
-      .ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
-      .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
-      .slots = {}};
-  accepted.slots.reserve(wire.slots_size());
-  for (const uint64_t slot : wire.slots()) {
-    accepted.slots.push_back(decoder.TakeSlot(slot, "slots"));
-  }
-  return accepted;
+  return {.ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
+          .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
+          .slots = decoder.TakeSlots(wire.slots(), "slots"),
+          .inquiry = wire.inquiry()};
 }
 
 paxos::Nack Take(v1::NackProto& wire, Decoder& decoder) {

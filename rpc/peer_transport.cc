@@ -15,7 +15,8 @@ namespace decree::rpc {
 namespace {
 
 bool AreSame(const paxos::Accept& a, const paxos::Accept& b) {
-  return a.ballot == b.ballot && a.chosen_index == b.chosen_index &&
+  return a.ballot == b.ballot && a.chosen_index == b.chosen_index && a.asked == b.asked &&
+         a.inquiry == b.inquiry &&
          std::equal(a.entries.begin(), a.entries.end(), b.entries.begin(), b.entries.end(),
                     [](const paxos::SlotEntry& x, const paxos::SlotEntry& y) {
                       return x.slot == y.slot && x.entry == y.entry;
@@ -67,9 +68,15 @@ void PeerTransport::Send(paxos::Envelope envelope) {
 void PeerTransport::SendInParts(paxos::Envelope envelope, PeerLink& link) {
   // Entries are accepted each for itself, so an Accept of many may come in pieces; as one it could be
   // above what a peer receives, again and again.
-  const auto entries = std::move(std::get<paxos::Accept>(envelope.message).entries);
-  for (const paxos::SlotEntry& entry : entries) {
-    std::get<paxos::Accept>(envelope.message).entries = {entry};
+  const auto whole = std::move(std::get<paxos::Accept>(envelope.message));
+  for (const paxos::SlotEntry& entry : whole.entries) {
+    paxos::Accept part{.ballot = whole.ballot, .chosen_index = whole.chosen_index, .entries = {entry}};
+    // The question is whether all of them have come.
+    if (entry.slot == whole.entries.back().slot) {
+      part.asked = whole.asked;
+      part.inquiry = whole.inquiry;
+    }
+    envelope.message = std::move(part);
     link.Send(EncodeElement(ToProto(envelope)));
   }
 }

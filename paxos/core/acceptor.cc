@@ -102,7 +102,8 @@ bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot cho
   const bool raises = accept.ballot > promised_;
   promised_ = accept.ballot;
 
-  Accepted answer{.ballot = accept.ballot, .chosen_index = chosen_index, .slots = {}};
+  Accepted answer{
+      .ballot = accept.ballot, .chosen_index = chosen_index, .slots = {}, .inquiry = accept.inquiry};
   Ticket rests_on = promise_ticket_;
   bool wrote = false;
   for (const SlotEntry& proposal : accept.entries) {
@@ -120,6 +121,12 @@ bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot cho
     rests_on = std::max(rests_on, *ticket);
     answer.slots.push_back(proposal.slot);
   }
+  for (const Slot slot : accept.asked) {
+    const SlotVote* const vote = VoteAt(slot);
+    if (vote == nullptr || vote->ballot != accept.ballot) continue;
+    rests_on = std::max(rests_on, vote->ticket);
+    answer.slots.push_back(slot);
+  }
   // Who can prove that a rule was broken votes no more.
   if (conflict_.has_value() && conflict_->IsProof()) return false;
   // The raised promise rests on the votes' own records, if there are any.
@@ -127,7 +134,7 @@ bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot cho
     promise_ticket_ = wrote ? outbox.last_ticket() : outbox.Persist(PromisedRecord{promised_});
     rests_on = std::max(rests_on, promise_ticket_);
   }
-  if (!answer.slots.empty()) {
+  if (!answer.slots.empty() || accept.inquiry != 0) {
     outbox.SendAfter(rests_on, envelope.from, envelope.from_life, std::move(answer));
   }
   return true;

@@ -50,10 +50,14 @@ struct Describe {
   void operator()(const Accept& m) const {
     out << " ballot=" << m.ballot << " chosen=" << m.chosen_index << " slots=";
     for (const SlotEntry& item : m.entries) out << item.slot << ' ';
+    if (m.inquiry == 0) return;
+    out << "inquiry=" << m.inquiry << " asked=";
+    for (const Slot slot : m.asked) out << slot << ' ';
   }
   void operator()(const Accepted& m) const {
     out << " ballot=" << m.ballot << " chosen=" << m.chosen_index << " slots=";
     for (const Slot slot : m.slots) out << slot << ' ';
+    if (m.inquiry != 0) out << "inquiry=" << m.inquiry;
   }
   void operator()(const Nack& m) const {
     out << " ballot=" << m.ballot << " promised=" << m.promised;
@@ -94,7 +98,7 @@ const char* MessageName(const Message& message) { return kNames[message.index()]
 
 size_t MessageBytes(const Message& message) {
   if (const auto* accept = std::get_if<Accept>(&message)) {
-    return kMessageOverheadBytes + ItemsBytes(accept->entries);
+    return kMessageOverheadBytes + ItemsBytes(accept->entries) + accept->asked.size() * sizeof(Slot);
   }
   if (const auto* answer = std::get_if<FetchAnswer>(&message)) {
     return kMessageOverheadBytes + answer->entries.size() * kSlotOverheadBytes + StreamBytes(*answer);

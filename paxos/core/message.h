@@ -90,11 +90,15 @@ struct Accept {
   Ballot ballot;
   Slot chosen_index;  // of the sender, see Heartbeat
   std::vector<SlotEntry> entries;
+  // Sent before, and without an answer: have you accepted them?
+  std::vector<Slot> asked = {};
+  uint64_t inquiry = 0;  // numbers what asks; 0: nothing is asked, and without a vote there is no answer
 };
 struct Accepted {
   Ballot ballot;
   Slot chosen_index;  // of the acceptor
-  std::vector<Slot> slots;
+  std::vector<Slot> slots;  // of the entries and of `asked`
+  uint64_t inquiry = 0;     // that this answers
 };
 // Refuses a Prepare, an Accept or a Heartbeat.
 struct Nack {

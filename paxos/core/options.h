@@ -19,7 +19,7 @@ struct Options {
   // Whether this node, when it leads, serves reads under its lease. If not they take a quorum round; it
   // grants leases to others all the same.
   bool uses_lease = true;
-  // How long an unanswered Accept, Prepare or Fetch waits before it is sent again.
+  // How long an unanswered Accept waits before it is asked for, and a Prepare or Fetch before it is sent again.
   Duration retransmit = Milliseconds(200);
   // How long a gap may stay before it is fetched: its Accept may just be on the way.
   Duration gap_patience = Milliseconds(20);
@@ -40,8 +40,8 @@ struct Options {
   // Bounds the entries of one Promise page, and what is read from the log at once for a peer; one entry at
   // least.
   size_t page_bytes_max = 1 << 20;
-  // Catching up: the size of an answer, of which one may always be on its way; how much may be at most;
-  // and how long it may queue on the way, where everything else that travels there waits as long.
+  // Catching up: the size of an answer, of which one may always be on its way; how much may be at most (both also
+  // for what an acceptor lacks and is sent again); and how long it may queue on the way, where everything else that travels there waits as long.
   size_t fetch_piece_bytes = 32 << 10;
   size_t fetch_window_bytes_max = 8 << 20;
   Duration fetch_queue_target = Milliseconds(25);

@@ -9,12 +9,6 @@
 #include "paxos/base/probe.h"
 
 namespace decree::paxos {
-namespace {
-
-// A slot is sent again at least so often, in units of the first wait.
-constexpr int kWaitMax = 8;
-
-}  // namespace
 
 void Phase2::Start(Ballot ballot) {
   CHECK(!ballot.IsNone());
@@ -27,6 +21,7 @@ void Phase2::Start(Ballot ballot) {
   recent_bytes_ = 0;
   horizon_ = kNoSlot;
   known_.clear();
+  resends_.clear();
   retransmit_at_ = kTimeNever;
 }
 
@@ -41,9 +36,7 @@ void Phase2::Send(const Configuration& configuration, Slot chosen_index, Time no
                   Outbox& outbox) {
   if (unsent_.empty()) return;
   for (const SlotEntry& item : unsent_) {
-    InFlight& sent = in_flight_.at(item.slot);  // Nobody can have voted for it yet.
-    sent.wait = options_.retransmit;
-    sent.again_at = now + options_.retransmit;
+    in_flight_.at(item.slot).overdue_at = now + options_.retransmit;  // Nobody can have voted for it yet.
   }
   NoteRecent(unsent_, chosen_index);
   const Accept accept{
@@ -87,17 +80,21 @@ void Phase2::OnVoterKnows(NodeId voter, Slot chosen_index) {
   known = std::max(known, chosen_index);
   if (in_flight_.empty()) return;
   const Slot first = in_flight_.begin()->first;
-  if (before.Next() < first && known.Next() >= first) SendAgainSoon(voter);
+  if (before.Next() < first && known.Next() >= first) AskSoon(voter);
 }
 
-void Phase2::SendAgainSoon(NodeId voter) {
-  for (auto& [slot, in_flight] : in_flight_) {
-    if (in_flight.wait <= options_.retransmit || in_flight.accepted.Contains(voter)) continue;
-    PROBE("a voter that had caught up was sent again what it had missed");
-    in_flight.wait = options_.retransmit / 2;  // doubled when it is sent
-    in_flight.again_at = Time::min();
-    retransmit_at_ = Time::min();
-  }
+void Phase2::AskSoon(NodeId voter) {
+  const auto found = resends_.find(voter);
+  const Slots::const_iterator oldest = Oldest(voter);
+  if (found == resends_.end() || oldest == in_flight_.end() || !found->second.IsAbout(oldest->first)) return;
+  PROBE("a voter that had caught up was asked again for what it had missed");
+  found->second.AskSoon();
+  retransmit_at_ = Time::min();
+}
+
+Phase2::Slots::const_iterator Phase2::Oldest(NodeId voter) const {
+  return std::find_if(in_flight_.begin(), in_flight_.end(),
+                      [&](const auto& item) { return !item.second.accepted.Contains(voter); });
 }
 
 std::vector<SlotEntry> Phase2::OnAccepted(NodeId from, const Accepted& accepted,
@@ -115,7 +112,15 @@ std::vector<SlotEntry> Phase2::OnAccepted(NodeId from, const Accepted& accepted,
     chosen.push_back({.slot = slot, .entry = found->second.entry});
     Remove(found);
   }
+  if (accepted.inquiry != 0) OnAnswer(from, accepted.inquiry);
   return chosen;
+}
+
+void Phase2::OnAnswer(NodeId voter, uint64_t inquiry) {
+  const auto found = resends_.find(voter);
+  const Slots::const_iterator oldest = Oldest(voter);
+  if (found == resends_.end() || oldest == in_flight_.end()) return;
+  if (found->second.OnAnswer(oldest->first, inquiry)) retransmit_at_ = Time::min();
 }
 
 void Phase2::CheckChosen(Slot chosen_index) const {
@@ -127,23 +132,47 @@ void Phase2::CheckChosen(Slot chosen_index) const {
 void Phase2::Retransmit(const Configuration& configuration, Slot chosen_index, Time now,
                         Outbox& outbox) {
   if (now < retransmit_at_) return;
-  for (const Member& member : configuration.members) {
-    if (!member.voter) continue;
-    Accept again{.ballot = ballot_, .chosen_index = chosen_index, .entries = {}};
-    for (const auto& [slot, in_flight] : in_flight_) {
-      if (now < in_flight.again_at || in_flight.accepted.Contains(member.id)) continue;
-      again.entries.push_back({.slot = slot, .entry = in_flight.entry});
-    }
-    if (!again.entries.empty()) outbox.Send(member.id, Life(), std::move(again));
-  }
   retransmit_at_ = kTimeNever;
-  for (auto& [slot, in_flight] : in_flight_) {
-    if (now >= in_flight.again_at) {
-      in_flight.wait = std::min(2 * in_flight.wait, kWaitMax * options_.retransmit);
-      in_flight.again_at = now + in_flight.wait;
+  for (const Member& member : configuration.members) {
+    const Slots::const_iterator oldest = Oldest(member.id);
+    if (!member.voter || oldest == in_flight_.end()) continue;
+    Resend& resend = resends_.try_emplace(member.id, options_).first->second;
+    const Time overdue_at = oldest->second.overdue_at;
+    const auto ask_at = [&] {
+      return resend.IsAbout(oldest->first) ? std::max(overdue_at, resend.again_at()) : overdue_at;
+    };
+    if (resend.IsAbout(oldest->first) && resend.copy_bytes() > 0) {
+      SendCopy(member.id, oldest, resend, chosen_index, now, outbox);
+    } else if (now >= ask_at()) {
+      Ask(member.id, oldest, resend, chosen_index, now, outbox);
     }
-    retransmit_at_ = std::min(retransmit_at_, in_flight.again_at);
+    retransmit_at_ = std::min(retransmit_at_, ask_at());
   }
+}
+
+void Phase2::Ask(NodeId voter, Slots::const_iterator oldest, Resend& resend, Slot chosen_index, Time now,
+                 Outbox& outbox) {
+  Accept question{.ballot = ballot_, .chosen_index = chosen_index, .entries = {}, .inquiry = ++inquiries_};
+  for (auto slot = oldest; slot != in_flight_.end() && now >= slot->second.overdue_at; ++slot) {
+    if (!slot->second.accepted.Contains(voter)) question.asked.push_back(slot->first);
+  }
+  resend.OnAsked(oldest->first, question.asked.back(), question.inquiry, now);
+  outbox.Send(voter, Life(), std::move(question));
+}
+
+void Phase2::SendCopy(NodeId voter, Slots::const_iterator oldest, Resend& resend, Slot chosen_index, Time now,
+                      Outbox& outbox) {
+  PROBE("a voter was sent again what it lacked");
+  Accept copy{.ballot = ballot_, .chosen_index = chosen_index, .entries = {}, .inquiry = ++inquiries_};
+  size_t bytes = 0;
+  for (auto slot = oldest; slot != in_flight_.end() && slot->first <= resend.last(); ++slot) {
+    if (slot->second.accepted.Contains(voter)) continue;
+    bytes += EntryBytes(*slot->second.entry);
+    if (!copy.entries.empty() && bytes > resend.copy_bytes()) break;
+    copy.entries.push_back({.slot = slot->first, .entry = slot->second.entry});
+  }
+  resend.OnCopied(oldest->first, copy.inquiry, now);
+  outbox.Send(voter, Life(), std::move(copy));
 }
 
 Time Phase2::NextDeadline() const { return in_flight_.empty() ? kTimeNever : retransmit_at_; }

@@ -6,10 +6,13 @@
 //
 // A voter that lags gets nothing new unless it is needed: what the others choose without it would pile up on
 // the way to it, before what it lacks. It catches up first.
+//
+// What a voter does not answer in time it is asked for, and sent again if it lacks it; see Resend.
 
 #include <cstddef>
 #include <deque>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -18,6 +21,7 @@
 #include "paxos/core/message.h"
 #include "paxos/core/options.h"
 #include "paxos/core/outbox.h"
+#include "paxos/core/resend.h"
 #include "paxos/core/tally.h"
 #include "paxos/core/types.h"
 
@@ -35,16 +39,16 @@ class Phase2 {
   // Sends what was proposed since the last Send to all voters that are not too far behind.
   void Send(const Configuration& configuration, Slot chosen_index, Time now, Outbox& outbox);
   // This voter knows all slots up to there to be chosen. One that has just caught up has dropped what lay beyond
-  // its window, or was spared it: what has been sent again already is sent once more, without waiting.
+  // its window, or was spared it: if it was asked about that in vain, it is asked again without waiting.
   void OnVoterKnows(NodeId voter, Slot chosen_index);
-  // Counts the votes; returns the slots that have a quorum now, which leave.
+  // Counts the votes; returns the slots that have a quorum now, which leave. What the voter was asked and has
+  // not accepted is sent again with the next Retransmit.
   std::vector<SlotEntry> OnAccepted(NodeId from, const Accepted& accepted,
                                     const Configuration& configuration);
   // Everything up to here is chosen: nothing of it is still in flight, for a leader learns by counting votes,
   // and takes no values from others (rule 4).
   void CheckChosen(Slot chosen_index) const;
-  // Sends again what has waited too long, to those that have not accepted it; twice as long each time, for
-  // it may still be on its way.
+  // Asks those that have not accepted what has waited too long, and sends again what they lack.
   void Retransmit(const Configuration& configuration, Slot chosen_index, Time now, Outbox& outbox);
   Time NextDeadline() const;
 
@@ -55,15 +59,19 @@ class Phase2 {
   struct InFlight {
     EntryPtr entry;
     Tally accepted;
-    Time again_at = kTimeNever;  // when it is sent again; never before it was sent once
-    Duration wait = Duration::zero();
+    Time overdue_at = kTimeNever;  // never before it was sent
   };
   using Slots = std::map<Slot, InFlight>;
+  // The first that this voter has not accepted.
+  Slots::const_iterator Oldest(NodeId voter) const;
+  void Ask(NodeId voter, Slots::const_iterator oldest, Resend& resend, Slot chosen_index, Time now, Outbox& outbox);
+  void SendCopy(NodeId voter, Slots::const_iterator oldest, Resend& resend, Slot chosen_index, Time now,
+                Outbox& outbox);
+  void OnAnswer(NodeId voter, uint64_t inquiry);
+  void AskSoon(NodeId voter);
   void Remove(Slots::iterator slot);
   void NoteRecent(const std::vector<SlotEntry>& entries, Slot chosen_index);
   bool IsFarBehind(NodeId voter) const;
-  // With the next Retransmit, what this voter has not accepted and that has been sent again already.
-  void SendAgainSoon(NodeId voter);
 
   const Options options_;
   Ballot ballot_;
@@ -76,7 +84,9 @@ class Phase2 {
   size_t recent_bytes_ = 0;
   Slot horizon_;  // the last before those; whoever lacks it is far behind
   std::map<NodeId, Slot> known_;  // to be chosen, by voter
-  Time retransmit_at_ = kTimeNever;  // the earliest `again_at`, or before
+  std::map<NodeId, Resend> resends_;  // by voter, from its first question on
+  uint64_t inquiries_ = 0;
+  Time retransmit_at_ = kTimeNever;  // when there is something to ask or to send again, or before
 };
 
 }  // namespace decree::paxos

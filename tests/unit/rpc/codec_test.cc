@@ -40,8 +40,11 @@ std::vector<Message> AllMessages() {
                      .votes = {{.slot = Slot(10), .ballot = B(4, 1), .entry = value},
                                {.slot = Slot(12), .chosen = true, .entry = noop}}},
       paxos::Accept{.ballot = B(5, 2), .chosen_index = Slot(9),
-                    .entries = {{Slot(10), value}, {Slot(11), noop}, {Slot(12), configuration}}},
-      paxos::Accepted{.ballot = B(5, 2), .chosen_index = Slot(9), .slots = {Slot(10), Slot(11)}},
+                    .entries = {{Slot(10), value}, {Slot(11), noop}, {Slot(12), configuration}},
+                    .asked = {Slot(13), Slot(14)},
+                    .inquiry = 3},
+      paxos::Accepted{
+          .ballot = B(5, 2), .chosen_index = Slot(9), .slots = {Slot(10), Slot(11)}, .inquiry = 3},
       paxos::Nack{.ballot = B(5, 2), .promised = B(6, 3)},
       paxos::Heartbeat{.ballot = B(5, 2), .probe = 7, .chosen_index = Slot(11)},
       paxos::HeartbeatAck{.ballot = B(5, 2), .probe = 7, .chosen_index = Slot(10),

@@ -135,6 +135,37 @@ TEST_F(AcceptorTest, RepeatedAcceptWaitsForTheFirstRecord) {
   EXPECT_THAT(Sent<Accepted>(Drain()), SizeIs(2));
 }
 
+TEST_F(AcceptorTest, NamesWhatItHasAcceptedOfWhatItIsAsked) {
+  Accept(1, B(5, 1), 1, Value("a", B(5, 1)));
+  Accept(1, B(5, 1), 3, Value("c", B(5, 1)));
+  DrainDurable();
+  Accept(1, B(5, 1), 4, Value("d", B(5, 1)));
+  Drain();
+  const auto ask = [&](uint32_t from, Ballot ballot, std::vector<Slot> slots) {
+    const paxos::Accept question{
+        .ballot = ballot, .chosen_index = {}, .entries = {}, .asked = std::move(slots), .inquiry = 7};
+    acceptor_.OnAccept(From(from, 9, question), question, kNothingChosen, outbox_);
+  };
+  ask(1, B(5, 1), {Slot(1), Slot(2), Slot(3)});
+  auto answers = Sent<Accepted>(Drain());
+  ASSERT_THAT(answers, SizeIs(1));
+  EXPECT_EQ(answers[0].slots, (std::vector{Slot(1), Slot(3)}));
+  EXPECT_EQ(answers[0].inquiry, 7u);
+
+  ask(1, B(5, 1), {Slot(4)});
+  EXPECT_THAT(Sent<Accepted>(Drain()), IsEmpty()) << "the vote is not durable";
+  answers = Sent<Accepted>(DrainDurable());
+  ASSERT_THAT(answers, SizeIs(2)) << "of the Accept, and of the question";
+  EXPECT_EQ(answers[1].slots, (std::vector{Slot(4)}));
+
+  // A vote under another ballot may be for another value.
+  ask(2, B(6, 2), {Slot(1), Slot(9)});
+  answers = Sent<Accepted>(DrainDurable());
+  ASSERT_THAT(answers, SizeIs(1)) << "it lacks them all, and says so";
+  EXPECT_THAT(answers[0].slots, IsEmpty());
+  EXPECT_EQ(answers[0].inquiry, 7u);
+}
+
 TEST_F(AcceptorTest, TakesNoSecondValueInOneBallot) {
   Accept(1, B(5, 1), 1, Value("x", B(5, 1)));
   DrainDurable();

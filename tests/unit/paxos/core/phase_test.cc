@@ -177,7 +177,7 @@ TEST_F(Phase2Test, SlotsAreChosenInAnyOrder) {
   EXPECT_THAT(Accepted(3, {Slot(1)}), SizeIs(1));
 }
 
-TEST_F(Phase2Test, RetransmitsOnlyToThoseThatHaveNotAccepted) {
+TEST_F(Phase2Test, AsksOnlyThoseThatHaveNotAccepted) {
   phase2_.Propose(Slot(1), Value("a", kBallot));
   phase2_.Send(three_, Slot(), kStart, outbox_);
   Drain();
@@ -185,10 +185,16 @@ TEST_F(Phase2Test, RetransmitsOnlyToThoseThatHaveNotAccepted) {
   phase2_.Retransmit(three_, Slot(), kStart + Milliseconds(1), outbox_);
   EXPECT_THAT(Drain().messages, IsEmpty()) << "too early";
   phase2_.Retransmit(three_, Slot(), phase2_.NextDeadline(), outbox_);
-  EXPECT_THAT(Sent<Accept>(Drain()), SizeIs(2));
+  const Output out = Drain();
+  ASSERT_THAT(out.messages, SizeIs(2));
+  for (const Envelope& envelope : out.messages) EXPECT_NE(envelope.to, NodeId(1));
+  for (const Accept& question : Sent<Accept>(out)) {
+    EXPECT_THAT(question.entries, IsEmpty()) << "it may be on its way";
+    EXPECT_EQ(question.asked, std::vector{Slot(1)});
+  }
 }
 
-TEST_F(Phase2Test, WaitsTwiceAsLongBeforeEachRetransmission) {
+TEST_F(Phase2Test, WaitsTwiceAsLongBeforeEachQuestion) {
   phase2_.Propose(Slot(1), Value("a", kBallot));
   phase2_.Send(three_, Slot(), kStart, outbox_);
   Time last = kStart;
@@ -200,7 +206,7 @@ TEST_F(Phase2Test, WaitsTwiceAsLongBeforeEachRetransmission) {
   }
 }
 
-TEST_F(Phase2Test, ASlotThatWasJustSentIsNotSentAgainWithAnOlderOne) {
+TEST_F(Phase2Test, ASlotThatWasJustSentIsNotAskedForWithAnOlderOne) {
   phase2_.Propose(Slot(1), Value("a", kBallot));
   phase2_.Send(three_, Slot(), kStart, outbox_);
   const Time due = phase2_.NextDeadline();
@@ -211,11 +217,17 @@ TEST_F(Phase2Test, ASlotThatWasJustSentIsNotSentAgainWithAnOlderOne) {
   phase2_.Retransmit(three_, Slot(), due, outbox_);
   const auto again = Sent<Accept>(Drain());
   ASSERT_THAT(again, SizeIs(2));
-  ASSERT_THAT(again[0].entries, SizeIs(1));
-  EXPECT_EQ(again[0].entries[0].slot, Slot(1));
+  EXPECT_EQ(again[0].asked, std::vector{Slot(1)});
   phase2_.Send(three_, Slot(), due, outbox_);
   EXPECT_THAT(Sent<Accept>(Drain()), SizeIs(2)) << "the third slot leaves now";
-  EXPECT_EQ(phase2_.NextDeadline(), due - Milliseconds(1) + options_.retransmit);
+  const Time last = due + 2 * options_.retransmit - Milliseconds(1);
+  phase2_.Retransmit(three_, Slot(), last, outbox_);
+  EXPECT_THAT(Drain().messages, IsEmpty());
+  EXPECT_EQ(phase2_.NextDeadline(), last + Milliseconds(1)) << "one question for all";
+  phase2_.Retransmit(three_, Slot(), phase2_.NextDeadline(), outbox_);
+  const auto questions = Sent<Accept>(Drain());
+  ASSERT_THAT(questions, SizeIs(2));
+  EXPECT_THAT(questions[0].asked, SizeIs(3));
 }
 
 TEST_F(Phase2Test, AVoterThatLagsIsSparedWhatTheOthersChoose) {
@@ -236,7 +248,7 @@ TEST_F(Phase2Test, AVoterThatLagsIsSparedWhatTheOthersChoose) {
   phase2.OnVoterKnows(NodeId(3), Slot(4));
   for (uint64_t slot = 5; slot <= 7; ++slot) EXPECT_EQ(propose(slot), 2u) << "it has got on";
   EXPECT_EQ(propose(8), 1u);
-  // Where its vote is needed it gets the Accept all the same, a little later.
+  // Where its vote is needed it is asked all the same, a little later.
   phase2.Propose(Slot(9), Value("v", kBallot));
   phase2.Send(three_, Slot(8), kStart, outbox_);
   EXPECT_THAT(Sent<Accept>(Drain()), SizeIs(1));
@@ -249,7 +261,7 @@ TEST_F(Phase2Test, AVoterThatLagsIsSparedWhatTheOthersChoose) {
   EXPECT_EQ(propose(11), 2u);
 }
 
-TEST_F(Phase2Test, AVoterThatHasCaughtUpIsSentAgainWhatItHasMissed) {
+TEST_F(Phase2Test, AVoterThatHasCaughtUpIsAskedAgainForWhatItHasMissed) {
   phase2_.Start(B(10, 1));
   phase2_.Propose(Slot(5), Value("a", kBallot));
   phase2_.Send(three_, Slot(4), kStart, outbox_);
@@ -269,7 +281,7 @@ TEST_F(Phase2Test, AVoterThatHasCaughtUpIsSentAgainWhatItHasMissed) {
   phase2_.OnVoterKnows(NodeId(3), Slot(4));
   EXPECT_LE(phase2_.NextDeadline(), now);
   phase2_.Retransmit(three_, Slot(4), now, outbox_);
-  EXPECT_THAT(Sent<Accept>(Drain()), SizeIs(2));
+  EXPECT_THAT(Sent<Accept>(Drain()), SizeIs(1)) << "and nobody else";
   EXPECT_EQ(phase2_.NextDeadline(), now + options_.retransmit) << "as for the first time";
   phase2_.OnVoterKnows(NodeId(3), Slot(4));
   EXPECT_EQ(phase2_.NextDeadline(), now + options_.retransmit) << "once";

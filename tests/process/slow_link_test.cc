@@ -1,0 +1,87 @@
+// Large values over links that take longer for one than an unanswered Accept waits. Each must go over them once: a
+// copy would queue behind the first, and the next value behind the copy.
+
+#include <chrono>
+#include <future>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/process/process_cluster.h"
+
+namespace decree::process {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr uint64_t kMegabyte = 1'000'000;
+constexpr uint64_t kBytesPerSecond = 20 * kMegabyte / 8;
+constexpr int kPuts = 12;
+constexpr double kIdealSeconds = static_cast<double>(kPuts * kMegabyte) / kBytesPerSecond;
+
+double SecondsSince(steady_clock::time_point start) {
+  return std::chrono::duration<double>(steady_clock::now() - start).count();
+}
+
+class SlowLinkTest : public testing::Test {
+ protected:
+  SlowLinkTest()
+      : cluster_(3, {.init = {}, .serve = {}, .has_proxies = true}),
+        leader_(cluster_.AwaitLeader()) {
+    for (const uint32_t node : {1, 2, 3}) cluster_.LinkTo(node).SetRate(kBytesPerSecond);
+  }
+
+  // As many as a client has under way; each is to be answered.
+  void PutLargeValues(rpc::Client& client) {
+    std::vector<std::promise<Status>> done(kPuts);
+    for (int i = 0; i < kPuts; ++i) {
+      v1::PutRequest put;
+      put.set_key(StrCat("large", i));
+      put.set_value(std::string(kMegabyte, 'v'));
+      client.Put(put, [&, i](const auto& answer) { done[i].set_value(answer.status()); });
+    }
+    for (auto& one : done) {
+      const Status status = one.get_future().get();
+      EXPECT_TRUE(status.ok()) << status;
+    }
+  }
+
+  ProcessCluster cluster_;
+  const uint32_t leader_;
+};
+
+TEST_F(SlowLinkTest, EachLargeValueGoesOverItOnce) {
+  std::vector<uint64_t> passed(4);
+  for (const uint32_t node : {1, 2, 3}) passed[node] = cluster_.LinkTo(node).passed();
+  const auto start = steady_clock::now();
+  PutLargeValues(*cluster_.NewClientOf(leader_, Seconds(60)));
+  const double seconds = SecondsSince(start);
+  std::cout << seconds << " s, " << seconds / kIdealSeconds << " of what the links allow\n";
+  EXPECT_LT(seconds, 1.5 * kIdealSeconds);
+  EXPECT_TRUE(cluster_.AwaitAgreement());
+  for (const uint32_t node : {1, 2, 3}) {
+    if (node == leader_) continue;
+    const double sent = static_cast<double>(cluster_.LinkTo(node).passed() - passed[node]);
+    std::cout << "n" << node << " was sent " << sent / kMegabyte << " of " << kPuts << " MB\n";
+    EXPECT_LT(sent, 1.2 * kPuts * kMegabyte) << cluster_.Log(leader_);
+  }
+}
+
+TEST_F(SlowLinkTest, ALeaderThatDiesAmongLargeValuesIsReplaced) {
+  const auto client = cluster_.NewClient(Seconds(60));
+  auto puts = std::async(std::launch::async, [&] { PutLargeValues(*client); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(1000));
+  cluster_.Kill(leader_);
+  const auto start = steady_clock::now();
+  const auto put = cluster_.NewClient(Seconds(30))->Put("next", "v");
+  const double seconds = SecondsSince(start);
+  EXPECT_TRUE(put.ok()) << put.status();
+  puts.get();
+  std::cout << "the next write took " << seconds << " s, all of them " << SecondsSince(start) << " s\n";
+  // They may all have to be sent to the new quorum, after an election.
+  EXPECT_LT(SecondsSince(start), 2 * kIdealSeconds + 5);
+}
+
+}  // namespace
+}  // namespace decree::process
