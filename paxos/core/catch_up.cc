@@ -15,10 +15,8 @@ namespace {
 
 // A peer that is wrong once is wrong often.
 constexpr int kReportEverySeconds = 10;
-// The time between two attempts at one source grows no further.
-constexpr uint32_t kSourceFailuresMax = 5;
 // More would make no difference to the time that an answer is given.
-constexpr uint32_t kTimeoutsMax = 16;
+constexpr uint32_t kDoublingsMax = 16;
 
 }  // namespace
 
@@ -133,9 +131,12 @@ void CatchUp::Begin(NodeId source, Slot chosen_index, Time now, Outbox& outbox) 
 Duration CatchUp::Patience() const {
   // Where several do not answer in time, it may be the links that are slow: asked in turn, and each for too short,
   // none of them would ever be of use.
-  const Duration least = std::min(options_.retransmit * (1 << timeouts_), PatienceMax());
   // A round trip that took long because this node, or the peer, stood still says little about the next.
-  return std::clamp(window_.patience(), least, PatienceMax());
+  return std::clamp(window_.patience(), Doubled(timeouts_), PatienceMax());
+}
+
+Duration CatchUp::Doubled(uint32_t times) const {
+  return std::min(options_.retransmit * (1 << times), PatienceMax());
 }
 
 Duration CatchUp::PatienceMax() const {
@@ -163,10 +164,10 @@ void CatchUp::OnTimeout(Slot chosen_index, Time now, Outbox& outbox) {
   Peer& silent = peers_[source_];
   if (!is_answered_ && silent.not_before <= asked_at_) {
     PROBE("a source that did not answer was passed over");
-    timeouts_ = std::min(timeouts_ + 1, kTimeoutsMax);
+    timeouts_ = std::min(timeouts_ + 1, kDoublingsMax);
     silent.failed = now;
-    silent.failures = std::min(silent.failures + 1, kSourceFailuresMax);
-    silent.not_before = asked_at_ + std::max(Patience(), options_.retransmit * (1 << silent.failures));
+    silent.failures = std::min(silent.failures + 1, kDoublingsMax);
+    silent.not_before = asked_at_ + std::max(Patience(), Doubled(silent.failures));
   }
   // While there is no other to be asked, the answer may still come.
   const NodeId source = ChooseSource(chosen_index, now);

@@ -74,6 +74,8 @@ class CatchUp {
   void Begin(NodeId source, Slot chosen_index, Time now, Outbox& outbox);
   // How long the next answer may take.
   Duration Patience() const;
+  // The first wait, doubled so often.
+  Duration Doubled(uint32_t times) const;
   // Where an answer takes longer than an election timeout nobody can lead.
   Duration PatienceMax() const;
   void Ask(Slot chosen_index, Time now, Outbox& outbox);
