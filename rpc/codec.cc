@@ -51,6 +51,19 @@ void Put(const paxos::Vote& vote, v1::VoteProto& wire) {
   Put(*vote.entry, *wire.mutable_entry());
 }
 
+void Put(const paxos::EntryPart& part, v1::EntryPartProto& wire) {
+  wire.set_slot(part.slot.value());
+  Put(*part.piece, *wire.mutable_piece());
+  wire.set_first_byte(part.first_byte);
+  wire.set_payload_bytes(part.payload_bytes);
+}
+
+void Put(const paxos::VotePart& part, v1::VotePartProto& wire) {
+  Put(part.ballot, *wire.mutable_ballot());
+  wire.set_chosen(part.chosen);
+  Put(part.entry, *wire.mutable_entry());
+}
+
 struct Encoder {
   v1::PeerMessage& wire;
 
@@ -81,17 +94,20 @@ struct Encoder {
   void operator()(const paxos::Prepare& m) const {
     auto& out = *wire.mutable_prepare();
     Put(m.ballot, *out.mutable_ballot());
-    out.set_first_slot(m.first_slot.value());
+    out.set_first_slot(m.position.slot.value());
+    out.set_first_byte(m.position.byte);
     if (!m.waived.IsNone()) Put(m.waived, *out.mutable_waived());
   }
   void operator()(const paxos::Promise& m) const {
     auto& out = *wire.mutable_promise();
     Put(m.ballot, *out.mutable_ballot());
-    out.set_first_slot(m.first_slot.value());
+    out.set_first_slot(m.position.slot.value());
+    out.set_first_byte(m.position.byte);
     out.set_last_slot(m.last_slot.value());
     out.set_trim_point(m.trim_point.value());
     out.set_chosen_index(m.chosen_index.value());
     for (const paxos::Vote& vote : m.votes) Put(vote, *out.add_votes());
+    if (m.part.has_value()) Put(*m.part, *out.mutable_part());
   }
   void operator()(const paxos::Accept& m) const {
     auto& out = *wire.mutable_accept();
@@ -150,13 +166,7 @@ struct Encoder {
     out.set_chosen_index(m.chosen_index.value());
     out.set_trim_point(m.trim_point.value());
     for (const paxos::SlotEntry& item : m.entries) Put(item, *out.add_entries());
-    if (m.part.has_value()) {
-      auto& part = *out.mutable_part();
-      part.set_slot(m.part->slot.value());
-      Put(*m.part->piece, *part.mutable_piece());
-      part.set_first_byte(m.part->first_byte);
-      part.set_payload_bytes(m.part->payload_bytes);
-    }
+    if (m.part.has_value()) Put(*m.part, *out.mutable_part());
   }
   void operator()(const paxos::ReadIndexRequest& m) const {
     wire.mutable_read_index_request()->set_request(m.request);
@@ -211,6 +221,12 @@ class Decoder {
     const Slot next = TakeSlot(slot, field);
     if (next <= previous) Fail(field, "the slots do not ascend");
     return next;
+  }
+
+  template <typename Wire>
+  paxos::LogPosition TakePosition(const Wire& wire) {
+    return {.slot = TakeSlot(wire.first_slot(), "first_slot"),
+            .byte = TakeBytes(wire.first_byte(), kEntryBytesMax, "first_byte")};
   }
 
   EntryPtr TakeEntry(v1::EntryProto& wire) {
@@ -304,16 +320,38 @@ paxos::PollAnswer Take(v1::PollAnswerProto& wire, Decoder& decoder) {
           .lease_left = decoder.TakeLease(wire.lease_left_ns(), "lease_left_ns")};
 }
 
+paxos::EntryPart Take(v1::EntryPartProto& wire, Decoder& decoder) {
+  paxos::EntryPart part{
+      .slot = decoder.TakeSlot(wire.slot(), "part.slot"),
+      .piece = decoder.TakeUncheckedEntry(*wire.mutable_piece()),
+      .first_byte = wire.first_byte(),
+      .payload_bytes = decoder.TakeBytes(wire.payload_bytes(), kEntryBytesMax, "part.payload_bytes")};
+  const uint64_t size = part.piece->payload.size();
+  if (size == 0) decoder.Fail("part.piece", "it is empty");
+  if (size > part.payload_bytes || part.first_byte > part.payload_bytes - size) {
+    decoder.Fail("part.first_byte", "it ends beyond the payload");
+  }
+  return part;
+}
+
+paxos::VotePart Take(v1::VotePartProto& wire, Decoder& decoder) {
+  return {.ballot = wire.chosen() ? decoder.TakeBallotOrNone(wire.ballot(), "part.ballot")
+                                  : decoder.TakeBallot(wire.ballot(), "part.ballot"),
+          .chosen = wire.chosen(),
+          .entry = Take(*wire.mutable_entry(), decoder)};
+}
+
 paxos::Prepare Take(v1::PrepareProto& wire, Decoder& decoder) {
   return {.ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
-          .first_slot = decoder.TakeSlot(wire.first_slot(), "first_slot"),
-          .waived = decoder.TakeBallotOrNone(wire.waived(), "waived")};
+          .position = decoder.TakePosition(wire),
+          .waived = decoder.TakeBallotOrNone(wire.waived(), "waived"),
+          .page_bytes = wire.page_bytes()};
 }
 
 paxos::Promise Take(v1::PromiseProto& wire, Decoder& decoder) {
   paxos::Promise promise{
       .ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
-      .first_slot = decoder.TakeSlot(wire.first_slot(), "first_slot"),
+      .position = decoder.TakePosition(wire),
       // The maximum says that this is the last page.
       .last_slot = wire.last_slot() == Slot::Max().value()
                        ? Slot::Max()
@@ -321,8 +359,9 @@ paxos::Promise Take(v1::PromiseProto& wire, Decoder& decoder) {
       .trim_point = decoder.TakeSlotOrNone(wire.trim_point(), "trim_point"),
       .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
       .votes = decoder.TakeVotes(*wire.mutable_votes())};
-  if (promise.last_slot < promise.first_slot) decoder.Fail("last_slot", "it is below first_slot");
-  if (!promise.votes.empty() && (promise.votes.front().slot < promise.first_slot ||
+  if (wire.has_part()) promise.part = Take(*wire.mutable_part(), decoder);
+  if (promise.last_slot < promise.position.slot) decoder.Fail("last_slot", "it is below first_slot");
+  if (!promise.votes.empty() && (promise.votes.front().slot < promise.position.slot ||
                                  promise.votes.back().slot > promise.last_slot)) {
     decoder.Fail("votes", "one is outside of the page");
   }
@@ -374,28 +413,13 @@ paxos::Fetch Take(v1::FetchProto& wire, Decoder& decoder) {
   const paxos::Fetch fetch{
       .stream = wire.stream(),
       .number = wire.number(),
-      .position = {.slot = decoder.TakeSlot(wire.first_slot(), "first_slot"),
-                   .byte = decoder.TakeBytes(wire.first_byte(), kEntryBytesMax, "first_byte")},
+      .position = decoder.TakePosition(wire),
       .last_slot = decoder.TakeSlot(wire.last_slot(), "last_slot"),
       .received = decoder.TakeBytes(wire.received(), kStreamBytesMax, "received"),
       .credit = decoder.TakeBytes(wire.credit(), kStreamBytesMax, "credit")};
   if (fetch.last_slot < fetch.position.slot) decoder.Fail("last_slot", "it is below first_slot");
   if (fetch.credit < fetch.received) decoder.Fail("credit", "it is below what was received");
   return fetch;
-}
-
-paxos::EntryPart Take(v1::EntryPartProto& wire, Decoder& decoder) {
-  paxos::EntryPart part{
-      .slot = decoder.TakeSlot(wire.slot(), "part.slot"),
-      .piece = decoder.TakeUncheckedEntry(*wire.mutable_piece()),
-      .first_byte = wire.first_byte(),
-      .payload_bytes = decoder.TakeBytes(wire.payload_bytes(), kEntryBytesMax, "part.payload_bytes")};
-  const uint64_t size = part.piece->payload.size();
-  if (size == 0) decoder.Fail("part.piece", "it is empty");
-  if (size > part.payload_bytes || part.first_byte > part.payload_bytes - size) {
-    decoder.Fail("part.first_byte", "it ends beyond the payload");
-  }
-  return part;
 }
 
 paxos::FetchAnswer Take(v1::FetchAnswerProto& wire, Decoder& decoder) {

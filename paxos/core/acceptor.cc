@@ -7,6 +7,7 @@
 #include <glog/logging.h>
 
 #include "paxos/base/probe.h"
+#include "paxos/core/entry_assembly.h"
 #include "paxos/core/entry_check.h"
 #include "paxos/core/number_check.h"
 
@@ -54,40 +55,54 @@ bool Acceptor::OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot 
     }
     promised_ = prepare.ballot;
     promise_ticket_ = outbox.Persist(PromisedRecord{promised_});
-    last_page_ = kNoSlot;
+    next_page_ = {};
   }
-  // Beyond the last vote there is one page, wherever it is said to begin.
-  const Slot page = std::min(prepare.first_slot, votes_.end());
-  const bool is_new = page > last_page_;
-  last_page_ = std::max(last_page_, page);
+  Promise page = MakePage(prepare, chosen_index);
+  const bool is_new = prepare.position >= next_page_;
+  if (is_new) next_page_ = EndOf(page);
   // Not ours to send before the promise is durable: after a crash we would not know it, could
   // promise a lower ballot, and two leaders would each believe in a quorum. (Rule 1.)
-  outbox.SendAfter(promise_ticket_, envelope.from, envelope.from_life,
-                   MakePage(prepare, chosen_index));
+  outbox.SendAfter(promise_ticket_, envelope.from, envelope.from_life, std::move(page));
   return is_new;
 }
 
 Promise Acceptor::MakePage(const Prepare& prepare, Slot chosen_index) const {
   Promise page{.ballot = prepare.ballot,
-               .first_slot = prepare.first_slot,
+               .position = prepare.position,
                .last_slot = Slot::Max(),
                .trim_point = kNoSlot,  // No log is trimmed yet.
                .chosen_index = chosen_index,
                .votes = {}};
+  // Whatever is asked for, there are not more pages than votes and pieces of votes.
+  const size_t piece = options_.fetch_piece_bytes;
+  const size_t bytes_max = std::min<size_t>(std::max<size_t>(prepare.page_bytes, piece), options_.page_bytes_max);
+  const size_t part_bytes_max = std::max(bytes_max, piece);
   size_t bytes = 0;
   // What is known to be chosen needs no vote: the candidate fetches it.
   CHECK_GE(chosen_index, floor());
-  for (Slot slot = std::max(prepare.first_slot, chosen_index.Next()); slot < votes_.end(); ++slot) {
+  for (Slot slot = std::max(prepare.position.slot, chosen_index.Next()); slot < votes_.end(); ++slot) {
     const SlotVote& vote = *votes_.Find(slot);
     if (vote.entry == nullptr) continue;
-    if (!page.votes.empty() && bytes + EntryBytes(*vote.entry) > options_.page_bytes_max) {
+    const uint64_t size = vote.entry->payload.size();
+    // What is asked for may lie beyond another value, which was taken since: that one begins at its beginning.
+    const bool goes_on = slot == prepare.position.slot && prepare.position.byte < size;
+    const uint64_t first_byte = goes_on ? prepare.position.byte : 0;
+    const bool is_whole = first_byte == 0 && size <= part_bytes_max;
+    bytes += EntryBytes(*vote.entry);
+    if (!page.votes.empty() && (bytes > bytes_max || !is_whole)) {
       PROBE("a promise took more than one page");
       page.last_slot = slot.Previous();
       break;
     }
-    bytes += EntryBytes(*vote.entry);
-    page.votes.push_back(
-        {.slot = slot, .ballot = vote.ballot, .chosen = vote.chosen, .entry = vote.entry});
+    if (!is_whole) {
+      PROBE("a promise took more than one page for a vote");
+      page.last_slot = slot;
+      page.part = {.ballot = vote.ballot,
+                   .chosen = vote.chosen,
+                   .entry = PartOf(slot, *vote.entry, first_byte, part_bytes_max)};
+      break;
+    }
+    page.votes.push_back({.slot = slot, .ballot = vote.ballot, .chosen = vote.chosen, .entry = vote.entry});
   }
   return page;
 }

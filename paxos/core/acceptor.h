@@ -41,7 +41,7 @@ class Acceptor {
   Acceptor(const Options& options, const RecoveredState& recovered, Time refuse_until);
 
   // Phase 1. Promises the ballot unless a higher one was promised or a lease forbids it, and reports
-  // a page of the votes from `first_slot` on that lie above `chosen_index`. A repeated Prepare is
+  // a page of the votes from its position on that lie above `chosen_index`. A repeated Prepare is
   // answered again. True if it led to a promise or a page that was not given before.
   bool OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot chosen_index, Time now,
                  Outbox& outbox);
@@ -98,7 +98,7 @@ class Acceptor {
   const Options options_;
   Ballot promised_;         // Never goes down. Invariant: >= the ballot of every vote.
   Ticket promise_ticket_;   // the record that `promised_` rests on
-  Slot last_page_;          // the first slot of the last page served under `promised_`
+  LogPosition next_page_;   // where the pages end that were served under `promised_`
   SlotWindow<SlotVote> votes_;
   size_t bytes_ = 0;  // of the entries in `votes_`
   GrantedLease granted_;

@@ -8,7 +8,6 @@
 
 #include "paxos/base/planted_bug.h"
 #include "paxos/base/probe.h"
-#include "paxos/core/entry_check.h"
 
 namespace decree::paxos {
 namespace {
@@ -118,7 +117,7 @@ void CatchUp::Begin(NodeId source, Slot chosen_index, Time now, Outbox& outbox) 
   is_answered_ = false;
   if (next_.slot != chosen_index.Next()) {
     next_ = {.slot = chosen_index.Next(), .byte = 0};
-    partial_.reset();
+    partial_.Clear();
   }
   received_ = 0;
   credit_ = 0;
@@ -222,7 +221,7 @@ std::vector<SlotEntry> CatchUp::OnAnswer(NodeId from, const FetchAnswer& answer,
       LOG_EVERY_T(ERROR, kReportEverySeconds)
           << "n" << from << " answers a fetch with what was not asked for; another is asked: slot="
           << next_.slot;
-      partial_.reset();
+      partial_.Clear();
       next_.byte = 0;
       GiveUpSource(now);
       return ready;
@@ -251,29 +250,13 @@ bool CatchUp::Append(const FetchAnswer& answer, std::vector<SlotEntry>& ready) {
 }
 
 bool CatchUp::AppendPart(const EntryPart& part, std::vector<SlotEntry>& ready) {
-  if (part.slot != next_.slot || part.first_byte != next_.byte) return false;
-  const Entry& piece = *part.piece;
-  if (part.first_byte == 0) {
-    partial_ = part;
-    partial_payload_.clear();
+  if (part.slot != next_.slot || part.first_byte != next_.byte || !partial_.Append(part)) return false;
+  next_.byte = partial_.bytes();
+  if (const EntryPtr whole = partial_.TakeWhole(); whole != nullptr) {
+    PROBE("an entry was fetched in parts");
+    ready.push_back({.slot = part.slot, .entry = whole});
+    next_ = {.slot = part.slot.Next(), .byte = 0};
   }
-  // The rest may come from another source: it must be of the same value.
-  const bool fits = partial_.has_value() && partial_->payload_bytes == part.payload_bytes &&
-                    partial_->piece->kind == piece.kind && partial_->piece->proposer == piece.proposer &&
-                    partial_->piece->log_time == piece.log_time;
-  if (!fits || piece.payload.empty()) return false;
-  partial_payload_ += piece.payload;
-  next_.byte = partial_payload_.size();
-  if (next_.byte < part.payload_bytes) return true;
-  PROBE("an entry was fetched in parts");
-  Entry whole{.kind = piece.kind,
-              .proposer = piece.proposer,
-              .log_time = piece.log_time,
-              .payload = std::exchange(partial_payload_, {})};
-  partial_.reset();
-  if (next_.byte > part.payload_bytes || !CheckEntry(whole).ok()) return false;
-  ready.push_back({.slot = part.slot, .entry = std::make_shared<const Entry>(std::move(whole))});
-  next_ = {.slot = part.slot.Next(), .byte = 0};
   return true;
 }
 

@@ -21,6 +21,7 @@
 
 #include "paxos/base/time.h"
 #include "paxos/core/fetch_window.h"
+#include "paxos/core/entry_assembly.h"
 #include "paxos/core/message.h"
 #include "paxos/core/options.h"
 #include "paxos/core/outbox.h"
@@ -109,8 +110,7 @@ class CatchUp {
   // By `sent`: what came before that which precedes it; a window at most.
   std::map<uint64_t, FetchAnswer> early_;
   uint64_t early_bytes_ = 0;
-  std::optional<EntryPart> partial_;       // its piece is not used
-  std::string partial_payload_;
+  EntryAssembly partial_;
 
   FetchWindow window_;
   Time ask_again_at_ = kTimeNever;

@@ -23,6 +23,16 @@ size_t ItemsBytes(const Items& items) {
   return bytes;
 }
 
+std::ostream& operator<<(std::ostream& out, const LogPosition& position) {
+  out << position.slot;
+  return position.byte == 0 ? out : out << '+' << position.byte;
+}
+
+std::ostream& operator<<(std::ostream& out, const EntryPart& part) {
+  return out << part.slot << '+' << part.first_byte << ' ' << part.piece->payload.size() << " of "
+             << part.payload_bytes;
+}
+
 // What follows the name in a trace.
 struct Describe {
   std::ostream& out;
@@ -40,12 +50,13 @@ struct Describe {
         << " lease_left_ms=" << ToMilliseconds(m.lease_left) << " poll=" << m.poll;
   }
   void operator()(const Prepare& m) const {
-    out << " ballot=" << m.ballot << " first=" << m.first_slot;
+    out << " ballot=" << m.ballot << " first=" << m.position;
     if (!m.waived.IsNone()) out << " waived=" << m.waived;
   }
   void operator()(const Promise& m) const {
-    out << " ballot=" << m.ballot << " first=" << m.first_slot << " last=" << m.last_slot
+    out << " ballot=" << m.ballot << " first=" << m.position << " last=" << m.last_slot
         << " trim_point=" << m.trim_point << " chosen=" << m.chosen_index << " votes=" << m.votes.size();
+    if (m.part.has_value()) out << " part=" << m.part->entry;
   }
   void operator()(const Accept& m) const {
     out << " ballot=" << m.ballot << " chosen=" << m.chosen_index << " slots=";
@@ -71,9 +82,7 @@ struct Describe {
   void operator()(const Waiver& m) const { out << " ballot=" << m.ballot; }
   void operator()(const StandNow& m) const { out << " ballot=" << m.ballot; }
   void operator()(const Fetch& m) const {
-    out << " stream=" << m.stream << '/' << m.number << " first=" << m.position.slot;
-    if (m.position.byte > 0) out << '+' << m.position.byte;
-    out << " last=" << m.last_slot << " received=" << m.received << " credit=" << m.credit;
+    out << " stream=" << m.stream << '/' << m.number << " first=" << m.position << " last=" << m.last_slot << " received=" << m.received << " credit=" << m.credit;
   }
   void operator()(const FetchAnswer& m) const {
     out << " stream=" << m.stream << '/' << m.fetch << " sent=" << m.sent << " chosen=" << m.chosen_index
@@ -81,10 +90,7 @@ struct Describe {
     if (!m.entries.empty()) {
       out << " slots=" << m.entries.front().slot << '-' << m.entries.back().slot;
     }
-    if (m.part.has_value()) {
-      out << " part=" << m.part->slot << '+' << m.part->first_byte << ' '
-          << m.part->piece->payload.size() << " of " << m.part->payload_bytes;
-    }
+    if (m.part.has_value()) out << " part=" << *m.part;
   }
   void operator()(const ReadIndexRequest& m) const { out << " request=" << m.request; }
   void operator()(const ReadIndexAnswer& m) const {
@@ -104,12 +110,23 @@ size_t MessageBytes(const Message& message) {
     return kMessageOverheadBytes + answer->entries.size() * kSlotOverheadBytes + StreamBytes(*answer);
   }
   if (const auto* promise = std::get_if<Promise>(&message)) {
-    return kMessageOverheadBytes + ItemsBytes(promise->votes);
+    const size_t part_bytes = promise->part.has_value() ? EntryBytes(*promise->part->entry.piece) : 0;
+    return kMessageOverheadBytes + ItemsBytes(promise->votes) + part_bytes;
   }
   if (const auto* accepted = std::get_if<Accepted>(&message)) {
     return kMessageOverheadBytes + accepted->slots.size() * sizeof(Slot);
   }
   return kMessageOverheadBytes;
+}
+
+LogPosition EndOf(const Promise& page) {
+  if (page.last_slot == Slot::Max()) return {page.last_slot};
+  if (page.part.has_value()) {
+    const EntryPart& part = page.part->entry;
+    const uint64_t end = part.first_byte + part.piece->payload.size();
+    if (end < part.payload_bytes) return {part.slot, end};
+  }
+  return {page.last_slot.Next()};
 }
 
 uint64_t StreamBytes(const FetchAnswer& answer) {

@@ -28,7 +28,15 @@ struct LogPosition {
   Slot slot;
   uint64_t byte = 0;
 
-  friend bool operator==(const LogPosition&, const LogPosition&) = default;
+  friend auto operator<=>(const LogPosition&, const LogPosition&) = default;
+};
+
+// Part of a payload: an entry above a piece's size travels in several.
+struct EntryPart {
+  Slot slot;
+  EntryPtr piece;  // the entry, with these bytes of its payload only
+  uint64_t first_byte = 0;
+  uint64_t payload_bytes = 0;  // of the whole
 };
 
 // What an acceptor holds for one slot.
@@ -69,20 +77,31 @@ struct PollAnswer {
 
 struct Prepare {
   Ballot ballot;
-  Slot first_slot;  // report votes from here on
-  Ballot waived;    // whose leader has handed over to the sender, and holds no lease; none: nobody
+  LogPosition position;  // report votes from here on
+  Ballot waived;  // whose leader has handed over to the sender, and holds no lease; none: nobody
+  uint64_t page_bytes = 0;  // about how much the page may weigh
 };
-// One page of a promise. The proposer asks for the next with a Prepare from `last_slot` + 1.
+// Part of a vote, with the first part of its entry or one that follows on.
+struct VotePart {
+  Ballot ballot;
+  bool chosen = false;
+  EntryPart entry;
+};
+// One page of a promise: whole votes, or a part of one whose entry is larger than a page. The proposer asks for
+// the next with a Prepare from where this one ends.
 struct Promise {
   Ballot ballot;
-  Slot first_slot;  // of the Prepare that this answers
-  Slot last_slot;   // the page covers first_slot to here; Slot::Max() on the last page
+  LogPosition position;  // of the Prepare that this answers
+  Slot last_slot;   // the page reaches to here, with a part into it; Slot::Max() on the last page
   Slot trim_point;  // as in PollAnswer
   // Slots up to here are chosen, and no votes for them are reported: fetch them (rule 2). A later page
   // may name a higher one; the highest counts.
   Slot chosen_index;
   std::vector<Vote> votes;  // above `chosen_index`
+  std::optional<VotePart> part = {};
 };
+// Where the next page begins; behind the last one at Slot::Max().
+LogPosition EndOf(const Promise& page);
 
 // ---- Phase 2 ----
 
@@ -143,13 +162,6 @@ struct Fetch {
   Slot last_slot;
   uint64_t received = 0;  // bytes of this stream up to `position`
   uint64_t credit = 0;    // no answer may begin at or above this many bytes of the stream
-};
-// Part of a payload: an entry above a piece's size travels in several.
-struct EntryPart {
-  Slot slot;
-  EntryPtr piece;  // the entry, with these bytes of its payload only
-  uint64_t first_byte = 0;
-  uint64_t payload_bytes = 0;  // of the whole
 };
 // Entries or a part, never both. Without either the sender cannot serve: what was asked for lies above its
 // chosen index or at or below its trim point.

@@ -22,13 +22,21 @@ class Checker {
     const Slot last = m.chosen_index.Plus(known_.window_slots);
     if (m.last_slot != Slot::Max()) {
       // Each page brings something, so there cannot be more of them than votes.
-      if (m.votes.empty()) return Implausible("votes: none, and yet it is not the last page");
+      if (m.votes.empty() && !m.part.has_value()) {
+        return Implausible("votes: none, and yet it is not the last page");
+      }
       if (m.last_slot > last) return Implausible("last_slot: it is beyond the window");
     }
     for (const Vote& vote : m.votes) {
       // An acceptor drops what lies beyond.
       if (vote.slot > last) return Implausible("votes: one is beyond the window");
       if (vote.ballot > m.ballot) return Implausible("votes: one is of a higher ballot than the promise");
+    }
+    if (m.part.has_value()) {
+      if (!m.votes.empty()) return Implausible("part: there are votes beside it");
+      if (m.part->entry.slot != m.last_slot) return Implausible("part: it is not where the page ends");
+      if (m.part->entry.slot > last) return Implausible("part: it is beyond the window");
+      if (m.part->ballot > m.ballot) return Implausible("part: it is of a higher ballot than the promise");
     }
     return OkStatus();
   }

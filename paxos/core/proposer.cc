@@ -15,12 +15,6 @@ namespace {
 constexpr size_t kRecoverySlotsInFlight = 64;
 constexpr size_t kRecoveryBytesInFlight = 4 << 20;
 
-// Above what an acceptor ever holds, by far: it drops what does not fit into its tail and window, but for one entry,
-// and goes on while it is asked.
-size_t VoteBytesMax(const Options& options) {
-  return 2 * (options.tail_bytes_max + options.window_bytes_max + options.batch_bytes_max + options.command_bytes_max);
-}
-
 EntryPtr MakeEntry(Entry entry) { return std::make_shared<const Entry>(std::move(entry)); }
 
 }  // namespace
@@ -28,7 +22,7 @@ EntryPtr MakeEntry(Entry entry) { return std::make_shared<const Entry>(std::move
 Proposer::Proposer(const Options& options, NodeId self)
     : options_(options),
       self_(self),
-      phase1_(VoteBytesMax(options)),
+      phase1_(options),
       phase2_(options) {}
 
 void Proposer::Start(Ballot ballot, Ballot waived, Slot chosen_index, Time now, Outbox& outbox) {
@@ -46,11 +40,13 @@ void Proposer::BeginPreparing(Slot first_slot, Time now, Outbox& outbox) {
   phase1_.Start(ballot_, first_slot);
   prepare_wait_ = options_.retransmit;
   prepare_again_at_ = now + prepare_wait_;
-  outbox.Send(self_, Life(), MakePrepare(first_slot));
+  SendPrepare(self_, {first_slot}, outbox);
 }
 
-Prepare Proposer::MakePrepare(Slot first_slot) const {
-  return {.ballot = ballot_, .first_slot = first_slot, .waived = waived_};
+void Proposer::SendPrepare(NodeId to, LogPosition position, Outbox& outbox) const {
+  const uint64_t page_bytes = to == self_ ? options_.page_bytes_max : phase1_.PageBytes(to);
+  outbox.Send(to, Life(),
+              Prepare{.ballot = ballot_, .position = position, .waived = waived_, .page_bytes = page_bytes});
 }
 
 bool Proposer::OnPromise(const Envelope& envelope, const Promise& promise,
@@ -58,12 +54,10 @@ bool Proposer::OnPromise(const Envelope& envelope, const Promise& promise,
   if (state_ != State::kPreparing || promise.ballot != ballot_) return false;
   if (!configuration.IsVoter(envelope.from)) return false;
   const bool was_heard = phase1_.HasPromised(envelope.from);
-  const std::optional<Slot> wanted = phase1_.WantedFrom(envelope.from);
-  const std::optional<Slot> next = phase1_.OnPromise(envelope.from, promise);
+  const std::optional<LogPosition> wanted = phase1_.WantedFrom(envelope.from);
+  const std::optional<LogPosition> next = phase1_.OnPromise(envelope.from, promise, now);
   if (envelope.from == self_ && !was_heard) SendPrepares(configuration, outbox);
-  if (next.has_value()) {
-    outbox.Send(envelope.from, Life(), MakePrepare(*next));
-  }
+  if (next.has_value()) SendPrepare(envelope.from, *next, outbox);
   const bool is_new = phase1_.WantedFrom(envelope.from) != wanted;
   if (is_new) {
     prepare_wait_ = options_.retransmit;
@@ -77,9 +71,8 @@ void Proposer::SendPrepares(const Configuration& configuration, Outbox& outbox) 
   const bool is_own_durable = phase1_.HasPromised(self_);
   for (const Member& member : configuration.members) {
     if (!member.voter || (member.id != self_ && !is_own_durable)) continue;
-    const std::optional<Slot> wanted = phase1_.WantedFrom(member.id);
-    if (!wanted.has_value()) continue;
-    outbox.Send(member.id, Life(), MakePrepare(*wanted));
+    const std::optional<LogPosition> wanted = phase1_.WantedFrom(member.id);
+    if (wanted.has_value()) SendPrepare(member.id, *wanted, outbox);
   }
 }
 

@@ -94,7 +94,7 @@ class Proposer {
   void Plan(const Configuration& configuration, Slot chosen_index, const Acceptor& acceptor);
   // What is to be proposed at a slot that phase 1 covered; null if its value is chosen already.
   EntryPtr ValueFor(Slot slot, const Acceptor& acceptor) const;
-  Prepare MakePrepare(Slot first_slot) const;
+  void SendPrepare(NodeId to, LogPosition position, Outbox& outbox) const;
   // The first Prepare, to this node's own acceptor.
   void BeginPreparing(Slot first_slot, Time now, Outbox& outbox);
   void SendPrepares(const Configuration& configuration, Outbox& outbox);

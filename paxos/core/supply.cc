@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "paxos/base/probe.h"
+#include "paxos/core/entry_assembly.h"
 
 namespace decree::paxos {
 
@@ -94,13 +95,8 @@ FetchAnswer Supply::NextAnswer(Stream& stream, Slot last_slot) const {
       stream.last_slot = kNoSlot;  // The peer stands beyond the entry's end: it gets nothing.
       break;
     }
-    Entry piece{.kind = entry->kind, .proposer = entry->proposer, .log_time = entry->log_time,
-                .payload = entry->payload.substr(stream.next.byte, options_.fetch_piece_bytes)};
-    const uint64_t end = stream.next.byte + piece.payload.size();
-    answer.part = {.slot = stream.next.slot,
-                   .piece = std::make_shared<const Entry>(std::move(piece)),
-                   .first_byte = stream.next.byte,
-                   .payload_bytes = size};
+    answer.part = PartOf(stream.next.slot, *entry, stream.next.byte, options_.fetch_piece_bytes);
+    const uint64_t end = stream.next.byte + answer.part->piece->payload.size();
     stream.next = end < size ? LogPosition{.slot = stream.next.slot, .byte = end}
                              : LogPosition{.slot = stream.next.slot.Next(), .byte = 0};
     break;

@@ -98,6 +98,10 @@ class HostilePeer {
     }
     return votes;
   }
+  EntryPart AnyPart() {
+    return {.slot = AnySlot(), .piece = AnyEntry(), .first_byte = Number(0), .payload_bytes = Number(100)};
+  }
+  VotePart AnyVotePart() { return {.ballot = AnyBallot(), .chosen = random_.Chance(0.2), .entry = AnyPart()}; }
   Message AnyFetchAnswer() {
     FetchAnswer answer{.stream = Number(1),
                        .fetch = Number(1),
@@ -108,7 +112,7 @@ class HostilePeer {
                        .part = {}};
     if (random_.Chance(0.3)) {
       answer.entries.clear();
-      answer.part = {.slot = AnySlot(), .piece = AnyEntry(), .first_byte = Number(0), .payload_bytes = Number(100)};
+      answer.part = AnyPart();
     }
     return answer;
   }
@@ -121,20 +125,22 @@ class HostilePeer {
         return PollAnswer{.poll = Number(1), .granted = random_.Chance(0.5), .promised = AnyBallot(),
                           .trim_point = AnySlot(), .chosen_index = AnySlot(), .lease_left = AnyDuration()};
       case 2:
-        return Prepare{.ballot = AnyBallot(), .first_slot = AnySlot(),
-                       .waived = random_.Chance(0.5) ? Ballot() : AnyBallot()};
+        return Prepare{.ballot = AnyBallot(), .position = {AnySlot(), Number(0)},
+                       .waived = random_.Chance(0.5) ? Ballot() : AnyBallot(), .page_bytes = Number(1)};
       case 3:
         return Promise{.ballot = random_.Chance(0.8) ? replica().ballot() : AnyBallot(),
-                       .first_slot = AnySlot(),
+                       .position = {AnySlot(), Number(0)},
                        .last_slot = random_.Chance(0.5) ? Slot::Max() : AnySlot(),
                        .trim_point = AnySlot(),
                        .chosen_index = AnySlot(),
-                       .votes = AnyVotes()};
+                       .votes = random_.Chance(0.7) ? AnyVotes() : std::vector<Vote>(),
+                       .part = random_.Chance(0.7) ? std::nullopt : std::optional(AnyVotePart())};
       case 4:
-        return Accept{.ballot = AnyBallot(), .chosen_index = AnySlot(), .entries = AnyEntries()};
+        return Accept{.ballot = AnyBallot(), .chosen_index = AnySlot(), .entries = AnyEntries(),
+                      .asked = {AnySlot(), AnySlot()}, .inquiry = Number(0)};
       case 5:
         return Accepted{.ballot = random_.Chance(0.8) ? replica().ballot() : AnyBallot(),
-                        .chosen_index = AnySlot(), .slots = {AnySlot(), AnySlot()}};
+                        .chosen_index = AnySlot(), .slots = {AnySlot(), AnySlot()}, .inquiry = Number(0)};
       case 6:
         return Nack{.ballot = random_.Chance(0.5) ? replica().ballot() : AnyBallot(), .promised = AnyBallot()};
       case 7:

@@ -195,6 +195,12 @@ Totals RunAll(const CampaignOptions& options, Progress& progress) {
   return totals;
 }
 
+uint32_t NodesMax(const std::vector<Seed>& seeds) {
+  uint32_t nodes = 0;
+  for (const Seed& seed : seeds) nodes = std::max(nodes, seed.nodes);
+  return nodes;
+}
+
 }  // namespace
 
 bool RunCampaign(const CampaignOptions& options) {
@@ -205,7 +211,7 @@ bool RunCampaign(const CampaignOptions& options) {
     totals = RunAll(options, progress);
     real_seconds = std::chrono::duration<double>(progress.elapsed()).count();
   }
-  const std::vector<std::string> missing = Missing(totals, totals.runs, options.faults == "all");
+  const std::vector<std::string> missing = Missing(totals, totals.runs, NodesMax(options.seeds), options.faults == "all");
   if (options.json) {
     PrintJson(std::cout, totals, real_seconds, missing);
   } else {

@@ -29,8 +29,9 @@ struct Totals {
 void Write(std::ostream& out, const Totals& totals);
 Totals Read(std::istream& in);
 
-// What a campaign over many seeds must have seen and has not, each in a line; empty if it has seen all.
-std::vector<std::string> Missing(const Totals& totals, uint64_t seeds, bool all_faults);
+// What a campaign over many seeds, of so many nodes at most, must have seen and has not, each in a line; empty if it
+// has seen all.
+std::vector<std::string> Missing(const Totals& totals, uint64_t seeds, uint32_t nodes_max, bool all_faults);
 
 void PrintText(std::ostream& out, const Totals& totals, double real_seconds);
 void PrintJson(std::ostream& out, const Totals& totals, double real_seconds,

@@ -143,14 +143,13 @@ void DrawCatchUp(Random random, bool draws_faults, Swarm& swarm) {
     if (random.Chance(0.4)) swarm.faults.Add(Fault::kDyingSource);
   }
   if (!swarm.faults.Has(Fault::kSlowLinks)) return;
-  // All that the clients may have under way must fit through within part of an election timeout, or nobody
-  // could ever lead; and so must a page of a promise.
+  // All that the clients may have under way must fit through within part of an election timeout: here heartbeats
+  // wait behind it.
   const int64_t least =
       Seconds(1) * 120'000 / options.election_timeout_min;
   swarm.links.bytes_per_second =
       static_cast<uint64_t>(least) * Pick<uint64_t>(random, std::array<uint64_t, 3>{1, 2, 8});
   swarm.links.queue_bytes_max = Pick<uint64_t>(random, std::array<uint64_t, 2>{200'000, 1'000'000});
-  options.page_bytes_max = std::min<size_t>(options.page_bytes_max, 8192);
   // Enough to lack.
   swarm.value_bytes_max = 3000;
   options.fetch_piece_bytes = std::max<size_t>(options.fetch_piece_bytes, 500);

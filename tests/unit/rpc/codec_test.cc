@@ -34,8 +34,9 @@ std::vector<Message> AllMessages() {
       paxos::Poll{.poll = 1, .ballot = B(5, 2), .chosen_index = Slot(9)},
       paxos::PollAnswer{.poll = 1, .granted = true, .promised = B(4, 1), .trim_point = Slot(2),
                         .chosen_index = Slot(8), .lease_left = Milliseconds(120)},
-      paxos::Prepare{.ballot = B(5, 2), .first_slot = Slot(10), .waived = B(4, 1)},
-      paxos::Promise{.ballot = B(5, 2), .first_slot = Slot(10), .last_slot = Slot::Max(),
+      paxos::Prepare{
+          .ballot = B(5, 2), .position = {Slot(10), 7}, .waived = B(4, 1), .page_bytes = 9000},
+      paxos::Promise{.ballot = B(5, 2), .position = {Slot(10)}, .last_slot = Slot::Max(),
                      .trim_point = Slot(2), .chosen_index = Slot(9),
                      .votes = {{.slot = Slot(10), .ballot = B(4, 1), .entry = value},
                                {.slot = Slot(12), .chosen = true, .entry = noop}}},

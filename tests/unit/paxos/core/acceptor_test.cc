@@ -1,5 +1,7 @@
 #include "paxos/core/acceptor.h"
 
+#include "paxos/core/entry_assembly.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,7 +22,7 @@ class AcceptorTest : public testing::Test {
 
   void Prepare(uint32_t from, Ballot ballot, Time now = kStart, Slot first = kFirstSlot) {
     acceptor_.OnPrepare(From(from, 9, paxos::Prepare{ballot, first}),
-                        {.ballot = ballot, .first_slot = first}, chosen_index_, now, outbox_);
+                        {.ballot = ballot, .position = {first}}, chosen_index_, now, outbox_);
   }
   bool Accept(uint32_t from, Ballot ballot, uint64_t slot, EntryPtr value) {
     const paxos::Accept accept{
@@ -194,13 +196,53 @@ TEST_F(AcceptorTest, PagesALongPromise) {
                                .entries = {{Slot(slot), Value("x", B(5, 1))}}};
     acceptor.OnAccept(From(1, 9, accept), accept, kNothingChosen, outbox_);
   }
-  const paxos::Prepare prepare{.ballot = B(6, 2), .first_slot = Slot(2)};
+  const paxos::Prepare prepare{.ballot = B(6, 2), .position = {Slot(2)}};
   acceptor.OnPrepare(From(2, 9, prepare), prepare, kNothingChosen, kStart, outbox_);
   const Output out = DrainDurable();
   ASSERT_THAT(Sent<Promise>(out), SizeIs(1));
   EXPECT_THAT(Sent<Promise>(out)[0].votes, SizeIs(1));
   EXPECT_EQ(Sent<Promise>(out)[0].votes[0].slot, Slot(2));
   EXPECT_EQ(Sent<Promise>(out)[0].last_slot, Slot(2));
+}
+
+// A link that is slow takes longer for a large vote than a candidate waits for a sign of life.
+TEST_F(AcceptorTest, ReportsAVoteThatIsLargerThanAPageInParts) {
+  options_.fetch_piece_bytes = 100;
+  Acceptor acceptor(options_, RecoveredState{}, kStart);
+  const EntryPtr large = Value(std::string(250, 'v'), B(5, 1));
+  const uint64_t size = large->payload.size();
+  const paxos::Accept accept{.ballot = B(5, 1),
+                             .chosen_index = {},
+                             .entries = {{Slot(1), Value("x", B(5, 1))}, {Slot(2), large}}};
+  acceptor.OnAccept(From(1, 9, accept), accept, kNothingChosen, outbox_);
+  DrainDurable();
+  const auto page = [&](LogPosition position, uint64_t page_bytes) {
+    const paxos::Prepare prepare{.ballot = B(6, 2), .position = position, .page_bytes = page_bytes};
+    acceptor.OnPrepare(From(2, 9, prepare), prepare, kNothingChosen, kStart, outbox_);
+    return Sent<Promise>(DrainDurable()).at(0);
+  };
+  const Promise whole = page({Slot(1)}, 1);
+  EXPECT_THAT(whole.votes, SizeIs(1));
+  EXPECT_EQ(EndOf(whole), LogPosition{Slot(2)});
+  EntryAssembly assembly;
+  LogPosition position{Slot(2)};
+  for (const uint64_t bytes : {100, 100, 54}) {
+    const Promise part = page(position, 1);
+    ASSERT_TRUE(part.part.has_value());
+    EXPECT_EQ(part.part->ballot, B(5, 1));
+    EXPECT_EQ(part.part->entry.piece->payload.size(), bytes);
+    EXPECT_TRUE(assembly.Append(part.part->entry));
+    position = EndOf(part);
+  }
+  EXPECT_EQ(*assembly.TakeWhole(), *large);
+  EXPECT_EQ(position, LogPosition{Slot(3)});
+  EXPECT_EQ(page(position, 1).last_slot, Slot::Max());
+
+  EXPECT_EQ(page({Slot(2)}, 150).part->entry.piece->payload.size(), 150u) << "as much as is asked for";
+  EXPECT_THAT(page({Slot(2)}, 1000).votes, SizeIs(1));
+  // Where another value stood when it was asked for.
+  EXPECT_THAT(page({Slot(1), 77}, 1).votes, SizeIs(1));
+  EXPECT_EQ(page({Slot(2), size}, 1).part->entry.first_byte, 0u);
 }
 
 TEST_F(AcceptorTest, GrantedLeaseForbidsAPromiseToAnother) {
@@ -302,7 +344,7 @@ TEST_F(RestartedAcceptorTest, RefusesPromisesForTheLongestLease) {
 
 TEST_F(RestartedAcceptorTest, ReportsItsChosenIndexInsteadOfVotesBelowIt) {
   for (const uint64_t chosen : {3, 4}) {
-    const paxos::Prepare prepare{.ballot = B(6, 2), .first_slot = Slot(1)};
+    const paxos::Prepare prepare{.ballot = B(6, 2), .position = {Slot(1)}};
     acceptor_.OnPrepare(From(2, 9, prepare), prepare, Slot(chosen), kStart + Seconds(1), outbox_);
     const Output out = DrainDurable();
     ASSERT_THAT(Sent<Promise>(out), SizeIs(1));
@@ -327,16 +369,23 @@ TEST_F(RestartedAcceptorTest, VotesAgainForWhatIsChosenWithoutARecord) {
 }
 
 TEST_F(AcceptorTest, TellsANewPromiseOrPageFromARepetition) {
+  options_.page_bytes_max = 1;
+  Acceptor acceptor(options_, RecoveredState{}, kStart);
   const auto is_new = [&](uint32_t node, Ballot ballot, uint64_t first_slot) {
-    const paxos::Prepare prepare{.ballot = ballot, .first_slot = Slot(first_slot)};
-    return acceptor_.OnPrepare(From(node, 9, prepare), prepare, kNothingChosen, kStart, outbox_);
+    const paxos::Prepare prepare{.ballot = ballot, .position = {Slot(first_slot)}};
+    return acceptor.OnPrepare(From(node, 9, prepare), prepare, kNothingChosen, kStart, outbox_);
   };
-  for (const uint64_t slot : {1, 7}) Accept(1, B(4, 1), slot, Value("x", B(4, 1)));
+  const paxos::Accept accept{.ballot = B(4, 1),
+                             .chosen_index = {},
+                             .entries = {{Slot(1), Value("x", B(4, 1))}, {Slot(7), Value("x", B(4, 1))}}};
+  acceptor.OnAccept(From(1, 9, accept), accept, kNothingChosen, outbox_);
   EXPECT_TRUE(is_new(1, B(5, 1), 1));
   EXPECT_FALSE(is_new(1, B(5, 1), 1));
+  EXPECT_FALSE(is_new(1, B(5, 1), 6)) << "it covered that as well";
   EXPECT_TRUE(is_new(1, B(5, 1), 7)) << "the next page";
-  EXPECT_TRUE(is_new(1, B(5, 1), 9)) << "the page behind the last vote";
-  EXPECT_FALSE(is_new(1, B(5, 1), 1'000'000)) << "the same";
+  EXPECT_FALSE(is_new(1, B(5, 1), 7));
+  EXPECT_FALSE(is_new(1, B(5, 1), 9)) << "there is none behind the last";
+  EXPECT_FALSE(is_new(1, B(5, 1), 1'000'000));
   EXPECT_FALSE(is_new(1, B(5, 1), 1));
   EXPECT_FALSE(is_new(2, B(4, 2), 9)) << "refused";
   EXPECT_TRUE(is_new(2, B(6, 2), 1));

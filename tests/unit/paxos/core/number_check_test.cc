@@ -40,7 +40,7 @@ TEST_F(NumberCheckTest, NoMessageUsesUpTheRounds) {
       const Ballot far = B(round, 3);
       ExpectRefused(Poll{.poll = 1, .ballot = far, .chosen_index = {}});
       ExpectRefused(PollAnswer{.poll = 1, .granted = false, .promised = far, .trim_point = {}, .chosen_index = {}});
-      ExpectRefused(Prepare{.ballot = far, .first_slot = Slot(1), .waived = {}});
+      ExpectRefused(Prepare{.ballot = far, .position = {Slot(1)}, .waived = {}});
       ExpectRefused(Accept{.ballot = far, .chosen_index = {}, .entries = {}});
       ExpectRefused(Heartbeat{.ballot = far, .probe = 1, .chosen_index = {}});
       ExpectRefused(Nack{.ballot = cluster_.replica(1).ballot(), .promised = far});
@@ -67,7 +67,7 @@ TEST_F(NumberCheckTest, HonestNodesThatWereDrivenApartComeTogether) {
 
 TEST_F(NumberCheckTest, APromiseNamesNoSlotThatNobodyCanHaveVotedFor) {
   const Slot beyond = Slot(Options().window_slots_max + 10);
-  Promise page{.ballot = B(1, 1), .first_slot = Slot(1), .last_slot = Slot::Max(), .trim_point = {},
+  Promise page{.ballot = B(1, 1), .position = {Slot(1)}, .last_slot = Slot::Max(), .trim_point = {},
                .chosen_index = Slot(9), .votes = {}};
   page.votes = {{.slot = beyond, .ballot = B(1, 1), .entry = Value("x", B(1, 1))}};
   const KnownNumbers known{.round = 1, .window_slots = Options().window_slots_max};
@@ -79,6 +79,21 @@ TEST_F(NumberCheckTest, APromiseNamesNoSlotThatNobodyCanHaveVotedFor) {
   page.votes.clear();
   page.last_slot = Slot(11);
   EXPECT_THAT(std::string(CheckNumbers(page, known).message()), HasSubstr("not the last page"));
+
+  const EntryPart part{.slot = Slot(11), .piece = Value("x", B(1, 1)), .first_byte = 0, .payload_bytes = 9000};
+  page.part = {.ballot = B(1, 1), .entry = part};
+  EXPECT_TRUE(CheckNumbers(page, known).ok());
+  page.part->ballot = B(2, 1);
+  EXPECT_THAT(std::string(CheckNumbers(page, known).message()), HasSubstr("higher ballot"));
+  page.part->ballot = B(1, 1);
+  page.last_slot = Slot::Max();
+  EXPECT_THAT(std::string(CheckNumbers(page, known).message()), HasSubstr("not where the page ends"))
+      << "a vote without its end would not count";
+  page.last_slot = page.part->entry.slot = beyond.Next();
+  EXPECT_THAT(std::string(CheckNumbers(page, known).message()), HasSubstr("beyond the window"));
+  page.last_slot = page.part->entry.slot = Slot(11);
+  page.votes = {{.slot = Slot(10), .ballot = B(1, 1), .entry = Value("x", B(1, 1))}};
+  EXPECT_THAT(std::string(CheckNumbers(page, known).message()), HasSubstr("votes beside it"));
 }
 
 }  // namespace

@@ -55,7 +55,7 @@ TEST(PaperRulesTest, P1_AnAcceptorAcceptsTheFirstProposal) {
 // having a number greater than n.
 TEST(PaperRulesTest, P1a_APromiseExcludesLowerProposals) {
   ReplicaCluster cluster(3);
-  cluster.Inject(1, From(3, 1, Prepare{.ballot = B(5, 3), .first_slot = kFirstSlot}));
+  cluster.Inject(1, From(3, 1, Prepare{.ballot = B(5, 3), .position = {kFirstSlot}}));
   const Accept low{.ballot = B(4, 2),
                    .chosen_index = {},
                    .entries = {{kFirstSlot, Value("low", B(4, 2))}}};
@@ -125,7 +125,7 @@ TEST(PaperRulesTest, AnAcceptorRemembersThroughARestart) {
                       .chosen_index = {},
                       .entries = {{kFirstSlot, Value("v", B(3, 2))}}};
   cluster.Inject(1, From(2, 1, accept));
-  cluster.Inject(1, From(3, 1, Prepare{.ballot = B(8, 3), .first_slot = kFirstSlot}));
+  cluster.Inject(1, From(3, 1, Prepare{.ballot = B(8, 3), .position = {kFirstSlot}}));
   cluster.Crash(1);
   cluster.Restart(1);
   EXPECT_EQ(cluster.replica(1).promised(), B(8, 3));

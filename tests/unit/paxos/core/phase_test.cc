@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "paxos/core/entry_assembly.h"
 #include "paxos/core/phase1.h"
 #include "paxos/core/phase2.h"
 #include "tests/unit/paxos/core/core_fixture.h"
@@ -13,7 +14,7 @@ using testing::SizeIs;
 
 Promise Page(Ballot ballot, uint64_t first, Slot last, std::vector<Vote> votes = {}) {
   return {.ballot = ballot,
-          .first_slot = Slot(first),
+          .position = {Slot(first)},
           .last_slot = last,
           .trim_point = {},
           .chosen_index = {},
@@ -27,13 +28,30 @@ Vote VoteOf(uint64_t slot, Ballot ballot, bool chosen = false) {
 class Phase1Test : public testing::Test {
  protected:
   Phase1Test() { phase1_.Start(kBallot, Slot(1)); }
+  // From which slot the next page is wanted.
   std::optional<Slot> Take(uint32_t from, const Promise& promise) {
-    return phase1_.OnPromise(NodeId(from), promise);
+    const auto next = phase1_.OnPromise(NodeId(from), promise, now_);
+    return next.has_value() ? std::optional(next->slot) : std::nullopt;
+  }
+  // So many bytes of a vote of n2 at slot 3.
+  std::optional<LogPosition> TakePart(const Entry& entry, uint64_t first_byte, size_t bytes) {
+    Promise page = Page(kBallot, 3, Slot(3));
+    page.position = phase1_.WantedFrom(NodeId(2)).value();
+    page.part = {.ballot = B(5, 3), .entry = PartOf(Slot(3), entry, first_byte, bytes)};
+    return phase1_.OnPromise(NodeId(2), page, now_);
+  }
+  // The acceptor of one node holds 1 MiB at most.
+  static Options SmallNode() {
+    Options options;
+    options.tail_bytes_max = options.window_bytes_max = 0;
+    options.batch_bytes_max = options.command_bytes_max = 256 << 10;
+    return options;
   }
 
   static constexpr Ballot kBallot{.round = 9, .node = NodeId(1)};
   const Configuration three_ = Voters(3);
-  Phase1 phase1_{1 << 20};
+  Time now_ = kStart;
+  Phase1 phase1_{SmallNode()};
 };
 
 TEST_F(Phase1Test, NeedsAQuorumOfCompletePromises) {
@@ -59,7 +77,7 @@ TEST_F(Phase1Test, APromiseIsCompleteOnlyWithItsLastPage) {
   Take(1, Page(kBallot, 1, Slot::Max()));
   EXPECT_EQ(Take(2, Page(kBallot, 1, Slot(5))), Slot(6));
   EXPECT_FALSE(phase1_.IsComplete(three_, kNoSlot));
-  EXPECT_EQ(phase1_.WantedFrom(NodeId(2)), Slot(6));
+  EXPECT_EQ(phase1_.WantedFrom(NodeId(2)), LogPosition{Slot(6)});
   // A page out of order, or the first one again, changes nothing.
   EXPECT_EQ(Take(2, Page(kBallot, 9, Slot::Max())), std::nullopt);
   EXPECT_EQ(Take(2, Page(kBallot, 1, Slot(5))), std::nullopt);
@@ -97,6 +115,55 @@ TEST_F(Phase1Test, AChosenValueWinsOverAnyBallot) {
   Take(1, Page(kBallot, 1, Slot::Max(), {VoteOf(4, Ballot(), true)}));
   Take(2, Page(kBallot, 1, Slot::Max(), {VoteOf(4, B(3, 3))}));
   EXPECT_TRUE(phase1_.votes().at(Slot(4)).chosen);
+}
+
+TEST_F(Phase1Test, AVoteInPartsCountsOnceItIsWhole) {
+  const EntryPtr large = Value(std::string(1000, 'v'), B(4, 2));
+  Take(1, Page(kBallot, 1, Slot::Max()));
+  EXPECT_EQ(Take(2, Page(kBallot, 1, Slot(2))), Slot(3));
+  EXPECT_EQ(TakePart(*large, 0, 600), (LogPosition{Slot(3), 600}));
+  EXPECT_EQ(TakePart(*large, 0, 600), std::nullopt) << "it was not asked for";
+  EXPECT_FALSE(phase1_.IsComplete(three_, kNoSlot));
+  EXPECT_THAT(phase1_.votes(), IsEmpty());
+  EXPECT_EQ(TakePart(*large, 600, 600), LogPosition{Slot(4)});
+  ASSERT_THAT(phase1_.votes(), SizeIs(1));
+  EXPECT_EQ(*phase1_.votes().at(Slot(3)).entry, *large);
+  EXPECT_EQ(phase1_.votes().at(Slot(3)).ballot, B(5, 3));
+  EXPECT_FALSE(phase1_.IsComplete(three_, kNoSlot));
+  Take(2, Page(kBallot, 4, Slot::Max()));
+  EXPECT_TRUE(phase1_.IsComplete(three_, kNoSlot));
+  EXPECT_EQ(phase1_.LastVote(three_, kNoSlot), Slot(3));
+}
+
+TEST_F(Phase1Test, APartThatDoesNotFollowOnIsAskedForFromItsBeginning) {
+  const EntryPtr large = Value(std::string(1000, 'v'), B(4, 2));
+  const EntryPtr other = Value(std::string(1000, 'w'), B(4, 3));
+  Take(2, Page(kBallot, 1, Slot(2)));
+  TakePart(*large, 0, 600);
+  EXPECT_EQ(TakePart(*other, 600, 600), LogPosition{Slot(3)});
+  EXPECT_EQ(TakePart(*other, 0, 500), (LogPosition{Slot(3), 500}));
+  EXPECT_EQ(TakePart(*other, 500, 600), LogPosition{Slot(4)});
+  EXPECT_EQ(*phase1_.votes().at(Slot(3)).entry, *other);
+}
+
+TEST_F(Phase1Test, APageIsAsLargeAsComesInTime) {
+  const Options options = SmallNode();
+  const auto page = [&](Duration taken) {
+    now_ += taken;
+    const Slot next = phase1_.WantedFrom(NodeId(2)).value().slot;
+    Take(2, Page(kBallot, next.value(), next, {VoteOf(next.value(), B(3, 3))}));
+    return phase1_.PageBytes(NodeId(2));
+  };
+  const uint64_t piece = options.fetch_piece_bytes;
+  EXPECT_EQ(page(Seconds(1)), piece) << "this may have been the promise, and not the page";
+  EXPECT_EQ(page(options.retransmit / 3), 2 * piece);
+  EXPECT_EQ(page(options.retransmit / 3), 4 * piece);
+  EXPECT_EQ(page(options.retransmit), 4 * piece);
+  EXPECT_EQ(page(2 * options.retransmit), 2 * piece);
+  for (int i = 0; i < 5; ++i) page(2 * options.retransmit);
+  EXPECT_EQ(phase1_.PageBytes(NodeId(2)), piece);
+  for (int i = 0; i < 20; ++i) page(Milliseconds(1));
+  EXPECT_EQ(phase1_.PageBytes(NodeId(2)), options.page_bytes_max);
 }
 
 TEST_F(Phase1Test, WaitsForWhatItsQuorumKnowsToBeChosen) {

@@ -264,7 +264,7 @@ TEST(ReplicaTest, DropsMessagesOfAnotherIncarnationAndLife) {
   ReplicaCluster cluster(3);
   ASSERT_NE(cluster.ElectAny(), 0u);
   const Ballot high = B(1000, 2);
-  Envelope strange = From(2, 1, Prepare{.ballot = high, .first_slot = kFirstSlot});
+  Envelope strange = From(2, 1, Prepare{.ballot = high, .position = {kFirstSlot}});
   strange.from_incarnation = Incarnation(999);
   EXPECT_THAT(cluster.Inject(1, strange).messages, IsEmpty());
   strange.from_incarnation = Incarnation(102);
@@ -317,7 +317,7 @@ TEST(ReplicaTest, ARestartedAcceptorSitsOutTheLeaseItMayHaveGranted) {
   cluster.Crash(granter);
   cluster.Restart(granter);
   const Envelope prepare = From(contender, granter, Prepare{.ballot = B(1000, contender),
-                                                            .first_slot = kFirstSlot});
+                                                            .position = {kFirstSlot}});
   EXPECT_THAT(cluster.Inject(granter, prepare).records, IsEmpty());
   EXPECT_LT(cluster.replica(granter).promised(), B(1000, contender));
   cluster.Pass(lease + Milliseconds(5));

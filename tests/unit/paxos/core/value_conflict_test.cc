@@ -81,7 +81,7 @@ TEST_F(ValueConflictTest, WhoHasProofDoesNothingMore) {
   TakeAccept(B(4, 2), y_);
   EXPECT_THAT(Take(2, Heartbeat{.ballot = B(5, 2), .probe = 9, .chosen_index = Slot(1)}).messages, IsEmpty());
   EXPECT_THAT(Take(2, Poll{.poll = 1, .ballot = B(6, 2), .chosen_index = Slot(9)}).messages, IsEmpty());
-  EXPECT_THAT(Take(2, Prepare{.ballot = B(6, 2), .first_slot = Slot(1), .waived = {}}).messages, IsEmpty());
+  EXPECT_THAT(Take(2, Prepare{.ballot = B(6, 2), .position = {Slot(1)}, .waived = {}}).messages, IsEmpty());
   EXPECT_EQ(replica_.NextDeadline(), kTimeNever);
   Output out;
   replica_.OnTick(now_ + Seconds(100), out);

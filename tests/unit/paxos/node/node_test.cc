@@ -164,7 +164,7 @@ class NodeTest : public testing::Test {
       say(PollAnswer{.poll = poll->poll, .granted = true, .promised = {}});
     } else if (const auto* prepare = std::get_if<Prepare>(&sent.message)) {
       say(Promise{.ballot = prepare->ballot,
-                  .first_slot = prepare->first_slot,
+                  .position = prepare->position,
                   .last_slot = Slot::Max()});
     } else if (const auto* heartbeat = std::get_if<Heartbeat>(&sent.message)) {
       say(HeartbeatAck{.ballot = heartbeat->ballot, .probe = heartbeat->probe});

@@ -1,0 +1,35 @@
+#pragma once
+// Cuts an entry into parts, and puts it together again.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "paxos/core/message.h"
+
+namespace decree::paxos {
+
+// Of the entry at this slot, so many bytes at most from this one on, which must lie within its payload.
+EntryPart PartOf(Slot slot, const Entry& entry, uint64_t first_byte, size_t bytes_max);
+
+class EntryAssembly {
+ public:
+  // The parts of one entry follow each other; one that begins at 0 begins anew. The rest may come from another
+  // peer. False, and nothing is kept, if the part does not follow on, or if the whole is malformed.
+  bool Append(const EntryPart& part);
+  // How much there is.
+  uint64_t bytes() const { return payload_.size(); }
+  // Once all of it is there, and then nothing is kept; null before.
+  EntryPtr TakeWhole();
+  void Clear();
+
+ private:
+  bool FollowsOn(const EntryPart& part) const;
+
+  std::optional<EntryPart> first_;  // its piece's payload is not used
+  std::string payload_;
+  EntryPtr whole_;
+};
+
+}  // namespace decree::paxos
