@@ -89,7 +89,7 @@ Promise Acceptor::MakePage(const Prepare& prepare, Slot chosen_index) const {
     const uint64_t first_byte = goes_on ? prepare.position.byte : 0;
     const bool is_whole = first_byte == 0 && size <= part_bytes_max;
     bytes += EntryBytes(*vote.entry);
-    if (!page.votes.empty() && (bytes > bytes_max || !is_whole)) {
+    if (!page.votes.empty() && bytes > bytes_max) {
       PROBE("a promise took more than one page");
       page.last_slot = slot.Previous();
       break;

@@ -46,9 +46,7 @@ std::optional<LogPosition> Phase1::OnPromise(NodeId from, const Promise& promise
   if (!is_new) AdaptPage(promiser, now);
   promiser.page_at = now;
 
-  if (!promise.part.has_value()) {
-    promiser.partial.Clear();
-  } else if (!TakePart(*promise.part, promiser)) {
+  if (promise.part.has_value() && !TakePart(*promise.part, promiser)) {
     promiser.wanted = {promise.part->entry.slot};
     return promiser.wanted;
   }

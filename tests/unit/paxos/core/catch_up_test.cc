@@ -140,6 +140,23 @@ TEST_F(CatchUpTest, OneSourceIsGivenTwiceAsLongEachTimeUpToABound) {
   }
 }
 
+// It is heard, and what it is asked for gets lost: others must not wait for it each time.
+TEST_F(CatchUpTest, ALeaderThatNeverAnswersIsAskedFirstMoreAndMoreSeldom) {
+  catch_up_.Prefer(kN1);
+  std::map<NodeId, int> first_asked;
+  for (uint64_t slot = 1; slot <= 20; ++slot, now_ += Milliseconds(400)) {
+    Know(kN1, slot);
+    Know(kN2, slot);
+    auto asked = Pump();
+    ++first_asked[asked.value().source];
+    while (asked.value().source == kN1) asked = PumpAtDeadline();
+    EXPECT_THAT(Take(kN2, Entries(asked->fetch, 0, slot, slot)), SizeIs(1));
+    Pump();
+  }
+  EXPECT_LE(first_asked[kN1], 8) << "in twelve seconds, when at last it is every 1.6";
+  EXPECT_GE(first_asked[kN1], 5);
+}
+
 TEST_F(CatchUpTest, WhereNobodyAnswersInTimeEachIsGivenLonger) {
   for (uint32_t node = 1; node <= 5; ++node) Know(NodeId(node), 9);
   auto asked = Pump();

@@ -104,6 +104,14 @@ TEST_F(Phase1Test, APromiseWithoutEndIsNotWaitedForNorKept) {
   EXPECT_TRUE(phase1_.IsComplete(three_, kNoSlot));
 }
 
+TEST_F(Phase1Test, NorAreOnesInPartsWithoutEnd) {
+  const EntryPtr large = Value(std::string(300'000, 'v'), B(4, 2));
+  Take(2, Page(kBallot, 1, Slot(2)));
+  int parts = 0;  // of which none follows on
+  while (parts < 100 && TakePart(*large, 100, 300'000).has_value()) ++parts;
+  EXPECT_EQ(parts, 3) << "a megabyte is the limit here";
+}
+
 TEST_F(Phase1Test, KeepsTheVoteOfTheHighestBallot) {
   Take(1, Page(kBallot, 1, Slot::Max(), {VoteOf(4, B(3, 3)), VoteOf(5, B(2, 2))}));
   Take(2, Page(kBallot, 1, Slot::Max(), {VoteOf(4, B(2, 2)), VoteOf(5, B(3, 3))}));

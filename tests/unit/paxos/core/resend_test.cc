@@ -98,6 +98,40 @@ TEST_F(ResendTest, SendsWhatIsLackingOncePerAnswer) {
   EXPECT_THAT(SlotsOf(Tick()), IsEmpty());
 }
 
+TEST_F(ResendTest, AnAnswerFromBeforeTheCopyDoesNotStopTheNext) {
+  SendSlots(20);
+  const Accept first = TakeQuestion();
+  const Accept second = TakeQuestion();
+  Answer(first, {});
+  const auto copies = Tick();
+  ASSERT_THAT(copies, SizeIs(1));
+  Answer(second, {});
+  Answer(copies[0], SlotsOf(copies));
+  EXPECT_THAT(SlotsOf(Tick()), SizeIs(4));
+}
+
+TEST_F(ResendTest, SendsOnlyWhatIsLackingAndWasAskedFor) {
+  options_.fetch_piece_bytes = 1 << 20;
+  SendSlots(4);
+  const Accept question = TakeQuestion();
+  sender_->Propose(Slot(5), Value("v", kBallot));  // this one may be on its way
+  sender_->Send(three_, Slot(), now_, outbox_);
+  Drain();
+  Answer(question, {Slot(2)});
+  EXPECT_EQ(SlotsOf(Tick()), (std::vector{Slot(1), Slot(3), Slot(4)}));
+}
+
+TEST_F(ResendTest, WhatIsAcceptedMeanwhileIsNotSentAgain) {
+  SendSlots(2);
+  Answer(TakeQuestion(), {});
+  sender_->OnAccepted(kVoter, {.ballot = kBallot, .slots = Range(1, 2)}, three_);
+  EXPECT_THAT(Tick(), IsEmpty());
+  sender_->Propose(Slot(3), Value("v", kBallot));
+  sender_->Send(three_, Slot(), now_, outbox_);
+  Drain();
+  for (int i = 0; i < 8; ++i) EXPECT_THAT(SlotsOf(TickWhenDue()), IsEmpty()) << "and the next is asked for first";
+}
+
 TEST_F(ResendTest, SendsTwiceAsMuchWithEachCopyThatIsTaken) {
   SendSlots(20);
   Answer(TakeQuestion(), {});
@@ -121,6 +155,8 @@ TEST_F(ResendTest, AVoterThatTakesNothingIsAskedBeforeTheNextCopyAndMoreSeldom) 
     ASSERT_EQ(SlotsOf(copies), Range(1, 2)) << "not more each time";
     Answer(copies[0], {});
     EXPECT_THAT(Tick(), IsEmpty()) << "it would not take it now either";
+    Answer(copies[0], {});
+    EXPECT_THAT(Tick(), IsEmpty()) << "the answer came twice";
     const Time before = now_;
     Answer(TakeQuestion(), {});
     EXPECT_GE(now_ - before, wait);
@@ -137,6 +173,18 @@ TEST_F(ResendTest, ACopyWithoutAnAnswerIsAskedFor) {
   EXPECT_EQ(question.asked, Range(1, 5));
   Answer(question, Range(1, 2));
   EXPECT_EQ(SlotsOf(Tick()), Range(3, 5)) << "its answer was lost, and it got on";
+}
+
+TEST_F(ResendTest, WhoGetsOnIsAskedAgainAsSoonAsAtFirst) {
+  SendSlots(20);
+  for (int i = 0; i < 4; ++i) TakeQuestion();
+  Answer(TakeQuestion(), {});
+  const auto copies = Tick();
+  Answer(copies.at(0), SlotsOf(copies));
+  ASSERT_THAT(SlotsOf(Tick()), SizeIs(4));
+  const Time before = now_;
+  TakeQuestion();
+  EXPECT_EQ(now_ - before, options_.retransmit);
 }
 
 TEST_F(ResendTest, AnswersToWhatWasNeverAskedCountAsVotesAlone) {
