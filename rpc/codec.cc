@@ -97,6 +97,7 @@ struct Encoder {
     out.set_first_slot(m.position.slot.value());
     out.set_first_byte(m.position.byte);
     if (!m.waived.IsNone()) Put(m.waived, *out.mutable_waived());
+    out.set_page_bytes(m.page_bytes);
   }
   void operator()(const paxos::Promise& m) const {
     auto& out = *wire.mutable_promise();
@@ -257,6 +258,14 @@ class Decoder {
     for (const uint64_t slot : numbers) slots.push_back(TakeSlot(slot, field));
     return slots;
   }
+  template <typename Numbers>
+  std::vector<Slot> TakeAscendingSlots(const Numbers& numbers, const char* field) {
+    std::vector<Slot> slots;
+    slots.reserve(numbers.size());
+    Slot last;
+    for (const uint64_t slot : numbers) slots.push_back(last = TakeSlotAfter(last, slot, field));
+    return slots;
+  }
   template <typename Items>
   std::vector<paxos::SlotEntry> TakeEntries(Items& items) {
     std::vector<paxos::SlotEntry> entries;
@@ -372,7 +381,7 @@ paxos::Accept Take(v1::AcceptProto& wire, Decoder& decoder) {
   return {.ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
           .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
           .entries = decoder.TakeEntries(*wire.mutable_entries()),
-          .asked = decoder.TakeSlots(wire.asked(), "asked"),
+          .asked = decoder.TakeAscendingSlots(wire.asked(), "asked"),
           .inquiry = wire.inquiry()};
 }
 

@@ -66,16 +66,8 @@ void PeerTransport::Send(paxos::Envelope envelope) {
 }
 
 void PeerTransport::SendInParts(paxos::Envelope envelope, PeerLink& link) {
-  // Entries are accepted each for itself, so an Accept of many may come in pieces; as one it could be
-  // above what a peer receives, again and again.
-  const auto whole = std::move(std::get<paxos::Accept>(envelope.message));
-  for (const paxos::SlotEntry& entry : whole.entries) {
-    paxos::Accept part{.ballot = whole.ballot, .chosen_index = whole.chosen_index, .entries = {entry}};
-    // The question is whether all of them have come.
-    if (entry.slot == whole.entries.back().slot) {
-      part.asked = whole.asked;
-      part.inquiry = whole.inquiry;
-    }
+  // As one it could be above what a peer receives, again and again.
+  for (paxos::Accept& part : paxos::SplitByEntry(std::move(std::get<paxos::Accept>(envelope.message)))) {
     envelope.message = std::move(part);
     link.Send(EncodeElement(ToProto(envelope)));
   }

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <type_traits>
+#include <utility>
 
 namespace decree::paxos {
 namespace {
@@ -52,6 +53,7 @@ struct Describe {
   void operator()(const Prepare& m) const {
     out << " ballot=" << m.ballot << " first=" << m.position;
     if (!m.waived.IsNone()) out << " waived=" << m.waived;
+    out << " page_bytes=" << m.page_bytes;
   }
   void operator()(const Promise& m) const {
     out << " ballot=" << m.ballot << " first=" << m.position << " last=" << m.last_slot
@@ -117,6 +119,16 @@ size_t MessageBytes(const Message& message) {
     return kMessageOverheadBytes + accepted->slots.size() * sizeof(Slot);
   }
   return kMessageOverheadBytes;
+}
+
+std::vector<Accept> SplitByEntry(Accept accept) {
+  std::vector<Accept> parts;
+  for (SlotEntry& entry : accept.entries) {
+    parts.push_back({.ballot = accept.ballot, .chosen_index = accept.chosen_index, .entries = {std::move(entry)}});
+  }
+  parts.back().asked = std::move(accept.asked);
+  parts.back().inquiry = accept.inquiry;
+  return parts;
 }
 
 LogPosition EndOf(const Promise& page) {

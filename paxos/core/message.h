@@ -113,6 +113,9 @@ struct Accept {
   std::vector<Slot> asked = {};
   uint64_t inquiry = 0;  // numbers what asks; 0: nothing is asked, and without a vote there is no answer
 };
+// An Accept for each entry, which together say the same: entries are accepted each for itself. What is asked goes
+// with the last, for it is whether they all have come. Requires an entry.
+std::vector<Accept> SplitByEntry(Accept accept);
 struct Accepted {
   Ballot ballot;
   Slot chosen_index;  // of the acceptor

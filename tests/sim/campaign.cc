@@ -211,7 +211,8 @@ bool RunCampaign(const CampaignOptions& options) {
     totals = RunAll(options, progress);
     real_seconds = std::chrono::duration<double>(progress.elapsed()).count();
   }
-  const std::vector<std::string> missing = Missing(totals, totals.runs, NodesMax(options.seeds), options.faults == "all");
+  const std::vector<std::string> missing =
+      Missing(totals, totals.runs, NodesMax(options.seeds), options.faults == "all");
   if (options.json) {
     PrintJson(std::cout, totals, real_seconds, missing);
   } else {
