@@ -24,8 +24,8 @@
 #include "bench/report.h"
 #include "bench/target.h"
 #include "bench/workload.h"
-#include "rpc/client.h"
-#include "rpc/grpc_process.h"
+#include "rpc/client/client.h"
+#include "rpc/loop/grpc_process.h"
 
 namespace decree::bench {
 namespace {

@@ -11,7 +11,7 @@
 #include "decree/v1/admin.grpc.pb.h"
 #include "decree/v1/kv.grpc.pb.h"
 #include "rpc/client/pipeline.h"
-#include "rpc/status.h"
+#include "rpc/failure.h"
 
 namespace decree::bench {
 namespace {

@@ -15,15 +15,14 @@
 #include "decree/v1/echo.grpc.pb.h"
 #include "paxos/base/posix_clock.h"
 #include "rpc/channel_arguments.h"
-#include "rpc/event_loop.h"
-#include "rpc/grpc_process.h"
-#include "rpc/unary_call.h"
+#include "rpc/loop/event_loop.h"
+#include "rpc/loop/grpc_process.h"
+#include "rpc/loop/unary_call.h"
 
 namespace decree::bench {
 namespace {
 
 constexpr int kPostedCalls = 128;  // as the key-value service's
-constexpr size_t kMessageBytesMax = 4 << 20;
 
 volatile sig_atomic_t is_stopping = 0;
 
@@ -38,7 +37,7 @@ int Main(int argc, char** argv) {
   signal(SIGINT, [](int) { is_stopping = 1; });
 
   grpc::ServerBuilder builder;
-  rpc::SetServerArguments(kMessageBytesMax, builder);
+  rpc::SetServerArguments(builder);
   int port = 0;
   builder.AddListeningPort(argv[1], grpc::InsecureServerCredentials(), &port);
   v1::Echo::AsyncService service;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "rpc/client/client_channel.h"
+#include "rpc/channel_arguments.h"
 
 namespace decree::bench {
 namespace {

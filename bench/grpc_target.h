@@ -14,7 +14,7 @@
 
 #include "bench/target.h"
 #include "paxos/base/posix_clock.h"
-#include "rpc/event.h"
+#include "rpc/loop/event.h"
 
 namespace decree::bench {
 

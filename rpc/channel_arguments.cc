@@ -1,43 +1,73 @@
 #include "rpc/channel_arguments.h"
 
+#include <algorithm>
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/server_builder.h>
+#include <grpcpp/support/channel_arguments.h>
+
 namespace decree::rpc {
 namespace {
 
-constexpr int kReconnectMinMs = 50;
-constexpr int kReconnectMaxMs = 250;
 constexpr int kConnectTimeoutMs = 1000;
-constexpr int kPingEveryMs = 2000;
-constexpr int kPingTimeoutMs = 2000;
+
+// In milliseconds: how long until a connection is tried again, at first and at most; how often the other end is
+// asked for a sign of life, and how long it has to give one.
+struct Pace {
+  int reconnect_min_ms;
+  int reconnect_max_ms;
+  int ping_every_ms;
+  int ping_timeout_ms;
+};
+constexpr Pace kClientPace{100, 1000, 5000, 5000};
+constexpr Pace kNodePace{50, 250, 2000, 2000};
+constexpr Pace kServerPace{0, 0, 30'000, 10'000};
 // Pings that come more often count as abuse; well below the above, so that ours never do.
 constexpr int kPingLeastMs = 200;
-constexpr int kClientPingEveryMs = 30'000;
-constexpr int kClientPingTimeoutMs = 10'000;
+static_assert(kPingLeastMs < std::min(kClientPace.ping_every_ms, kNodePace.ping_every_ms));
 
-}  // namespace
-
-grpc::ChannelArguments NodeChannelArguments() {
+grpc::ChannelArguments ArgumentsFor(const Pace& pace) {
   grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMinMs);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMaxMs);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, pace.reconnect_min_ms);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, pace.reconnect_max_ms);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingEveryMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  // What a peer answers is small, and a client's answer is at most what the peer would take itself.
-  arguments.SetMaxReceiveMessageSize(-1);
-  arguments.SetMaxSendMessageSize(-1);
-  // Members are named by address; nothing beyond it may redirect us.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, pace.ping_every_ms);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, pace.ping_timeout_ms);
+  arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
+  arguments.SetMaxSendMessageSize(kMessageBytesMax);
+  // Who is addressed has said how to be reached; nothing beyond it may redirect us.
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // Retries are ours, and know what may have been carried out.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  // Counts of calls that nobody reads.
   arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);
+  // gRPC shares connections between channels with equal arguments, unless each has a pool of its own.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   return arguments;
 }
 
-void SetServerArguments(size_t message_bytes_max, grpc::ServerBuilder& builder) {
-  builder.SetMaxReceiveMessageSize(static_cast<int>(message_bytes_max));
-  builder.SetMaxSendMessageSize(-1);
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const grpc::ChannelArguments& arguments) {
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> MakeClientChannel(const std::string& address) {
+  return MakeChannel(address, ArgumentsFor(kClientPace));
+}
+
+std::shared_ptr<grpc::Channel> MakeNodeChannel(const std::string& address) {
+  grpc::ChannelArguments arguments = ArgumentsFor(kNodePace);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  return MakeChannel(address, arguments);
+}
+
+void SetServerArguments(grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(kMessageBytesMax);
+  builder.SetMaxSendMessageSize(kMessageBytesMax);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // Counts and deadlines of calls, kept by gRPC at each: nobody reads the former, and the latter are ours.
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
@@ -46,8 +76,8 @@ void SetServerArguments(size_t message_bytes_max, grpc::ServerBuilder& builder) 
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kClientPingEveryMs);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kClientPingTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kServerPace.ping_every_ms);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kServerPace.ping_timeout_ms);
 }
 
 }  // namespace decree::rpc

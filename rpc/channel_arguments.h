@@ -1,18 +1,32 @@
 #pragma once
-// How nodes connect to each other, and what a node's server grants its callers.
+// How the ends of a connection treat it: clients' channels, those between nodes, and a node's server. What they
+// must agree on stands here once.
 
 #include <cstddef>
+#include <memory>
+#include <string>
 
-#include <grpcpp/server_builder.h>
-#include <grpcpp/support/channel_arguments.h>
+namespace grpc {
+class Channel;
+class ServerBuilder;
+}  // namespace grpc
 
 namespace decree::rpc {
 
-// For channels from node to node. Reconnects within a fraction of an election timeout (gRPC's own
-// back-off would reach two minutes), and notices a connection that has silently died.
-grpc::ChannelArguments NodeChannelArguments();
+// The largest message that any node or client sends to another, whatever the options of either: what
+// one can write all others can receive.
+inline constexpr size_t kMessageBytesMax = 16 << 20;
+
+// These connect when first used, and again whenever they must. Channels share nothing with each other, also if they
+// lead to the same node: each has a connection of its own.
+
+// From a client to a node.
+std::shared_ptr<grpc::Channel> MakeClientChannel(const std::string& address);
+// From node to node. Reconnects within a fraction of an election timeout (gRPC's own back-off would reach two
+// minutes), and notices soon that a connection has silently died.
+std::shared_ptr<grpc::Channel> MakeNodeChannel(const std::string& address);
 
 // The server's side of the same: lets the pings pass, refuses to share its port with another process.
-void SetServerArguments(size_t message_bytes_max, grpc::ServerBuilder& builder);
+void SetServerArguments(grpc::ServerBuilder& builder);
 
 }  // namespace decree::rpc

@@ -9,7 +9,7 @@
 #include "paxos/base/status.h"
 #include "paxos/log/file_system.h"
 #include "paxos/log/segment_log.h"
-#include "rpc/server_options.h"
+#include "rpc/options/server_options.h"
 
 namespace decree::rpc {
 

@@ -15,9 +15,9 @@
 
 #include "paxos/log/posix_file_system.h"
 #include "rpc/data_directory.h"
-#include "rpc/grpc_process.h"
+#include "rpc/loop/grpc_process.h"
+#include "rpc/options/server_options.h"
 #include "rpc/server.h"
-#include "rpc/server_options.h"
 #include "rpc/service_manager.h"
 
 namespace decree::rpc {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
 #include <string>
 #include <thread>
 #include <utility>
@@ -30,15 +29,7 @@ constexpr Duration kDrainMax = Milliseconds(600);
 constexpr Duration kShutdownMax = Milliseconds(200);
 constexpr Duration kCloseMax = Milliseconds(700);
 
-// Below it a node says so: some segments of the log, and what the store needs to compact.
-constexpr uint64_t kDiskFreeMin = 512 << 20;
 constexpr Duration kDirectoryCheckEvery = Seconds(1);
-
-uint64_t DiskFreeBytes(const std::string& path) {
-  std::error_code unknown;
-  const std::filesystem::space_info space = std::filesystem::space(path, unknown);
-  return unknown ? 0 : space.available;
-}
 
 }  // namespace
 
@@ -67,7 +58,7 @@ StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
   const PeerIdentity own = MakePeerIdentity(identity, paxos::Life(RandomNumber()));
 
   grpc::ServerBuilder builder;
-  SetServerArguments(kMessageBytesMax, builder);
+  SetServerArguments(builder);
   // Reflection alone is served by gRPC's own threads; one is enough for it.
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
@@ -103,7 +94,6 @@ Server::Server(const ServerOptions& options, std::unique_ptr<Recovered> recovere
       recovered_(std::move(recovered)),
       own_(own),
       loop_(std::move(queue), clock_),
-      started_(clock_.Now()),
       peers_in_(loop_, own_),
       peers_out_(loop_, own_, PeerLinkOptions()),
       directory_(options.data),
@@ -132,8 +122,17 @@ Status Server::StartNode() {
 void Server::OpenServices() {
   kv_ = std::make_unique<KvService>(loop_, kv_async_, *node_, *recovered_->machine,
                                     options_.AdmissionLimits());
-  admin_ = std::make_unique<AdminService>(
-      loop_, admin_async_, *node_, [this](v1::StatusResponse& status) { FillStatus(status); });
+  status_ = std::make_unique<StatusReport>(StatusReport::Sources{
+      .clock = clock_,
+      .node = *node_,
+      .log = *recovered_->log,
+      .machine = *recovered_->machine,
+      .data = options_.data,
+      .is_lease_used = options_.lease != "off",
+      .peers_connected = [this] { return peers_out_.connected(); },
+      .stale_reads = [this] { return kv_->stale_reads(); },
+      .problems = [this] { return Problems(); }});
+  admin_ = std::make_unique<AdminService>(loop_, admin_async_, *node_, *status_);
   health_ = std::make_unique<HealthService>(loop_, health_async_);
   peers_in_.Open(node_->replica(),
                  [this](const paxos::Envelope& envelope) { node_->OnMessage(envelope); });
@@ -174,6 +173,23 @@ void Server::Step(Time until) {
   if (events == 0 && has_idle_work) recovered_->log->OnIdle();
 }
 
+void Server::NoteProblems() {
+  for (const std::string& problem : node_->TakeProblems()) {
+    // Whoever sends nonsense may send it fast, and each time another.
+    if (!problems_.Note(problem, loop_.Now())) continue;
+    LOG_EVERY_T(ERROR, 1) << problem;
+  }
+  if (node_->replica().is_halted()) health_->SetNotServing();
+}
+
+std::vector<std::string> Server::Problems() const {
+  std::vector<std::string> problems = problems_.Recent(loop_.Now());
+  for (const auto& others : {peers_out_.Problems(), peers_in_.Problems()}) {
+    problems.insert(problems.end(), others.begin(), others.end());
+  }
+  return problems;
+}
+
 // ---- Stopping ----
 
 void Server::Drain() {
@@ -212,78 +228,6 @@ void Server::Close() {
     _exit(0);
   }
   server_.reset();
-}
-
-// ---- Status ----
-
-void Server::FillStatus(v1::StatusResponse& status) const {
-  const paxos::Replica& replica = node_->replica();
-  const kv::State& state = recovered_->machine->state();
-  const paxos::Configuration& configuration = replica.configuration();
-  status.set_cluster(own_.cluster);
-  status.set_node(own_.self.node.value());
-  status.set_version(kVersion);
-  status.set_role(RoleName(replica.role()));
-  status.set_leader(replica.leader().value());
-  status.set_ballot_round(replica.ballot().round);
-  status.set_ballot_node(replica.ballot().node.value());
-  status.set_chosen_index(replica.chosen_index().value());
-  status.set_applied_index(state.applied.value());
-  status.set_lease_left_ms(static_cast<uint64_t>(ToMilliseconds(replica.LeaseLeft(loop_.Now()))));
-  status.set_revision(state.revision);
-  status.set_store_epoch(state.epoch);
-  status.set_log_bytes(recovered_->log->SizeBytes());
-  status.set_store_bytes(recovered_->machine->SizeBytes());
-  status.set_disk_free_bytes(DiskFreeBytes(options_.data));
-  status.set_digest(state.digest);
-  for (const paxos::Member& member : configuration.members) {
-    v1::MemberStatus& row = *status.add_members();
-    row.set_id(member.id.value());
-    row.set_peer_address(member.peer_address);
-    row.set_client_address(member.client_address);
-    row.set_voter(member.voter);
-  }
-  status.set_uptime_ms(static_cast<uint64_t>(ToMilliseconds(loop_.Now() - started_)));
-  status.set_q1(configuration.q1);
-  status.set_q2(configuration.q2);
-  status.set_lease_ms(static_cast<uint64_t>(ToMilliseconds(configuration.lease)));
-  status.set_peers_connected(peers_out_.connected());
-  FillReadStatus(status);
-  FillProblems(status);
-}
-
-void Server::NoteProblems() {
-  for (const std::string& problem : node_->TakeProblems()) {
-    // Whoever sends nonsense may send it fast, and each time another.
-    if (!problems_.Note(problem, loop_.Now())) continue;
-    LOG_EVERY_T(ERROR, 1) << problem;
-  }
-  if (node_->replica().is_halted()) health_->SetNotServing();
-}
-
-void Server::FillProblems(v1::StatusResponse& status) const {
-  for (const auto& problems : {node_->replica().Obstacles(), problems_.Recent(loop_.Now()),
-                               peers_out_.Problems(), peers_in_.Problems()}) {
-    for (const std::string& problem : problems) status.add_problems(problem);
-  }
-  if (node_->replica().IsCutOff(loop_.Now())) {
-    status.add_problems("this node hears no quorum of the cluster, and serves stale reads only; see to the network "
-                        "between it and the others");
-  }
-  if (status.disk_free_bytes() < kDiskFreeMin) {
-    status.add_problems(StrCat("only ", status.disk_free_bytes() >> 20, " MiB are free at ",
-                               options_.data, "; a node that cannot write its log ends"));
-  }
-}
-
-void Server::FillReadStatus(v1::StatusResponse& status) const {
-  const bool is_off = status.lease_ms() == 0 || options_.lease == "off";
-  status.set_lease_state(is_off ? "off" : status.lease_left_ms() > 0 ? "held" : "none");
-  const paxos::ReadCounts reads = node_->read_counts();
-  status.set_reads_under_lease(reads.under_lease);
-  status.set_reads_by_round(reads.by_round);
-  status.set_reads_at_leaders_index(reads.at_leaders_index);
-  status.set_reads_stale(kv_->stale_reads());
 }
 
 }  // namespace decree::rpc

@@ -6,6 +6,8 @@
 // waits again, until the next event or deadline. Nothing polls.
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <grpcpp/server.h>
 
@@ -18,16 +20,17 @@
 #include "paxos/log/posix_file_system.h"
 #include "paxos/log/segment_log.h"
 #include "paxos/node/node.h"
-#include "rpc/admin_service.h"
+#include "rpc/admin/admin_service.h"
+#include "rpc/admin/health_service.h"
+#include "rpc/admin/status_report.h"
 #include "rpc/directory_watch.h"
-#include "rpc/event_loop.h"
-#include "rpc/health_service.h"
-#include "rpc/kv_service.h"
-#include "rpc/peer_hello.h"
-#include "rpc/peer_service.h"
-#include "rpc/peer_transport.h"
+#include "rpc/kv/kv_service.h"
+#include "rpc/loop/event_loop.h"
+#include "rpc/options/server_options.h"
+#include "rpc/peer/peer_hello.h"
+#include "rpc/peer/peer_service.h"
+#include "rpc/peer/peer_transport.h"
 #include "rpc/recent_problems.h"
-#include "rpc/server_options.h"
 
 namespace decree::rpc {
 
@@ -58,12 +61,11 @@ class Server {
   void Step(Time until);
   void Drain();
   void Close();
-  void FillStatus(v1::StatusResponse& status) const;
-  void FillReadStatus(v1::StatusResponse& status) const;
   void NoteProblems();
+  // What is wrong between this node and the others.
+  std::vector<std::string> Problems() const;
   // Ends the process if its data directory is gone.
   void CheckDirectory();
-  void FillProblems(v1::StatusResponse& status) const;
 
   const ServerOptions options_;
   const PosixClock clock_;
@@ -71,7 +73,6 @@ class Server {
   const PeerIdentity own_;
 
   EventLoop loop_;
-  const Time started_;
   v1::KV::AsyncService kv_async_;
   v1::Admin::AsyncService admin_async_;
   grpc::health::v1::Health::AsyncService health_async_;
@@ -79,6 +80,7 @@ class Server {
   PeerTransport peers_out_;
   std::unique_ptr<paxos::Node> node_;
   std::unique_ptr<KvService> kv_;
+  std::unique_ptr<StatusReport> status_;
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<HealthService> health_;
   std::unique_ptr<grpc::Server> server_;

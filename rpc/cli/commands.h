@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "rpc/client.h"
+#include "rpc/client/client.h"
 
 namespace decree::rpc::cli {
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "rpc/cli/commands.h"
-#include "rpc/client.h"
+#include "rpc/client/client.h"
 
 namespace decree::rpc::cli {
 

@@ -5,7 +5,7 @@
 #include <istream>
 
 #include "rpc/cli/commands.h"
-#include "rpc/client.h"
+#include "rpc/client/client.h"
 
 namespace decree::rpc::cli {
 

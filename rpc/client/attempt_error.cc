@@ -3,8 +3,8 @@
 #include <string_view>
 
 #include "absl/strings/cord.h"
-#include "rpc/client.h"
-#include "rpc/status.h"
+#include "rpc/client/client.h"
+#include "rpc/failure.h"
 
 namespace decree::rpc {
 namespace {

@@ -1,4 +1,4 @@
-#include "rpc/client.h"
+#include "rpc/client/client.h"
 
 #include <future>
 #include <set>

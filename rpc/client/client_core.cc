@@ -5,9 +5,9 @@
 
 #include <glog/logging.h>
 
-#include "rpc/client/client_channel.h"
+#include "rpc/channel_arguments.h"
 #include "rpc/client/methods.h"
-#include "rpc/status.h"
+#include "rpc/failure.h"
 
 namespace decree::rpc {
 namespace {

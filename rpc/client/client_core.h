@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "paxos/base/random.h"
-#include "rpc/client.h"
 #include "rpc/client/attempt_error.h"
+#include "rpc/client/client.h"
 #include "rpc/client/client_loop.h"
 #include "rpc/client/endpoints.h"
 #include "rpc/client/operation.h"

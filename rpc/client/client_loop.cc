@@ -5,7 +5,7 @@
 
 #include <grpc/support/time.h>
 
-#include "rpc/tag_order.h"
+#include "rpc/loop/tag_order.h"
 
 namespace decree::rpc {
 namespace {

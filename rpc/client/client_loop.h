@@ -12,7 +12,7 @@
 
 #include "paxos/base/posix_clock.h"
 #include "paxos/base/time.h"
-#include "rpc/event.h"
+#include "rpc/loop/event.h"
 
 namespace decree::rpc {
 

@@ -14,8 +14,8 @@
 
 #include "decree/v1/admin.grpc.pb.h"
 #include "decree/v1/kv.grpc.pb.h"
-#include "rpc/client.h"
 #include "rpc/client/attempt_error.h"
+#include "rpc/client/client.h"
 #include "rpc/client/client_loop.h"
 #include "rpc/client/pipeline.h"
 

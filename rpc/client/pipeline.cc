@@ -4,7 +4,7 @@
 
 #include <glog/logging.h>
 
-#include "rpc/tag_order.h"
+#include "rpc/loop/tag_order.h"
 
 namespace decree::rpc {
 namespace {

@@ -28,7 +28,7 @@
 #include "decree/v1/kv.grpc.pb.h"
 #include "paxos/base/time.h"
 #include "rpc/client/attempt_error.h"
-#include "rpc/event.h"
+#include "rpc/loop/event.h"
 
 namespace decree::rpc {
 

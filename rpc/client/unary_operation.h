@@ -9,7 +9,7 @@
 #include <grpcpp/support/status.h>
 
 #include "rpc/client/method_operation.h"
-#include "rpc/event.h"
+#include "rpc/loop/event.h"
 
 namespace decree::rpc {
 

@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "paxos/base/random.h"
-#include "rpc/codec.h"
+#include "rpc/peer/codec.h"
 #include "tests/unit/paxos/core/replica_cluster.h"
 
 namespace decree {

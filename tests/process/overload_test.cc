@@ -17,7 +17,7 @@
 #include <gtest/gtest.h>
 
 #include "decree/v1/kv.grpc.pb.h"
-#include "rpc/status.h"
+#include "rpc/failure.h"
 #include "tests/process/process_cluster.h"
 
 namespace decree::process {

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "rpc/client.h"
+#include "rpc/client/client.h"
 #include "tests/support/tcp_proxy.h"
 
 namespace decree::process {

@@ -7,7 +7,7 @@
 #include <grpcpp/create_channel.h>
 
 #include "decree/v1/kv.grpc.pb.h"
-#include "rpc/status.h"
+#include "rpc/failure.h"
 #include "tests/process/process_cluster.h"
 
 namespace decree::process {

@@ -6,7 +6,7 @@ set -euo pipefail
 script=$1
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-mkdir -p "$tree"/paxos/{base,core,log,node} "$tree"/{kv,rpc}
+mkdir -p "$tree"/paxos/{base,core,log,node} "$tree"/kv "$tree"/rpc/{loop,peer,kv,admin,options,client,cli}
 
 # expect good|bad FILE INCLUDE
 expect() {
@@ -23,6 +23,9 @@ expect good paxos/core/a.h '"paxos/base/time.h"'
 expect good paxos/node/a.h '<thread>'
 expect good kv/a.cc '"leveldb/db.h"'
 expect good rpc/a.cc '<grpcpp/grpcpp.h>'
+expect good rpc/server.cc '"rpc/kv/kv_service.h"'
+expect good rpc/kv/a.cc '"rpc/failure.h"'
+expect good rpc/cli/a.cc '"rpc/client/client.h"'
 expect bad paxos/base/a.h '"paxos/core/types.h"'
 expect bad paxos/core/a.cc '"paxos/log/segment_log.h"'
 expect bad paxos/core/a.cc '"decree/v1/peer.pb.h"'
@@ -33,3 +36,10 @@ expect bad paxos/node/a.cc '"kv/store.h"'
 expect bad kv/a.cc '"rpc/server.h"'
 expect bad kv/a.cc '"paxos/core/entry.h"'
 expect bad kv/a.cc '<grpcpp/grpcpp.h>'
+expect bad rpc/loop/a.cc '"rpc/kv/kv_service.h"'
+expect bad rpc/peer/a.cc '"rpc/kv/kv_service.h"'
+expect bad rpc/kv/a.cc '"rpc/server.h"'
+expect bad rpc/admin/a.cc '"rpc/kv/kv_service.h"'
+expect bad rpc/options/a.cc '<grpcpp/grpcpp.h>'
+expect bad rpc/client/a.cc '"rpc/loop/event_loop.h"'
+expect bad rpc/cli/a.cc '"rpc/client/client_core.h"'

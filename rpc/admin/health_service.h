@@ -1,0 +1,42 @@
+#pragma once
+// gRPC's health service, on our own event loop. The one that comes with the library brings threads
+// that wait for sockets too, and then carry half of our requests from thread to thread.
+
+#include <list>
+#include <memory>
+
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "rpc/loop/event_loop.h"
+#include "rpc/loop/unary_call.h"
+
+namespace decree::rpc {
+
+class HealthService {
+ public:
+  // `service` is the one registered with the server.
+  HealthService(EventLoop& loop, grpc::health::v1::Health::AsyncService& service);
+  ~HealthService();
+
+  // Answers from now on, with "serving".
+  void Open();
+  // Answers "not serving" from now on, and tells those who watch.
+  void SetNotServing();
+
+ private:
+  using Request = grpc::health::v1::HealthCheckRequest;
+  using Response = grpc::health::v1::HealthCheckResponse;
+  class Watch;
+
+  // SERVICE_UNKNOWN for a name that is not ours.
+  Response::ServingStatus StatusOf(const std::string& service) const;
+  void OnCheck(UnaryCall<Request, Response>& call);
+  void PostWatch();
+
+  EventLoop& loop_;
+  grpc::health::v1::Health::AsyncService& service_;
+  UnaryMethod<Request, Response> check_;
+  std::list<std::unique_ptr<Watch>> watches_;
+  bool is_serving_ = true;
+};
+
+}  // namespace decree::rpc

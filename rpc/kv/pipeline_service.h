@@ -1,0 +1,85 @@
+#pragma once
+// The receiving end of the clients' pipelines: streams over which requests come and answers go by the
+// batch. What a call each would cost, a batch shares.
+//
+// The answers that gather while a batch is being written make the next one. A client that does not take
+// its answers is not served on until it does, and one that sends large batches gets its turns like others.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "decree/v1/kv.grpc.pb.h"
+#include "rpc/failure.h"
+#include "rpc/loop/call.h"
+#include "rpc/loop/event_loop.h"
+
+namespace decree::rpc {
+
+class PipelineService {
+ public:
+  class Stream;
+  // Begins to serve a request, which may be moved from; `time_left` is 0 if the client did not say.
+  using Serve =
+      std::function<void(const std::shared_ptr<Stream>&, Duration time_left, v1::PipelinedRequest&)>;
+
+  // All references outlive the service. `service` is the one registered with the server.
+  PipelineService(EventLoop& loop, v1::KV::AsyncService& service, Serve serve);
+  ~PipelineService();
+
+  // Takes streams from now on.
+  void Open();
+  // To be called when what came has been dealt with: sends the answers that have gathered.
+  void Flush();
+  // Ends every stream, once what it waits for is answered.
+  void Close();
+
+  // Answers a request of a stream, or says why not. Nothing if the stream has ended.
+  template <typename Response>
+  static void Answer(Stream& stream, uint64_t id, Response& response);
+  static void Refuse(Stream& stream, uint64_t id, const Failure& failure);
+
+ private:
+  void Post();
+  void ServeOn();
+
+  EventLoop& loop_;
+  v1::KV::AsyncService& service_;
+  const Serve serve_;
+  bool is_closing_ = false;
+  std::list<std::shared_ptr<Stream>> streams_;
+  std::vector<std::shared_ptr<Stream>> to_flush_;
+  std::vector<std::shared_ptr<Stream>> to_serve_;  // whose batch was too large for one turn
+  Timer serve_timer_;
+};
+
+// A request that has come by a stream.
+template <typename Request, typename Response>
+class PipelinedCall final : public Call<Request, Response> {
+ public:
+  using StreamPtr = std::shared_ptr<PipelineService::Stream>;
+
+  // Moves out of `request`.
+  PipelinedCall(StreamPtr stream, uint64_t id, Duration time_left, Request& request)
+      : stream_(std::move(stream)), id_(id), time_left_(time_left) {
+    this->request_.Swap(&request);
+  }
+
+  // As of its arrival.
+  Duration TimeLeft(Duration fallback) const override {
+    return time_left_ == Duration::zero() ? fallback : time_left_;
+  }
+  void Finish() override { PipelineService::Answer(*stream_, id_, this->response_); }
+  void Fail(const Failure& failure) override { PipelineService::Refuse(*stream_, id_, failure); }
+
+ private:
+  const StreamPtr stream_;
+  const uint64_t id_;
+  const Duration time_left_;
+};
+
+}  // namespace decree::rpc

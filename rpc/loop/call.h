@@ -1,0 +1,30 @@
+#pragma once
+// One request of a client, whichever way it has come, and the way back for its answer.
+
+#include "paxos/base/time.h"
+#include "rpc/failure.h"
+
+namespace decree::rpc {
+
+// Handlers share it for as long as they need it.
+template <typename Request, typename Response>
+class Call {
+ public:
+  virtual ~Call() = default;
+
+  const Request& request() const { return request_; }
+  Response& response() { return response_; }
+
+  // How long the caller waits for the answer; `fallback` if it did not say.
+  virtual Duration TimeLeft(Duration fallback) const = 0;
+
+  // Each call is ended once, by one of these.
+  virtual void Finish() = 0;
+  virtual void Fail(const Failure& failure) = 0;
+
+ protected:
+  Request request_;
+  Response response_;
+};
+
+}  // namespace decree::rpc

@@ -1,0 +1,91 @@
+#include "rpc/loop/event_loop.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <glog/logging.h>
+
+namespace decree::rpc {
+namespace {
+
+// Bounds a batch, so that the node gets its turn however fast requests come.
+constexpr size_t kEventsMax = 4096;
+
+}  // namespace
+
+// ---- Timers ----
+
+Timer::Timer(TimerQueue& queue, std::function<void()> action)
+    : queue_(queue), action_(std::move(action)) {}
+
+void Timer::Set(Time at) {
+  Cancel();
+  position_ = queue_.timers_.emplace(at, this);
+  is_set_ = true;
+}
+
+void Timer::Cancel() {
+  if (!is_set_) return;
+  queue_.timers_.erase(position_);
+  is_set_ = false;
+}
+
+bool TimerQueue::RunDue(Time now) {
+  bool any = false;
+  while (!timers_.empty() && timers_.begin()->first <= now) {
+    Timer* const timer = timers_.begin()->second;
+    timer->Cancel();
+    timer->action_();
+    any = true;
+  }
+  return any;
+}
+
+// ---- Loop ----
+
+EventLoop::EventLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, const Clock& clock)
+    : queue_(std::move(queue)), clock_(clock) {}
+
+EventLoop::~EventLoop() {
+  CHECK_EQ(pending(), 0u) << "operations were left behind";
+  queue_->Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue_->Next(&tag, &ok)) LOG(FATAL) << "an event that nobody waits for";
+}
+
+size_t EventLoop::Poll(Time until) {
+  // gRPC has its own clock, so what passes between the two is how long to wait.
+  const Duration wait = until == kTimeNever ? std::chrono::hours(1)
+                                            : std::max(until - Now(), Duration::zero());
+  const gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                                             gpr_time_from_nanos(wait.count(), GPR_TIMESPAN));
+  if (!HandleNext(deadline)) return 0;
+  size_t handled = 1;
+  while (handled < kEventsMax && HandleNext(gpr_inf_past(GPR_CLOCK_MONOTONIC))) ++handled;
+  return handled;
+}
+
+bool EventLoop::HandleNext(gpr_timespec deadline) {
+  void* tag = nullptr;
+  bool ok = false;
+  const auto status = TakeTag(*queue_, deadline, &tag, &ok);
+  if (status != grpc::CompletionQueue::GOT_EVENT) return false;
+  pending_.fetch_sub(1, std::memory_order_relaxed);
+  static_cast<Event*>(tag)->OnEvent(ok);
+  return true;
+}
+
+// ---- Wakeup ----
+
+Wakeup::Wakeup(EventLoop& loop, std::function<void()> action)
+    : loop_(loop), action_(std::move(action)) {}
+
+void Wakeup::Ring() {
+  if (was_rung_.exchange(true)) return;
+  alarm_.Set(loop_.queue(), gpr_now(GPR_CLOCK_MONOTONIC), loop_.Tag(*this));
+}
+
+void Wakeup::OnEvent(bool) { action_(); }
+
+}  // namespace decree::rpc

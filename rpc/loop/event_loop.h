@@ -1,0 +1,114 @@
+#pragma once
+// The one thread of a node: a gRPC completion queue, timers, and nothing else that waits.
+//
+// Servers' and clients' calls share the queue, so that a request, the messages that follow from it
+// and its answer need no change of threads. Who starts an operation passes `Tag(event)`; the event
+// comes back in `Poll`, once, whatever becomes of the operation.
+//
+// All calls are from the loop's thread, but for `Wakeup::Ring` and `ExpectedTag`.
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/completion_queue.h>
+
+#include "paxos/base/time.h"
+#include "rpc/loop/event.h"
+#include "rpc/loop/tag_order.h"
+
+namespace decree::rpc {
+
+class Timer;
+
+// Timers by when they are due.
+class TimerQueue {
+ public:
+  // kTimeNever if there is none.
+  Time NextDeadline() const { return timers_.empty() ? kTimeNever : timers_.begin()->first; }
+  // Runs what is due at `now`. True if anything was.
+  bool RunDue(Time now);
+
+ private:
+  friend class Timer;
+  using Timers = std::multimap<Time, Timer*>;
+  Timers timers_;
+};
+
+// One alarm clock, set as often as wanted; goes off at most once for each setting. Cancelled when it
+// is destroyed, which its own action must not do.
+class Timer {
+ public:
+  Timer(TimerQueue& queue, std::function<void()> action);
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+  ~Timer() { Cancel(); }
+
+  void Set(Time at);
+  void Cancel();
+  bool is_set() const { return is_set_; }
+
+ private:
+  friend class TimerQueue;
+  TimerQueue& queue_;
+  const std::function<void()> action_;
+  bool is_set_ = false;
+  TimerQueue::Timers::iterator position_;
+};
+
+class EventLoop {
+ public:
+  EventLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, const Clock& clock);
+  // Every operation must have ended.
+  ~EventLoop();
+
+  grpc::ServerCompletionQueue* queue() { return queue_.get(); }
+  TimerQueue& timers() { return timers_; }
+  Time Now() const { return clock_.Now(); }
+
+  // To be passed as the tag of one operation.
+  void* Tag(Event& event) {
+    ExpectTag();
+    return ExpectedTag(event);
+  }
+  // The same in two steps: the loop waits for an operation that another thread is going to start, any thread
+  // starts it.
+  void ExpectTag() { pending_.fetch_add(1, std::memory_order_relaxed); }
+  void* ExpectedTag(Event& event) { return GiveTag(&event); }
+  // Operations that have not ended.
+  size_t pending() const { return pending_.load(std::memory_order_relaxed); }
+
+  // Waits for an event until `until`, then handles it and all that are ready by then: what has
+  // gathered makes one batch. Returns how many there were.
+  size_t Poll(Time until);
+
+ private:
+  bool HandleNext(gpr_timespec deadline);
+
+  const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  const Clock& clock_;
+  TimerQueue timers_;
+  std::atomic<size_t> pending_{0};
+};
+
+// Lets another thread wake the loop, once.
+class Wakeup final : private Event {
+ public:
+  Wakeup(EventLoop& loop, std::function<void()> action);
+
+  // Any thread; `action` then runs in the loop. Only the first ring counts.
+  void Ring();
+
+ private:
+  void OnEvent(bool ok) override;
+
+  EventLoop& loop_;
+  const std::function<void()> action_;
+  std::atomic<bool> was_rung_{false};
+  grpc::Alarm alarm_;
+};
+
+}  // namespace decree::rpc

@@ -1,0 +1,186 @@
+#include "rpc/peer/peer_link.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include <glog/logging.h>
+
+#include "rpc/peer/peer_frame.h"
+
+namespace decree::rpc {
+namespace {
+
+constexpr char kExchange[] = "/decree.v1.Peer/Exchange";
+
+std::string NameOf(const PeerLink::Ends& ends) {
+  return StrCat("n", ends.own.self.node.value(), " > n", ends.peer.id.value(),
+                ends.bulk ? " bulk" : " control");
+}
+
+}  // namespace
+
+PeerLink::PeerLink(EventLoop& loop, Ends ends, std::shared_ptr<grpc::Channel> channel,
+                   const PeerLinkOptions& options)
+    : loop_(loop),
+      ends_(std::move(ends)),
+      options_(options),
+      name_(NameOf(ends_)),
+      channel_(std::move(channel)),
+      stub_(channel_),
+      reopen_(options.reopen_min),
+      reopen_timer_(loop.timers(), [this] { Start(); }),
+      patience_timer_(loop.timers(), [this] { OnTooSlow(); }) {}
+
+void PeerLink::Open(const paxos::Replica& replica) {
+  CHECK(replica_ == nullptr);
+  replica_ = &replica;
+  Start();
+}
+
+void PeerLink::Send(const grpc::Slice& element) {
+  if (state_ != State::kOpen || gathered_bytes_ + element.size() > options_.queue_bytes_max) {
+    ++dropped_;
+    return;
+  }
+  gathered_bytes_ += element.size();
+  gathered_.push_back(element);
+  if (!is_writing_) Write();
+}
+
+void PeerLink::Close() {
+  is_closing_ = true;
+  reopen_timer_.Cancel();
+  if (state_ == State::kWaiting) {
+    state_ = State::kClosed;
+  } else {
+    context_->TryCancel();
+  }
+}
+
+// ---- Opening ----
+
+void PeerLink::Start() {
+  state_ = State::kGreeting;
+  context_ = std::make_unique<grpc::ClientContext>();
+  stream_ = stub_.PrepareCall(context_.get(), kExchange, loop_.queue());
+  patience_timer_.Set(loop_.Now() + options_.patience);
+  stream_->StartCall(Tag(started_));
+}
+
+void PeerLink::OnStarted(bool ok) {
+  --under_way_;
+  if (!ok || state_ != State::kGreeting) return End();
+  is_writing_ = true;
+  stream_->Write(MakeHelloFrame(MakeHello(ends_.own, ends_.peer.id, ends_.bulk)), Tag(written_));
+  stream_->Read(&hello_, Tag(read_));
+}
+
+void PeerLink::OnRead(bool ok) {
+  --under_way_;
+  if (ok && state_ == State::kGreeting) return OnHello();
+  // A peer says nothing but its hello, so this is the end of the stream, or ought to be.
+  if (ok) context_->TryCancel();
+  End();
+}
+
+void PeerLink::OnHello() {
+  const Status fits = hello_.from() == ends_.peer.id.value()
+                          ? CheckHello(hello_, ends_.own, replica_->configuration())
+                          : absl::FailedPreconditionError(
+                                StrCat("n", hello_.from(), " answers at the address of n",
+                                       ends_.peer.id.value(), ", ", ends_.peer.peer_address));
+  if (!fits.ok()) {
+    mismatch_ = std::string(fits.message());
+    context_->TryCancel();
+    return End();
+  }
+  state_ = State::kOpen;
+  reopen_ = options_.reopen_min;
+  last_logged_.clear();
+  if (!is_writing_) patience_timer_.Cancel();
+  stream_->Read(&hello_, Tag(read_));
+  LOG(INFO) << name_ << ": connected to " << ends_.peer.peer_address;
+}
+
+// ---- Sending ----
+
+void PeerLink::Write() {
+  size_t count = 0;
+  size_t bytes = 0;
+  while (count < gathered_.size() &&
+         (count == 0 || bytes + gathered_[count].size() <= options_.frame_bytes_max)) {
+    bytes += gathered_[count++].size();
+  }
+  is_writing_ = true;
+  const auto transfer_ms = static_cast<int64_t>(1000 * bytes / options_.slow_bytes_per_second);
+  patience_timer_.Set(loop_.Now() + options_.patience + Milliseconds(transfer_ms));
+  stream_->Write(MakeBatchFrame(std::span(gathered_).first(count)), Tag(written_));
+  gathered_.erase(gathered_.begin(), gathered_.begin() + static_cast<ptrdiff_t>(count));
+  gathered_bytes_ -= bytes;
+}
+
+void PeerLink::OnWritten(bool ok) {
+  --under_way_;
+  is_writing_ = false;
+  if (!ok) return End();
+  if (state_ == State::kEnding) return End();
+  if (state_ != State::kOpen) return;  // The hello has left; the patience is for its answer now.
+  patience_timer_.Cancel();
+  if (!gathered_.empty()) Write();
+}
+
+void PeerLink::OnTooSlow() {
+  mismatch_ = state_ == State::kOpen ? "a write took too long" : "no greeting came in time";
+  context_->TryCancel();
+}
+
+// ---- Ending ----
+
+void PeerLink::End() {
+  if (state_ != State::kEnding) {
+    state_ = State::kEnding;
+    patience_timer_.Cancel();
+    dropped_ += gathered_.size();
+    gathered_.clear();
+    gathered_bytes_ = 0;
+    // After a failed write the read fails too, by itself and with the server's reason; only a call
+    // that could not even start has none under way.
+  }
+  if (under_way_ == 0) stream_->Finish(&status_, Tag(finished_));
+}
+
+void PeerLink::OnFinished(bool) {
+  --under_way_;
+  stream_.reset();
+  context_.reset();
+  if (is_closing_) {
+    state_ = State::kClosed;
+    return;
+  }
+  LogEnd(mismatch_.empty() ? status_.error_message() : std::exchange(mismatch_, {}));
+  state_ = State::kWaiting;
+  reopen_timer_.Set(loop_.Now() + reopen_);
+  reopen_ = std::min(2 * reopen_, options_.reopen_max);
+}
+
+void PeerLink::LogEnd(std::string why) {
+  if (why.empty()) why = "the peer has closed it";
+  // Attempts that fail alike are told once.
+  if (why == last_logged_) return;
+  LOG(WARNING) << name_ << ": no stream to " << ends_.peer.peer_address << ": " << why;
+  last_logged_ = std::move(why);
+}
+
+std::string PeerLink::Problem() const {
+  if (is_open() || last_logged_.empty()) return {};
+  return StrCat("no connection to n", ends_.peer.id.value(), " at ", ends_.peer.peer_address, ": ",
+                last_logged_);
+}
+
+void* PeerLink::Tag(Event& event) {
+  ++under_way_;
+  return loop_.Tag(event);
+}
+
+}  // namespace decree::rpc

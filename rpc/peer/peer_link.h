@@ -1,0 +1,117 @@
+#pragma once
+// One outgoing stream to a peer: opens it, greets, keeps it open, and sends what gathers.
+//
+//   waiting ──timer──► greeting ──peer's hello──► open ──any failure──► ending ──► waiting
+//
+// At most one write is under way; the messages that come meanwhile make the next frame. While the
+// stream is not open, or more has gathered than the bound, messages are dropped: the core repeats
+// what matters. A write or a greeting that takes too long ends the stream, so that a connection whose
+// other end has silently gone is given up.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include "decree/v1/peer.grpc.pb.h"
+#include "paxos/core/membership.h"
+#include "paxos/core/replica.h"
+#include "rpc/loop/event_loop.h"
+#include "rpc/peer/peer_hello.h"
+
+namespace decree::rpc {
+
+struct PeerLinkOptions {
+  // Between attempts; doubled from the first to the last. Well below an election timeout.
+  Duration reopen_min = Milliseconds(50);
+  Duration reopen_max = Milliseconds(250);
+  // How long the greeting may take, and a write beside the time for its bytes.
+  Duration patience = Milliseconds(1000);
+  uint64_t slow_bytes_per_second = 256 << 10;
+  size_t queue_bytes_max = 32 << 20;
+  size_t frame_bytes_max = 4 << 20;
+};
+
+class PeerLink {
+ public:
+  // What is told to the peer and checked about it; outlives the link.
+  struct Ends {
+    const PeerIdentity& own;
+    const paxos::Member peer;
+    const bool bulk;
+  };
+
+  // `replica` is asked for the configuration when the peer has greeted; it may be null before the
+  // node has started.
+  PeerLink(EventLoop& loop, Ends ends, std::shared_ptr<grpc::Channel> channel,
+           const PeerLinkOptions& options);
+
+  void Open(const paxos::Replica& replica);
+  void Send(const grpc::Slice& element);
+  // Gives up the stream for good; its last events come later.
+  void Close();
+
+  bool is_open() const { return state_ == State::kOpen; }
+  // Why it is not open, in words for the operator; empty if it is, or has not been tried yet.
+  std::string Problem() const;
+  // Messages that were dropped because the peer was away or too slow.
+  uint64_t dropped() const { return dropped_; }
+
+ private:
+  enum class State { kWaiting, kGreeting, kOpen, kEnding, kClosed };
+  using Stream = grpc::ClientAsyncReaderWriter<grpc::ByteBuffer, v1::PeerHello>;
+
+  void Start();
+  void OnStarted(bool ok);
+  void OnWritten(bool ok);
+  void OnRead(bool ok);
+  void OnFinished(bool ok);
+  void OnTooSlow();
+
+  void OnHello();
+  void Write();
+  // Something failed: lets the operations under way come back, then takes the status.
+  void End();
+  void LogEnd(std::string why);
+  void* Tag(Event& event);
+
+  EventLoop& loop_;
+  const Ends ends_;
+  const PeerLinkOptions options_;
+  const std::string name_;  // for logs
+  const std::shared_ptr<grpc::Channel> channel_;
+  grpc::TemplatedGenericStub<grpc::ByteBuffer, v1::PeerHello> stub_;
+  const paxos::Replica* replica_ = nullptr;
+
+  State state_ = State::kWaiting;
+  bool is_closing_ = false;
+  bool is_writing_ = false;
+  int under_way_ = 0;  // operations of this stream that have not come back
+  Duration reopen_;
+  Timer reopen_timer_;
+  Timer patience_timer_;
+
+  std::unique_ptr<grpc::ClientContext> context_;
+  std::unique_ptr<Stream> stream_;
+  v1::PeerHello hello_;  // the peer's
+  grpc::Status status_;
+  std::string mismatch_;  // what did not fit, in our own eyes
+
+  std::vector<grpc::Slice> gathered_;
+  size_t gathered_bytes_ = 0;
+  uint64_t dropped_ = 0;
+  std::string last_logged_;
+
+  MemberEvent<PeerLink, &PeerLink::OnStarted> started_{this};
+  MemberEvent<PeerLink, &PeerLink::OnWritten> written_{this};
+  MemberEvent<PeerLink, &PeerLink::OnRead> read_{this};
+  MemberEvent<PeerLink, &PeerLink::OnFinished> finished_{this};
+};
+
+}  // namespace decree::rpc

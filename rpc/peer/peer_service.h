@@ -1,0 +1,66 @@
+#pragma once
+// The receiving end of the peers' streams: greets, checks who calls, and hands every message to the
+// node.
+//
+// A peer has one stream of each kind; a new one takes the place of the old. A message that no
+// correct peer sends ends its stream, and nothing else.
+
+#include <cstddef>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "decree/v1/peer.grpc.pb.h"
+#include "paxos/core/message.h"
+#include "paxos/core/replica.h"
+#include "rpc/loop/event_loop.h"
+#include "rpc/peer/peer_hello.h"
+#include "rpc/peer/peer_lives.h"
+#include "rpc/recent_problems.h"
+
+namespace decree::rpc {
+
+class PeerService {
+ public:
+  using OnMessage = std::function<void(const paxos::Envelope&)>;
+
+  // `own` outlives the service.
+  PeerService(EventLoop& loop, const PeerIdentity& own);
+  ~PeerService();
+
+  grpc::Service* service() { return &service_; }
+  // Takes streams from now on. `replica` is asked for the configuration.
+  void Open(const paxos::Replica& replica, OnMessage on_message);
+  // To be called when what came has been dealt with and answered: gRPC tells the peer at once of each
+  // message that is taken off a stream, and an answer is not to wait for that.
+  void AfterTurn();
+  // Whom it has lately refused, and why.
+  std::vector<std::string> Problems() const { return problems_.Recent(loop_.Now()); }
+
+ private:
+  class Stream;
+
+  // Whether whoever greets may speak.
+  Status LetIn(const v1::PeerHello& hello);
+  // Makes `stream` the one of its peer and kind.
+  void Register(Stream& stream);
+  void Remove(Stream& stream);
+  void Post();
+
+  EventLoop& loop_;
+  const PeerIdentity& own_;
+  v1::Peer::AsyncService service_;
+  const paxos::Replica* replica_ = nullptr;
+  OnMessage on_message_;
+  std::list<std::unique_ptr<Stream>> streams_;
+  std::vector<Stream*> to_read_;  // whose next frame is to be asked for
+  std::map<std::pair<paxos::NodeId, bool>, Stream*> current_;
+  std::map<paxos::NodeId, PeerLives> lives_;
+  RecentProblems problems_;
+};
+
+}  // namespace decree::rpc
