@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "rpc/loop/server_stream.h"
+
 namespace decree::rpc {
 namespace {
 
@@ -13,73 +15,46 @@ constexpr std::array<std::string_view, 4> kServices = {"", "decree.v1.KV", "decr
 
 }  // namespace
 
-// One who watches, from the time the call is waited for until its last event has come back.
-class HealthService::Watch {
+// One who watches.
+class HealthService::Watch : public std::enable_shared_from_this<Watch> {
  public:
-  explicit Watch(HealthService& owner) : owner_(owner), writer_(&context_) {}
+  explicit Watch(HealthService& owner) : owner_(owner), stream_(owner.loop_, *this) {}
 
-  void Post() {
-    auto* const queue = owner_.loop_.queue();
-    context_.AsyncNotifyWhenDone(static_cast<Event*>(&done_));
-    owner_.service_.RequestWatch(&context_, &request_, &writer_, queue, queue, Tag(arrived_));
+  void Await() {
+    stream_.Await(shared_from_this(), [this](grpc::ServerContext* context, auto... arguments) {
+      owner_.service_.RequestWatch(context, &request_, arguments...);
+    });
   }
 
   // Tells the status if it is not what was told last.
   void Tell() {
-    if (!has_arrived_ || is_writing_ || is_done_) return;
+    if (!stream_.has_arrived() || stream_.is_writing() || stream_.is_ending()) return;
     const Response::ServingStatus status = owner_.StatusOf(request_.service());
     if (status == told_) return;
     told_ = status;
-    is_writing_ = true;
     response_.set_status(status);
-    writer_.Write(response_, Tag(written_));
+    stream_.Write(response_);
   }
 
-  std::list<std::unique_ptr<Watch>>::iterator position;
-
  private:
-  void OnArrived(bool ok) {
-    --under_way_;
-    if (!ok) return Remove();  // The server is closing.
-    has_arrived_ = true;
-    owner_.loop_.Tag(done_);  // Only now: for a call that never arrives, "done" does not come.
+  using Wire = ServerStream<Watch, grpc::ServerAsyncWriter<Response>>;
+  friend Wire;
+
+  void OnArrived() {
     owner_.PostWatch();
     Tell();
   }
-  void OnWritten(bool) {
-    --under_way_;
-    is_writing_ = false;
-    if (is_done_) return RemoveIfDone();
-    Tell();
+  void OnWritten(bool ok) {
+    if (ok) Tell();
   }
-  void OnDone(bool) {
-    is_done_ = true;
-    RemoveIfDone();
-  }
-  void RemoveIfDone() {
-    if (is_done_ && under_way_ == 0) Remove();
-  }
-  void Remove() { owner_.watches_.erase(position); }
-
-  void* Tag(Event& event) {
-    ++under_way_;
-    return owner_.loop_.Tag(event);
-  }
+  void OnNoMore() { stream_.End(grpc::Status::CANCELLED); }
+  void OnGone() { owner_.watches_.erase(shared_from_this()); }
 
   HealthService& owner_;
-  grpc::ServerContext context_;
-  grpc::ServerAsyncWriter<Response> writer_;
+  Wire stream_;
   Request request_;
   Response response_;
   Response::ServingStatus told_ = Response::UNKNOWN;
-  bool has_arrived_ = false;
-  bool is_writing_ = false;
-  bool is_done_ = false;
-  int under_way_ = 0;
-
-  MemberEvent<Watch, &Watch::OnArrived> arrived_{this};
-  MemberEvent<Watch, &Watch::OnWritten> written_{this};
-  MemberEvent<Watch, &Watch::OnDone> done_{this};
 };
 
 HealthService::HealthService(EventLoop& loop, grpc::health::v1::Health::AsyncService& service)
@@ -119,9 +94,7 @@ void HealthService::OnCheck(UnaryCall<Request, Response>& call) {
 }
 
 void HealthService::PostWatch() {
-  const auto watch = watches_.insert(watches_.end(), std::make_unique<Watch>(*this));
-  (*watch)->position = watch;
-  (*watch)->Post();
+  (*watches_.insert(std::make_shared<Watch>(*this)).first)->Await();
 }
 
 }  // namespace decree::rpc

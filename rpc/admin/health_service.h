@@ -2,8 +2,8 @@
 // gRPC's health service, on our own event loop. The one that comes with the library brings threads
 // that wait for sockets too, and then carry half of our requests from thread to thread.
 
-#include <list>
 #include <memory>
+#include <set>
 
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "rpc/loop/event_loop.h"
@@ -35,7 +35,7 @@ class HealthService {
   EventLoop& loop_;
   grpc::health::v1::Health::AsyncService& service_;
   UnaryMethod<Request, Response> check_;
-  std::list<std::unique_ptr<Watch>> watches_;
+  std::set<std::shared_ptr<Watch>> watches_;
   bool is_serving_ = true;
 };
 

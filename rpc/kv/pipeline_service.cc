@@ -1,19 +1,17 @@
 #include "rpc/kv/pipeline_service.h"
 
 #include <algorithm>
-#include <deque>
 
 #include <glog/logging.h>
+
+#include "rpc/loop/answer_batches.h"
+#include "rpc/loop/server_stream.h"
 
 namespace decree::rpc {
 namespace {
 
-// A batch of answers is closed when it is as large as this; it may be larger by one answer.
-constexpr size_t kBatchBytes = 1 << 20;
 // With so much unsent, a stream's further requests wait.
 constexpr size_t kUnsentBytesMax = 4 << 20;
-// What an answer holds in memory beside its bytes.
-constexpr size_t kOverheadBytes = 128;
 // How many requests of a stream are begun before the node and the other streams have their turn.
 constexpr int kServedAtOnce = 1024;
 
@@ -33,92 +31,86 @@ v1::CompareAndSwapResponse* FieldOf(const v1::CompareAndSwapResponse&,
 
 }  // namespace
 
-// One stream, from the time it is waited for until its last event has come back and its last request has
-// ended.
+// One stream, and the requests that have come by it.
 class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
  public:
-  explicit Stream(PipelineService& owner) : owner_(owner), stream_(&context_) {}
+  explicit Stream(PipelineService& owner) : owner_(owner), stream_(owner.loop_, *this) {}
 
-  void Post() {
-    auto* const queue = owner_.loop_.queue();
-    owner_.service_.RequestPipeline(&context_, &stream_, queue, queue, Tag(arrived_));
+  void Await() {
+    stream_.Await(shared_from_this(), [this](auto... arguments) {
+      owner_.service_.RequestPipeline(arguments...);
+    });
   }
 
   // Where the next answer goes; `bytes` is its size on the wire. Null if nobody waits for it any more.
   v1::PipelinedResponse* AddAnswer(uint64_t id, size_t bytes) {
     CHECK_GT(unanswered_, 0u) << "a request is answered twice";
     --unanswered_;
-    if (is_ending_) return nullptr;
-    bytes += kOverheadBytes;
-    if (unsent_.empty() || unsent_.back().bytes >= kBatchBytes) unsent_.emplace_back();
-    unsent_.back().bytes += bytes;
-    unsent_bytes_ += bytes;
+    if (stream_.is_ending()) return nullptr;
     NeedsFlush();
-    v1::PipelinedResponse* const answer = unsent_.back().message.add_responses();
+    v1::PipelinedResponse* const answer = unsent_.ForNext(bytes).add_responses();
     answer->set_id(id);
     return answer;
   }
 
   void Flush() {
     needs_flush_ = false;
-    if (is_ending_) return;
-    if (!is_writing_ && !unsent_.empty()) Write();
-    if (must_read_) {
-      must_read_ = false;
-      stream_.Read(&batch_, Tag(read_));
-    }
+    if (stream_.is_ending()) return;
+    if (!stream_.is_writing() && !unsent_.empty()) Write();
+    if (std::exchange(must_read_, false)) stream_.Read();
     EndIfDone();
   }
 
   // Goes on with its batch.
   void ServeOn() {
     waits_for_turn_ = false;
-    if (!is_ending_ && HasUnserved()) ServeBatch();
+    if (!stream_.is_ending() && HasUnserved()) ServeBatch();
   }
 
   // No more requests are taken.
   void Close() {
-    if (has_arrived_) NeedsFlush();
+    if (stream_.has_arrived()) NeedsFlush();
   }
 
-  std::list<std::shared_ptr<Stream>>::iterator position;
-
  private:
-  struct Batch {
-    v1::ResponseBatch message;
-    size_t bytes = 0;
-  };
+  using Wire = ServerStream<Stream, grpc::ServerAsyncReaderWriter<v1::ResponseBatch, v1::RequestBatch>>;
+  friend Wire;
 
-  void OnArrived(bool ok) {
-    --under_way_;
-    if (!ok) return RemoveIfDone();  // The server is closing.
-    has_arrived_ = true;
+  void OnArrived() {
     owner_.Post();
     must_read_ = true;
     NeedsFlush();
   }
 
-  void OnRead(bool ok) {
-    --under_way_;
-    if (is_ending_) return RemoveIfDone();
-    if (!ok) {  // The client has no more, or is gone.
-      has_read_all_ = true;
-      return NeedsFlush();
-    }
+  void OnMessage() {
     arrived_at_ = owner_.loop_.Now();
     next_ = 0;
     ServeBatch();
   }
 
+  void OnNoMore() {
+    has_read_all_ = true;
+    NeedsFlush();
+  }
+
+  void OnWritten(bool ok) {
+    if (!ok) return End(grpc::Status::CANCELLED);  // The client is gone.
+    if (HasUnserved()) WaitForTurn();
+    NeedsFlush();
+  }
+
+  void OnGone() { owner_.streams_.erase(shared_from_this()); }
+
   // `next_` may lie behind the end of a batch whose memory has been given back.
-  bool HasUnserved() const { return next_ < batch_.requests_size(); }
-  bool HasRoom() const { return unsent_bytes_ < kUnsentBytesMax; }
+  bool HasUnserved() const { return next_ < stream_.received().requests_size(); }
+  bool HasRoom() const { return unsent_.bytes() < kUnsentBytesMax; }
 
   void ServeBatch() {
+    v1::RequestBatch& batch = stream_.received();
     const Duration waited = owner_.loop_.Now() - arrived_at_;
     const std::shared_ptr<Stream> self = shared_from_this();
     for (int i = 0; i < kServedAtOnce && HasUnserved() && HasRoom(); ++i, ++next_) {
-      v1::PipelinedRequest& request = *batch_.mutable_requests(next_);
+      v1::PipelinedRequest& request = *batch.mutable_requests(next_);
       ++unanswered_;
       owner_.serve_(self, TimeLeft(request, waited), request);
     }
@@ -129,7 +121,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
     }
     must_read_ = true;
     // Protobuf keeps the memory of a message for the next one; of a large one that would be for long.
-    if (next_ > kServedAtOnce) batch_ = {};
+    if (next_ > kServedAtOnce) batch = {};
   }
 
   void WaitForTurn() {
@@ -147,24 +139,12 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
   }
 
   void Write() {
-    is_writing_ = true;
-    stream_.Write(unsent_.front().message, Tag(written_));
-    // It has been copied out.
-    unsent_bytes_ -= unsent_.front().bytes;
-    unsent_.pop_front();
-  }
-
-  void OnWritten(bool ok) {
-    --under_way_;
-    is_writing_ = false;
-    if (is_ending_) return RemoveIfDone();
-    if (!ok) return End(grpc::Status::CANCELLED);  // The client is gone.
-    if (HasUnserved()) WaitForTurn();
-    NeedsFlush();
+    stream_.Write(unsent_.front());
+    unsent_.PopFront();  // It has been copied out.
   }
 
   void EndIfDone() {
-    if (unanswered_ > 0 || is_writing_ || !unsent_.empty()) return;
+    if (unanswered_ > 0 || stream_.is_writing() || !unsent_.empty()) return;
     if (has_read_all_) {
       End(grpc::Status::OK);
     } else if (owner_.is_closing_ && !HasUnserved()) {
@@ -173,18 +153,8 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
   }
 
   void End(const grpc::Status& status) {
-    is_ending_ = true;
-    unsent_.clear();
-    stream_.Finish(status, Tag(finished_));
-  }
-
-  void OnFinished(bool) {
-    --under_way_;
-    RemoveIfDone();
-  }
-
-  void RemoveIfDone() {
-    if (under_way_ == 0) owner_.streams_.erase(position);
+    unsent_.Clear();
+    stream_.End(status);
   }
 
   void NeedsFlush() {
@@ -192,35 +162,17 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
     owner_.to_flush_.push_back(shared_from_this());
   }
 
-  void* Tag(Event& event) {
-    ++under_way_;
-    return owner_.loop_.Tag(event);
-  }
-
   PipelineService& owner_;
-  grpc::ServerContext context_;
-  grpc::ServerAsyncReaderWriter<v1::ResponseBatch, v1::RequestBatch> stream_;
-
-  v1::RequestBatch batch_;
-  int next_ = 0;  // of the batch's requests, to be served
+  Wire stream_;
+  int next_ = 0;  // of the requests received, to be served
   Time arrived_at_;
   size_t unanswered_ = 0;
-  std::deque<Batch> unsent_;
-  size_t unsent_bytes_ = 0;
+  AnswerBatches<v1::ResponseBatch> unsent_;
 
-  bool has_arrived_ = false;
   bool must_read_ = false;  // with the next flush
   bool has_read_all_ = false;
-  bool is_writing_ = false;
   bool needs_flush_ = false;
   bool waits_for_turn_ = false;
-  bool is_ending_ = false;
-  int under_way_ = 0;
-
-  MemberEvent<Stream, &Stream::OnArrived> arrived_{this};
-  MemberEvent<Stream, &Stream::OnRead> read_{this};
-  MemberEvent<Stream, &Stream::OnWritten> written_{this};
-  MemberEvent<Stream, &Stream::OnFinished> finished_{this};
 };
 
 PipelineService::PipelineService(EventLoop& loop, v1::KV::AsyncService& service, Serve serve)
@@ -234,9 +186,7 @@ PipelineService::~PipelineService() = default;
 void PipelineService::Open() { Post(); }
 
 void PipelineService::Post() {
-  const auto stream = streams_.insert(streams_.end(), std::make_shared<Stream>(*this));
-  (*stream)->position = stream;
-  (*stream)->Post();
+  (*streams_.insert(std::make_shared<Stream>(*this)).first)->Await();
 }
 
 void PipelineService::Flush() {

@@ -8,8 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -51,7 +51,7 @@ class PipelineService {
   v1::KV::AsyncService& service_;
   const Serve serve_;
   bool is_closing_ = false;
-  std::list<std::shared_ptr<Stream>> streams_;
+  std::set<std::shared_ptr<Stream>> streams_;
   std::vector<std::shared_ptr<Stream>> to_flush_;
   std::vector<std::shared_ptr<Stream>> to_serve_;  // whose batch was too large for one turn
   Timer serve_timer_;

@@ -6,6 +6,7 @@
 #include <glog/logging.h>
 
 #include "rpc/failure.h"
+#include "rpc/loop/server_stream.h"
 #include "rpc/peer/codec.h"
 
 namespace decree::rpc {
@@ -18,73 +19,72 @@ constexpr size_t kStreamsMax = 256;
 
 }  // namespace
 
-// One stream, from the time it is waited for until its last event has come back.
-class PeerService::Stream {
+// One stream of a peer, or of whoever claims to be one.
+class PeerService::Stream : public std::enable_shared_from_this<Stream> {
  public:
   explicit Stream(PeerService& owner)
       : owner_(owner),
-        stream_(&context_),
-        hello_timer_(owner.loop_.timers(), [this] { context_.TryCancel(); }) {}
+        stream_(owner.loop_, *this),
+        hello_timer_(owner.loop_.timers(), [this] { stream_.Cancel(); }) {}
 
-  void Post() {
-    auto* const queue = owner_.loop_.queue();
-    owner_.service_.RequestExchange(&context_, &stream_, queue, queue, Tag(arrived_));
+  void Await() {
+    stream_.Await(shared_from_this(), [this](auto... arguments) {
+      owner_.service_.RequestExchange(arguments...);
+    });
   }
-  void Cancel() { context_.TryCancel(); }
+  void Cancel() { stream_.Cancel(); }
   void Read() {
-    --under_way_;
-    if (is_ending_) return RemoveIfDone();
-    stream_.Read(&frame_, Tag(read_));
+    if (!stream_.is_ending()) stream_.Read();
   }
 
   paxos::NodeId from() const { return from_; }
   bool is_bulk() const { return is_bulk_; }
-  std::list<std::unique_ptr<Stream>>::iterator position;
 
  private:
-  void OnArrived(bool ok) {
-    --under_way_;
-    if (!ok) return owner_.Remove(*this);  // The server is closing.
+  using Wire = ServerStream<Stream, grpc::ServerAsyncReaderWriter<v1::PeerHello, v1::PeerFrame>>;
+  friend Wire;
+
+  void OnArrived() {
     owner_.Post();
     if (owner_.streams_.size() > kStreamsMax) {
       return End(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many streams"));
     }
     hello_timer_.Set(owner_.loop_.Now() + kHelloPatience);
-    stream_.Read(&frame_, Tag(read_));
+    stream_.Read();
   }
 
-  void OnRead(bool ok) {
-    --under_way_;
-    if (is_ending_) return RemoveIfDone();
-    if (!ok) return End(grpc::Status::OK);  // The peer has closed it, or is gone.
+  void OnMessage() {
     const Status status = from_ == paxos::kNoNode ? TakeHello() : TakeBatch();
-    if (!status.ok()) {
-      LOG_IF(WARNING, owner_.problems_.Note(std::string(status.message()), owner_.loop_.Now()))
-          << 'n' << owner_.own_.self.node << " ends a stream of " << context_.peer() << ": "
-          << status.message();
-      return End(ToGrpc(status));
-    }
-    owner_.to_read_.push_back(this);
-    ++under_way_;
+    if (status.ok()) return owner_.to_read_.push_back(shared_from_this());
+    LOG_IF(WARNING, owner_.problems_.Note(std::string(status.message()), owner_.loop_.Now()))
+        << 'n' << owner_.own_.self.node << " ends a stream of " << stream_.caller() << ": "
+        << status.message();
+    End(ToGrpc(status));
   }
+
+  void OnNoMore() { End(grpc::Status::OK); }
+  void OnWritten(bool) {}  // What is read next tells if the peer is gone.
+  void OnGone() { owner_.Remove(shared_from_this()); }
 
   Status TakeHello() {
     hello_timer_.Cancel();
-    if (!frame_.has_hello()) return absl::InvalidArgumentError("the first frame is no greeting");
-    const v1::PeerHello& hello = frame_.hello();
+    const v1::PeerFrame& frame = stream_.received();
+    if (!frame.has_hello()) return absl::InvalidArgumentError("the first frame is no greeting");
+    const v1::PeerHello& hello = frame.hello();
     RETURN_IF_ERROR(owner_.LetIn(hello));
     from_ = paxos::NodeId(hello.from());
     incarnation_ = paxos::Incarnation(hello.incarnation());
     life_ = hello.life();
     is_bulk_ = hello.bulk();
     owner_.Register(*this);
-    stream_.Write(MakeHello(owner_.own_, from_, is_bulk_), Tag(written_));
+    stream_.Write(MakeHello(owner_.own_, from_, is_bulk_));
     return OkStatus();
   }
 
   Status TakeBatch() {
-    if (!frame_.has_batch()) return absl::InvalidArgumentError("a frame holds no batch");
-    for (v1::PeerMessage& wire : *frame_.mutable_batch()->mutable_messages()) {
+    v1::PeerFrame& frame = stream_.received();
+    if (!frame.has_batch()) return absl::InvalidArgumentError("a frame holds no batch");
+    for (v1::PeerMessage& wire : *frame.mutable_batch()->mutable_messages()) {
       if (wire.from_life() != life_) {
         return absl::InvalidArgumentError("a message is from another life than the greeting");
       }
@@ -97,47 +97,18 @@ class PeerService::Stream {
     return OkStatus();
   }
 
-  void OnWritten(bool) {
-    --under_way_;
-    if (is_ending_) RemoveIfDone();
-  }
-
   void End(const grpc::Status& status) {
-    is_ending_ = true;
     hello_timer_.Cancel();
-    stream_.Finish(status, Tag(finished_));
-  }
-
-  void OnFinished(bool) {
-    --under_way_;
-    RemoveIfDone();
-  }
-
-  void RemoveIfDone() {
-    if (under_way_ == 0) owner_.Remove(*this);
-  }
-
-  void* Tag(Event& event) {
-    ++under_way_;
-    return owner_.loop_.Tag(event);
+    stream_.End(status);
   }
 
   PeerService& owner_;
-  grpc::ServerContext context_;
-  grpc::ServerAsyncReaderWriter<v1::PeerHello, v1::PeerFrame> stream_;
+  Wire stream_;
   Timer hello_timer_;
-  v1::PeerFrame frame_;
   paxos::NodeId from_;  // none until it has greeted
   paxos::Incarnation incarnation_;
   uint64_t life_ = 0;
   bool is_bulk_ = false;
-  bool is_ending_ = false;
-  int under_way_ = 0;
-
-  MemberEvent<Stream, &Stream::OnArrived> arrived_{this};
-  MemberEvent<Stream, &Stream::OnRead> read_{this};
-  MemberEvent<Stream, &Stream::OnWritten> written_{this};
-  MemberEvent<Stream, &Stream::OnFinished> finished_{this};
 };
 
 PeerService::PeerService(EventLoop& loop, const PeerIdentity& own) : loop_(loop), own_(own) {}
@@ -151,13 +122,11 @@ void PeerService::Open(const paxos::Replica& replica, OnMessage on_message) {
 }
 
 void PeerService::AfterTurn() {
-  for (Stream* const stream : std::exchange(to_read_, {})) stream->Read();
+  for (const std::shared_ptr<Stream>& stream : std::exchange(to_read_, {})) stream->Read();
 }
 
 void PeerService::Post() {
-  const auto stream = streams_.insert(streams_.end(), std::make_unique<Stream>(*this));
-  (*stream)->position = stream;
-  (*stream)->Post();
+  (*streams_.insert(std::make_shared<Stream>(*this)).first)->Await();
 }
 
 Status PeerService::LetIn(const v1::PeerHello& hello) {
@@ -175,10 +144,10 @@ void PeerService::Register(Stream& stream) {
   current = &stream;
 }
 
-void PeerService::Remove(Stream& stream) {
-  const auto current = current_.find({stream.from(), stream.is_bulk()});
-  if (current != current_.end() && current->second == &stream) current_.erase(current);
-  streams_.erase(stream.position);
+void PeerService::Remove(const std::shared_ptr<Stream>& stream) {
+  const auto current = current_.find({stream->from(), stream->is_bulk()});
+  if (current != current_.end() && current->second == stream.get()) current_.erase(current);
+  streams_.erase(stream);
 }
 
 }  // namespace decree::rpc

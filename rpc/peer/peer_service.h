@@ -7,9 +7,9 @@
 
 #include <cstddef>
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,7 +48,7 @@ class PeerService {
   Status LetIn(const v1::PeerHello& hello);
   // Makes `stream` the one of its peer and kind.
   void Register(Stream& stream);
-  void Remove(Stream& stream);
+  void Remove(const std::shared_ptr<Stream>& stream);
   void Post();
 
   EventLoop& loop_;
@@ -56,8 +56,8 @@ class PeerService {
   v1::Peer::AsyncService service_;
   const paxos::Replica* replica_ = nullptr;
   OnMessage on_message_;
-  std::list<std::unique_ptr<Stream>> streams_;
-  std::vector<Stream*> to_read_;  // whose next frame is to be asked for
+  std::set<std::shared_ptr<Stream>> streams_;
+  std::vector<std::shared_ptr<Stream>> to_read_;  // whose next frame is to be asked for
   std::map<std::pair<paxos::NodeId, bool>, Stream*> current_;
   std::map<paxos::NodeId, PeerLives> lives_;
   RecentProblems problems_;
