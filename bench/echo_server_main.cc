@@ -49,10 +49,9 @@ int Main(int argc, char** argv) {
     std::cerr << "decree-echo: cannot listen on " << argv[1] << '\n';
     return 1;
   }
-  using Method = rpc::UnaryMethod<v1::EchoRequest, v1::EchoResponse>;
-  Method echo(
+  rpc::UnaryMethod<v1::EchoRequest, v1::EchoResponse> echo(
       loop, [&service](auto... arguments) { service.RequestEcho(arguments...); },
-      [](std::shared_ptr<Method::Call> call) { call->Finish(); });
+      [](const auto& call) { call->Finish(); });
   echo.Open(kPostedCalls);
   while (is_stopping == 0) loop.Poll(loop.Now() + Milliseconds(100));
 

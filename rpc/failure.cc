@@ -7,6 +7,9 @@
 namespace decree::rpc {
 namespace {
 
+// When whoever was refused for a lack of room is to come again.
+constexpr uint32_t kOverloadRetryMs = 50;
+
 Failure MakeFailure(grpc::StatusCode code, std::string text, v1::ErrorDetail::Outcome outcome) {
   Failure failure{.code = code, .text = std::move(text), .detail = {}};
   failure.detail.set_outcome(outcome);
@@ -16,8 +19,29 @@ Failure MakeFailure(grpc::StatusCode code, std::string text, v1::ErrorDetail::Ou
 
 }  // namespace
 
+v1::RequestError Failure::ToRequestError() const {
+  v1::RequestError error;
+  error.set_code(code);
+  error.set_message(text);
+  *error.mutable_detail() = detail;
+  return error;
+}
+
+Failure Failure::FromRequestError(v1::RequestError error) {
+  const bool is_known = error.code() > grpc::StatusCode::OK && error.code() <= grpc::StatusCode::UNAUTHENTICATED;
+  return {.code = is_known ? static_cast<grpc::StatusCode>(error.code()) : grpc::StatusCode::UNKNOWN,
+          .text = std::move(*error.mutable_message()),
+          .detail = std::move(*error.mutable_detail())};
+}
+
 Failure NotExecuted(grpc::StatusCode code, std::string text) {
   return MakeFailure(code, std::move(text), v1::ErrorDetail::OUTCOME_NOT_EXECUTED);
+}
+
+Failure Overloaded(std::string text) {
+  Failure failure = NotExecuted(grpc::StatusCode::RESOURCE_EXHAUSTED, std::move(text));
+  failure.detail.set_retry_after_ms(kOverloadRetryMs);
+  return failure;
 }
 
 Failure OutcomeUnknown(grpc::StatusCode code, std::string text) {

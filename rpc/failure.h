@@ -23,10 +23,15 @@ struct Failure {
   v1::ErrorDetail detail;
 
   grpc::Status ToStatus() const { return grpc::Status(code, text); }
+  // As it travels inside a message. A code that is none, as the other end may claim, becomes UNKNOWN.
+  v1::RequestError ToRequestError() const;
+  static Failure FromRequestError(v1::RequestError error);
 };
 
 // Never carried out and never will be: the client may send it again freely.
 Failure NotExecuted(grpc::StatusCode code, std::string text);
+// As above, for a lack of room: it is to come again in a moment.
+Failure Overloaded(std::string text);
 // May have been carried out, or yet be.
 Failure OutcomeUnknown(grpc::StatusCode code, std::string text);
 

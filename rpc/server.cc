@@ -96,6 +96,8 @@ Server::Server(const ServerOptions& options, std::unique_ptr<Recovered> recovere
       loop_(std::move(queue), clock_),
       peers_in_(loop_, own_),
       peers_out_(loop_, own_, PeerLinkOptions()),
+      forwarder_(loop_, own_, PeerLinkOptions()),
+      admission_(options.AdmissionLimits()),
       directory_(options.data),
       directory_timer_(loop_.timers(), [this] { CheckDirectory(); }),
       stop_wakeup_(loop_, [this] { is_stopping_ = true; }) {}
@@ -121,7 +123,7 @@ Status Server::StartNode() {
 
 void Server::OpenServices() {
   kv_ = std::make_unique<KvService>(loop_, kv_async_, *node_, *recovered_->machine,
-                                    options_.AdmissionLimits());
+                                    forwarder_, admission_);
   status_ = std::make_unique<StatusReport>(StatusReport::Sources{
       .clock = clock_,
       .node = *node_,
@@ -135,8 +137,10 @@ void Server::OpenServices() {
   admin_ = std::make_unique<AdminService>(loop_, admin_async_, *node_, *status_);
   health_ = std::make_unique<HealthService>(loop_, health_async_);
   peers_in_.Open(node_->replica(),
-                 [this](const paxos::Envelope& envelope) { node_->OnMessage(envelope); });
+                 [this](const paxos::Envelope& envelope) { node_->OnMessage(envelope); },
+                 [this](PeerService::ForwardedCall call) { kv_->OnForwarded(std::move(call)); });
   peers_out_.Open(node_->replica());
+  forwarder_.Open(node_->replica());
   kv_->Open();
   admin_->Open();
   health_->Open();
@@ -165,9 +169,11 @@ void Server::Step(Time until) {
   const size_t events = loop_.Poll(until);
   loop_.timers().RunDue(loop_.Now());
   kv_->BeforeTurn();
+  peers_in_.Flush();
   node_->Turn();
   NoteProblems();
-  peers_in_.AfterTurn();
+  peers_in_.Flush();
+  peers_in_.ReadOn();
   kv_->AfterTurn();
   admin_->AfterTurn();
   if (events == 0 && has_idle_work) recovered_->log->OnIdle();
@@ -203,11 +209,12 @@ void Server::Drain() {
   };
   while (is_handing_over() && loop_.Now() < end) Step(end);
   kv_->Close();
-  while (kv_->outstanding() > 0 && loop_.Now() < end) Step(end);
+  while (admission_.requests() > 0 && loop_.Now() < end) Step(end);
 }
 
 void Server::Close() {
   peers_out_.Close();
+  forwarder_.Close();
   std::atomic<bool> is_shut_down{false};
   std::thread shutdown([&] {
     server_->Shutdown(std::chrono::system_clock::now() + kShutdownMax);
@@ -217,7 +224,8 @@ void Server::Close() {
   while (loop_.Now() < end && (!is_shut_down || loop_.pending() > 0)) {
     loop_.Poll(loop_.Now() + Milliseconds(5));
     loop_.timers().RunDue(loop_.Now());
-    peers_in_.AfterTurn();
+    peers_in_.Flush();
+    peers_in_.ReadOn();
     if (kv_ != nullptr) kv_->BeforeTurn();
   }
   shutdown.join();

@@ -78,6 +78,8 @@ class Server {
   grpc::health::v1::Health::AsyncService health_async_;
   PeerService peers_in_;
   PeerTransport peers_out_;
+  Forwarder forwarder_;
+  Admission admission_;
   std::unique_ptr<paxos::Node> node_;
   std::unique_ptr<KvService> kv_;
   std::unique_ptr<StatusReport> status_;

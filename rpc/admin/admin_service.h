@@ -24,7 +24,7 @@ class AdminService {
   void AfterTurn();
 
  private:
-  using TransferCall = UnaryCall<v1::TransferLeadershipRequest, v1::TransferLeadershipResponse>;
+  using TransferCall = Call<v1::TransferLeadershipRequest, v1::TransferLeadershipResponse>;
 
   void OnTransfer(std::shared_ptr<TransferCall> call);
   void EndTransfer();

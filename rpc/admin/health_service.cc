@@ -83,7 +83,7 @@ HealthService::Response::ServingStatus HealthService::StatusOf(const std::string
   return is_serving_ ? Response::SERVING : Response::NOT_SERVING;
 }
 
-void HealthService::OnCheck(UnaryCall<Request, Response>& call) {
+void HealthService::OnCheck(Call<Request, Response>& call) {
   const Response::ServingStatus status = StatusOf(call.request().service());
   if (status == Response::SERVICE_UNKNOWN) {
     return call.Fail(NotExecuted(grpc::StatusCode::NOT_FOUND,

@@ -29,7 +29,7 @@ class HealthService {
 
   // SERVICE_UNKNOWN for a name that is not ours.
   Response::ServingStatus StatusOf(const std::string& service) const;
-  void OnCheck(UnaryCall<Request, Response>& call);
+  void OnCheck(Call<Request, Response>& call);
   void PostWatch();
 
   EventLoop& loop_;

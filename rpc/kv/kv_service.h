@@ -1,78 +1,104 @@
 #pragma once
-// The key-value service of one node: takes requests, checks them at the door, and answers them when
-// the node has carried them out. kv_requests.h says how.
+// The key-value service of one node: takes requests, whichever way they come, checks them at the door, and answers them.
+// README.md of rpc/ walks a put and a get through it, and says what a new method takes.
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/async_unary_call.h>
 
 #include "decree/v1/kv.grpc.pb.h"
 #include "kv/state_machine.h"
 #include "paxos/node/node.h"
-#include "rpc/kv/admission.h"
-#include "rpc/kv/kv_messages.h"
-#include "rpc/kv/kv_requests.h"
+#include "rpc/kv/leadership.h"
 #include "rpc/kv/pipeline_service.h"
+#include "rpc/kv/reader.h"
+#include "rpc/kv/waiting_room.h"
+#include "rpc/kv/writer.h"
+#include "rpc/loop/admission.h"
+#include "rpc/loop/call.h"
 #include "rpc/loop/event_loop.h"
 #include "rpc/loop/scan_thread.h"
-#include "rpc/loop/unary_call.h"
+#include "rpc/peer/forwarder.h"
+#include "rpc/peer/peer_service.h"
 
 namespace decree::rpc {
 
 class KvService {
  public:
-  // All references outlive the service. `service` is the one registered with the server.
-  KvService(EventLoop& loop, v1::KV::AsyncService& service, paxos::Node& node,
-            kv::StateMachine& store, const Admission::Limits& admission);
+  // All references outlive the service; `admission` also outlives the node. `service` is the one registered with the
+  // server.
+  KvService(EventLoop& loop, v1::KV::AsyncService& service, paxos::Node& node, kv::StateMachine& store,
+            Forwarder& forwarder, Admission& admission);
 
   // Takes requests from now on.
   void Open();
+  // A write that another node has forwarded.
+  void OnForwarded(PeerService::ForwardedCall call);
   // To be called before every Turn of the node, which takes as long as the disk: sends what is answered.
   void BeforeTurn() { pipelines_.Flush(); }
   // To be called after every Turn of the node: requests may have waited for what it has changed.
   void AfterTurn();
   // Refuses new requests and those that wait for a leader; what is on its way goes on.
   void Close();
-  // Requests that have no answer yet.
-  size_t outstanding() const { return context_.admission.requests(); }
-  uint64_t stale_reads() const { return stale_reads_; }
+  uint64_t stale_reads() const { return reader_.stale_reads(); }
 
  private:
-  using GetCall = Call<v1::GetRequest, v1::GetResponse>;
-  using RangeCall = Call<v1::RangeRequest, v1::RangeResponse>;
-  using OutcomeCall = Call<v1::OutcomeRequest, v1::OutcomeResponse>;
+  using OutcomeCall = CallPtr<v1::OutcomeRequest, v1::OutcomeResponse>;
 
-  template <typename Method>
-  auto MakeWriteMethod(v1::KV::AsyncService& service);
-  template <typename Method>
-  void OnWrite(std::shared_ptr<Call<typename Method::Request, typename Method::Response>> call);
-  template <typename AnyCall>
-  void OnRead(std::shared_ptr<AnyCall> call,
-              void (KvService::*answer)(const std::shared_ptr<AnyCall>&));
-  void AnswerGet(const std::shared_ptr<GetCall>& call);
-  void AnswerRange(const std::shared_ptr<RangeCall>& call);
-  void OnOutcome(std::shared_ptr<OutcomeCall> call);
-  void AnswerOutcome(const std::shared_ptr<OutcomeCall>& call);
+  // Serves a method of the service from `Open` on, keeping `posted` calls waiting at gRPC.
+  template <typename Service, typename Request, typename Response>
+  void Offer(void (Service::*await)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
+                                    grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
+             int posted);
   void OnPipelined(const std::shared_ptr<PipelineService::Stream>& stream, Duration time_left,
-                   v1::PipelinedRequest& request);
-  void FillHeader(v1::ResponseHeader& header) const;
-  // Answers the call, which was let in, once the store is fresh enough.
-  template <typename AnyCall>
-  void ReadThenAnswer(std::shared_ptr<AnyCall> call, Duration time_left, bool may_ask,
-                      void (KvService::*answer)(const std::shared_ptr<AnyCall>&));
+                   v1::PipelinedRequest& wire);
 
-  KvContext context_;
-  UnaryMethod<v1::PutRequest, v1::PutResponse> put_;
-  UnaryMethod<v1::GetRequest, v1::GetResponse> get_;
-  UnaryMethod<v1::RangeRequest, v1::RangeResponse> range_;
-  UnaryMethod<v1::DeleteRequest, v1::DeleteResponse> delete_;
-  UnaryMethod<v1::CompareAndSwapRequest, v1::CompareAndSwapResponse> swap_;
-  UnaryMethod<v1::OpenSessionRequest, v1::OpenSessionResponse> open_session_;
-  UnaryMethod<v1::CloseSessionRequest, v1::CloseSessionResponse> close_session_;
-  UnaryMethod<v1::OutcomeRequest, v1::OutcomeResponse> outcome_;
+  // ---- What each method does with a call ----
+
+  // A write, unless it is one of the others.
+  template <typename Request, typename Response>
+  void Serve(CallPtr<Request, Response> call);
+  void Serve(CallPtr<v1::GetRequest, v1::GetResponse> call);
+  void Serve(CallPtr<v1::RangeRequest, v1::RangeResponse> call);
+  void Serve(OutcomeCall call);
+
+  template <typename Request, typename Response>
+  void ServeWrite(CallPtr<Request, Response> call);
+  // Fails the call, or answers it as soon as the store may be read.
+  template <typename Request, typename Response, typename AnswerIt>
+  void WaitToRead(const ReadRequest& read, CallPtr<Request, Response> call, AnswerIt answer);
+  void AnswerGet(Call<v1::GetRequest, v1::GetResponse>& call);
+  void AnswerRange(const CallPtr<v1::RangeRequest, v1::RangeResponse>& call);
+  void AnswerOutcome(Call<v1::OutcomeRequest, v1::OutcomeResponse>& call);
+
+  // ---- The door ----
+
+  // Lets a request in that holds so many bytes, or refuses it: the time that it has, or nothing. `check` is what was
+  // found of the request itself.
+  template <typename AnyCall>
+  std::optional<Duration> LetIn(AnyCall& call, const Status& check, size_t bytes);
+  // What is wrong with it.
+  std::optional<Failure> WhyNotIn(const Status& check, Duration time_left, const Admission::Place& place) const;
+
+  EventLoop& loop_;
+  v1::KV::AsyncService& service_;
+  paxos::Node& node_;
+  kv::StateMachine& store_;
+  Admission& admission_;
+  Leadership leadership_;
+  WaitingRoom room_;
+  Writer writer_;
+  Reader reader_;
+  ScanThread scans_;
+  std::vector<std::function<void()>> open_methods_;  // each opens one, and keeps it
   PipelineService pipelines_;
   uint64_t leadership_changes_ = 0;
-  uint64_t stale_reads_ = 0;
-  Timer forward_timer_;
-  ScanThread scans_;
 };
 
 }  // namespace decree::rpc

@@ -15,20 +15,6 @@ constexpr size_t kUnsentBytesMax = 4 << 20;
 // How many requests of a stream are begun before the node and the other streams have their turn.
 constexpr int kServedAtOnce = 1024;
 
-v1::PutResponse* FieldOf(const v1::PutResponse&, v1::PipelinedResponse& answer) {
-  return answer.mutable_put();
-}
-v1::GetResponse* FieldOf(const v1::GetResponse&, v1::PipelinedResponse& answer) {
-  return answer.mutable_get();
-}
-v1::DeleteResponse* FieldOf(const v1::DeleteResponse&, v1::PipelinedResponse& answer) {
-  return answer.mutable_delete_();
-}
-v1::CompareAndSwapResponse* FieldOf(const v1::CompareAndSwapResponse&,
-                                    v1::PipelinedResponse& answer) {
-  return answer.mutable_compare_and_swap();
-}
-
 }  // namespace
 
 // One stream, and the requests that have come by it.
@@ -202,23 +188,13 @@ void PipelineService::Close() {
   for (const std::shared_ptr<Stream>& stream : streams_) stream->Close();
 }
 
-template <typename Response>
-void PipelineService::Answer(Stream& stream, uint64_t id, Response& response) {
-  v1::PipelinedResponse* const answer = stream.AddAnswer(id, response.ByteSizeLong());
-  if (answer != nullptr) FieldOf(response, *answer)->Swap(&response);
+v1::PipelinedResponse* PipelineService::AddAnswer(Stream& stream, uint64_t id, size_t bytes) {
+  return stream.AddAnswer(id, bytes);
 }
-template void PipelineService::Answer(Stream&, uint64_t, v1::PutResponse&);
-template void PipelineService::Answer(Stream&, uint64_t, v1::GetResponse&);
-template void PipelineService::Answer(Stream&, uint64_t, v1::DeleteResponse&);
-template void PipelineService::Answer(Stream&, uint64_t, v1::CompareAndSwapResponse&);
 
 void PipelineService::Refuse(Stream& stream, uint64_t id, const Failure& failure) {
   v1::PipelinedResponse* const answer = stream.AddAnswer(id, failure.text.size());
-  if (answer == nullptr) return;
-  v1::RequestError& error = *answer->mutable_error();
-  error.set_code(failure.code);
-  error.set_message(failure.text);
-  *error.mutable_detail() = failure.detail;
+  if (answer != nullptr) *answer->mutable_error() = failure.ToRequestError();
 }
 
 }  // namespace decree::rpc

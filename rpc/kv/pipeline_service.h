@@ -17,6 +17,7 @@
 #include "rpc/failure.h"
 #include "rpc/loop/call.h"
 #include "rpc/loop/event_loop.h"
+#include "rpc/pipelined_methods.h"
 
 namespace decree::rpc {
 
@@ -38,9 +39,8 @@ class PipelineService {
   // Ends every stream, once what it waits for is answered.
   void Close();
 
-  // Answers a request of a stream, or says why not. Nothing if the stream has ended.
-  template <typename Response>
-  static void Answer(Stream& stream, uint64_t id, Response& response);
+  // Where the answer to a request of a stream goes, which is `bytes` long. Null if the stream has ended.
+  static v1::PipelinedResponse* AddAnswer(Stream& stream, uint64_t id, size_t bytes);
   static void Refuse(Stream& stream, uint64_t id, const Failure& failure);
 
  private:
@@ -73,7 +73,10 @@ class PipelinedCall final : public Call<Request, Response> {
   Duration TimeLeft(Duration fallback) const override {
     return time_left_ == Duration::zero() ? fallback : time_left_;
   }
-  void Finish() override { PipelineService::Answer(*stream_, id_, this->response_); }
+  void Finish() override {
+    v1::PipelinedResponse* const wire = PipelineService::AddAnswer(*stream_, id_, this->response_.ByteSizeLong());
+    if (wire != nullptr) PipelinedMethodOf<Request>::In(*wire).Swap(&this->response_);
+  }
   void Fail(const Failure& failure) override { PipelineService::Refuse(*stream_, id_, failure); }
 
  private:

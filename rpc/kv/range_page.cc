@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "rpc/kv/answers.h"
+
 namespace decree::rpc {
 namespace {
 
@@ -11,11 +13,11 @@ constexpr size_t kKeyOverheadBytes = 32;
 
 }  // namespace
 
-Status FillPage(const kv::View& view, const v1::RangeRequest& request, v1::RangeResponse& response) {
+Status FillPage(paxos::NodeId node, const kv::View& view, const v1::RangeRequest& request,
+                v1::RangeResponse& response) {
   const kv::State& state = view.state();
   const uint64_t revision = request.revision() == 0 ? state.revision : request.revision();
-  response.mutable_header()->set_revision(state.revision);
-  response.mutable_header()->set_store_epoch(state.epoch);
+  FillHeader(node, state.revision, state.epoch, *response.mutable_header());
   response.set_revision(revision);
   response.set_read(request.read());
 

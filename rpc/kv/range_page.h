@@ -3,6 +3,7 @@
 
 #include "decree/v1/kv.pb.h"
 #include "kv/view.h"
+#include "paxos/base/ids.h"
 #include "rpc/failure.h"
 
 namespace decree::rpc {
@@ -10,8 +11,9 @@ namespace decree::rpc {
 // What the keys of a page hold at most, together; a page of one key may hold more.
 inline constexpr size_t kPageBytes = 1 << 20;
 
-// Reads the page and fills the response, all but the node. kOutOfRange: the view has no such revision yet.
-Status FillPage(const kv::View& view, const v1::RangeRequest& request, v1::RangeResponse& response);
+// Reads the page and fills the response of `node`. kOutOfRange: the view has no such revision yet.
+Status FillPage(paxos::NodeId node, const kv::View& view, const v1::RangeRequest& request,
+                v1::RangeResponse& response);
 
 // What the client is told of a page that was not read.
 Failure PageFailure(const Status& status, v1::ReadMode read);

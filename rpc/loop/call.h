@@ -1,8 +1,12 @@
 #pragma once
 // One request of a client, whichever way it has come, and the way back for its answer.
 
+#include <memory>
+#include <utility>
+
 #include "paxos/base/time.h"
 #include "rpc/failure.h"
+#include "rpc/loop/admission.h"
 
 namespace decree::rpc {
 
@@ -12,11 +16,13 @@ class Call {
  public:
   virtual ~Call() = default;
 
-  const Request& request() const { return request_; }
+  Request& request() { return request_; }
   Response& response() { return response_; }
 
   // How long the caller waits for the answer; `fallback` if it did not say.
   virtual Duration TimeLeft(Duration fallback) const = 0;
+  // The call has been let in, and holds its place until it is gone.
+  void Hold(Admission::Place place) { place_ = std::move(place); }
 
   // Each call is ended once, by one of these.
   virtual void Finish() = 0;
@@ -25,6 +31,12 @@ class Call {
  protected:
   Request request_;
   Response response_;
+
+ private:
+  Admission::Place place_;
 };
+
+template <typename Request, typename Response>
+using CallPtr = std::shared_ptr<Call<Request, Response>>;
 
 }  // namespace decree::rpc

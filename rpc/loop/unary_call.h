@@ -25,7 +25,7 @@ class UnaryCall final : public Call<Request, Response> {
   using Requester = std::function<void(grpc::ServerContext*, Request*,
                                        grpc::ServerAsyncResponseWriter<Response>*,
                                        grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*)>;
-  using Handler = std::function<void(std::shared_ptr<UnaryCall>)>;
+  using Handler = std::function<void(CallPtr<Request, Response>)>;
 
   explicit UnaryCall(EventLoop& loop) : loop_(loop), writer_(&context_) {}
 
@@ -64,11 +64,11 @@ class UnaryCall final : public Call<Request, Response> {
 
 template <typename Request, typename Response>
 class UnaryMethod {
- public:
-  using Call = UnaryCall<Request, Response>;
+  using OneCall = UnaryCall<Request, Response>;
 
+ public:
   // The method must live until the loop has seen the end of all its calls.
-  UnaryMethod(EventLoop& loop, typename Call::Requester requester, typename Call::Handler handler)
+  UnaryMethod(EventLoop& loop, typename OneCall::Requester requester, typename OneCall::Handler handler)
       : loop_(loop), requester_(std::move(requester)), handler_(std::move(handler)) {}
 
   // Takes calls from now on, up to `count` in one go.
@@ -78,15 +78,15 @@ class UnaryMethod {
 
  private:
   void Post() {
-    auto call = std::make_shared<Call>(loop_);
-    Call* const posted = call.get();
+    auto call = std::make_shared<OneCall>(loop_);
+    OneCall* const posted = call.get();
     posted->self_ = std::move(call);
     posted->on_arrived_ = [this, posted](bool ok) { OnArrived(ok, *posted); };
     requester_(&posted->context_, &posted->request_, &posted->writer_, loop_.queue(),
                loop_.queue(), loop_.Tag(posted->arrived_));
   }
 
-  void OnArrived(bool ok, Call& call) {
+  void OnArrived(bool ok, OneCall& call) {
     if (!ok) {  // The server is closing.
       call.self_.reset();
       return;
@@ -96,8 +96,8 @@ class UnaryMethod {
   }
 
   EventLoop& loop_;
-  const typename Call::Requester requester_;
-  const typename Call::Handler handler_;
+  const typename OneCall::Requester requester_;
+  const typename OneCall::Handler handler_;
 };
 
 }  // namespace decree::rpc

@@ -16,7 +16,7 @@
 #include "paxos/core/options.h"
 #include "paxos/core/types.h"
 #include "paxos/log/segment_log.h"
-#include "rpc/kv/admission.h"
+#include "rpc/loop/admission.h"
 
 namespace decree::rpc {
 

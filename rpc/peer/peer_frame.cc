@@ -17,8 +17,10 @@ constexpr uint32_t TagOf(int field) {
   return WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
 }
 
-constexpr uint32_t kElementTag = TagOf(v1::PeerBatch::kMessagesFieldNumber);
-constexpr uint32_t kBatchTag = TagOf(v1::PeerFrame::kBatchFieldNumber);
+uint32_t BatchTagOf(v1::StreamKind kind) {
+  return TagOf(kind == v1::STREAM_KIND_FORWARD ? v1::PeerFrame::kForwardsFieldNumber
+                                               : v1::PeerFrame::kBatchFieldNumber);
+}
 
 size_t PrefixBytes(uint32_t tag, uint32_t length) {
   return CodedOutputStream::VarintSize32(tag) + CodedOutputStream::VarintSize32(length);
@@ -29,24 +31,33 @@ uint8_t* WritePrefix(uint32_t tag, uint32_t length, uint8_t* target) {
   return CodedOutputStream::WriteVarint32ToArray(length, target);
 }
 
-}  // namespace
-
-grpc::Slice EncodeElement(const v1::PeerMessage& message) {
+grpc::Slice Encode(uint32_t tag, const google::protobuf::MessageLite& message) {
   const uint32_t length = static_cast<uint32_t>(message.ByteSizeLong());
-  grpc::Slice element(PrefixBytes(kElementTag, length) + length);
+  grpc::Slice element(PrefixBytes(tag, length) + length);
   // The bytes are ours alone until the slice is copied.
   uint8_t* const start = const_cast<uint8_t*>(element.begin());
-  uint8_t* const body = WritePrefix(kElementTag, length, start);
+  uint8_t* const body = WritePrefix(tag, length, start);
   uint8_t* const end = message.SerializeWithCachedSizesToArray(body);
   CHECK_EQ(static_cast<size_t>(end - start), element.size());
   return element;
 }
 
-grpc::ByteBuffer MakeBatchFrame(std::span<const grpc::Slice> elements) {
+}  // namespace
+
+grpc::Slice EncodeElement(const v1::PeerMessage& message) {
+  return Encode(TagOf(v1::PeerBatch::kMessagesFieldNumber), message);
+}
+
+grpc::Slice EncodeElement(const v1::ForwardedWrite& write) {
+  return Encode(TagOf(v1::ForwardBatch::kWritesFieldNumber), write);
+}
+
+grpc::ByteBuffer MakeBatchFrame(v1::StreamKind kind, std::span<const grpc::Slice> elements) {
+  const uint32_t tag = BatchTagOf(kind);
   uint32_t length = 0;
   for (const grpc::Slice& element : elements) length += static_cast<uint32_t>(element.size());
-  grpc::Slice prefix(PrefixBytes(kBatchTag, length));
-  WritePrefix(kBatchTag, length, const_cast<uint8_t*>(prefix.begin()));
+  grpc::Slice prefix(PrefixBytes(tag, length));
+  WritePrefix(tag, length, const_cast<uint8_t*>(prefix.begin()));
   std::vector<grpc::Slice> slices;
   slices.reserve(elements.size() + 1);
   slices.push_back(std::move(prefix));

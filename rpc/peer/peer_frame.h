@@ -1,7 +1,7 @@
 #pragma once
 // Frames of a peer stream, put together from messages that were serialised once.
 //
-// A PeerBatch in protobuf's wire format is its messages one after the other, each with a tag and its
+// A batch in protobuf's wire format is its messages one after the other, each with a tag and its
 // length. So a message for several peers is turned into bytes once, and every peer's frame refers to
 // the same bytes.
 
@@ -14,10 +14,11 @@
 
 namespace decree::rpc {
 
-// `message` as an element of a batch.
+// The message as an element of a PeerBatch, or of a ForwardBatch.
 grpc::Slice EncodeElement(const v1::PeerMessage& message);
-// A PeerFrame that holds these elements, in this order.
-grpc::ByteBuffer MakeBatchFrame(std::span<const grpc::Slice> elements);
+grpc::Slice EncodeElement(const v1::ForwardedWrite& write);
+// A PeerFrame for a stream of this kind that holds these elements, in this order.
+grpc::ByteBuffer MakeBatchFrame(v1::StreamKind kind, std::span<const grpc::Slice> elements);
 // A PeerFrame with the greeting.
 grpc::ByteBuffer MakeHelloFrame(const v1::PeerHello& hello);
 

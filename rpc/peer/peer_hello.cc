@@ -20,7 +20,7 @@ PeerIdentity MakePeerIdentity(const paxos::LogIdentity& log, paxos::Life life) {
           .founding = Checksum(log.founding.Encode(), kFoundingSeed)};
 }
 
-v1::PeerHello MakeHello(const PeerIdentity& own, paxos::NodeId to, bool bulk) {
+v1::PeerHello MakeHello(const PeerIdentity& own, paxos::NodeId to, v1::StreamKind kind) {
   v1::PeerHello hello;
   hello.set_protocol(kPeerProtocol);
   hello.set_cluster(own.cluster);
@@ -29,7 +29,7 @@ v1::PeerHello MakeHello(const PeerIdentity& own, paxos::NodeId to, bool bulk) {
   hello.set_incarnation(own.self.incarnation.value());
   hello.set_life(own.self.life.value());
   hello.set_founding(own.founding);
-  hello.set_bulk(bulk);
+  hello.set_kind(kind);
   return hello;
 }
 
@@ -56,6 +56,10 @@ Status CheckHello(const v1::PeerHello& hello, const PeerIdentity& own,
   const paxos::Member* const member = configuration.Find(paxos::NodeId(hello.from()));
   if (member == nullptr || hello.from() == self) {
     return Mismatch("n", hello.from(), " is no peer of n", self);
+  }
+  if (hello.kind() < v1::STREAM_KIND_CONTROL || hello.kind() > v1::STREAM_KIND_FORWARD) {
+    return Mismatch("n", hello.from(), " opens a stream of kind ", static_cast<int>(hello.kind()), ", unknown to n",
+                    self);
   }
   if (hello.incarnation() == 0 || hello.life() == 0) {
     return Mismatch("n", hello.from(), " names no incarnation or no life");

@@ -14,7 +14,7 @@
 
 namespace decree::rpc {
 
-inline constexpr uint32_t kPeerProtocol = 2;
+inline constexpr uint32_t kPeerProtocol = 3;
 
 // Who we are to our peers.
 struct PeerIdentity {
@@ -25,7 +25,7 @@ struct PeerIdentity {
 
 PeerIdentity MakePeerIdentity(const paxos::LogIdentity& log, paxos::Life life);
 
-v1::PeerHello MakeHello(const PeerIdentity& own, paxos::NodeId to, bool bulk);
+v1::PeerHello MakeHello(const PeerIdentity& own, paxos::NodeId to, v1::StreamKind kind);
 
 // Whether whoever greets is a peer of ours: kFailedPrecondition with what does not fit, in words for
 // the operators of both ends.

@@ -13,19 +13,31 @@ namespace {
 
 constexpr char kExchange[] = "/decree.v1.Peer/Exchange";
 
+const char* NameOf(v1::StreamKind kind) {
+  switch (kind) {
+    case v1::STREAM_KIND_CONTROL:
+      return "control";
+    case v1::STREAM_KIND_BULK:
+      return "bulk";
+    default:
+      return "forward";
+  }
+}
+
 std::string NameOf(const PeerLink::Ends& ends) {
-  return StrCat("n", ends.own.self.node.value(), " > n", ends.peer.id.value(),
-                ends.bulk ? " bulk" : " control");
+  return StrCat("n", ends.own.self.node.value(), " > n", ends.peer.id.value(), " ", NameOf(ends.kind));
 }
 
 }  // namespace
 
 PeerLink::PeerLink(EventLoop& loop, Ends ends, std::shared_ptr<grpc::Channel> channel,
-                   const PeerLinkOptions& options)
+                   const PeerLinkOptions& options, PeerLinkListener listener)
     : loop_(loop),
       ends_(std::move(ends)),
       options_(options),
+      listener_(std::move(listener)),
       name_(NameOf(ends_)),
+      is_logged_(ends_.kind != v1::STREAM_KIND_FORWARD || VLOG_IS_ON(1)),
       channel_(std::move(channel)),
       stub_(channel_),
       reopen_(options.reopen_min),
@@ -38,14 +50,15 @@ void PeerLink::Open(const paxos::Replica& replica) {
   Start();
 }
 
-void PeerLink::Send(const grpc::Slice& element) {
+bool PeerLink::Send(const grpc::Slice& element) {
   if (state_ != State::kOpen || gathered_bytes_ + element.size() > options_.queue_bytes_max) {
     ++dropped_;
-    return;
+    return false;
   }
   gathered_bytes_ += element.size();
   gathered_.push_back(element);
   if (!is_writing_) Write();
+  return true;
 }
 
 void PeerLink::Close() {
@@ -72,23 +85,25 @@ void PeerLink::OnStarted(bool ok) {
   --under_way_;
   if (!ok || state_ != State::kGreeting) return End();
   is_writing_ = true;
-  stream_->Write(MakeHelloFrame(MakeHello(ends_.own, ends_.peer.id, ends_.bulk)), Tag(written_));
-  stream_->Read(&hello_, Tag(read_));
+  stream_->Write(MakeHelloFrame(MakeHello(ends_.own, ends_.peer.id, ends_.kind)), Tag(written_));
+  stream_->Read(&reply_, Tag(read_));
 }
 
 void PeerLink::OnRead(bool ok) {
   --under_way_;
   if (ok && state_ == State::kGreeting) return OnHello();
-  // A peer says nothing but its hello, so this is the end of the stream, or ought to be.
+  if (ok && state_ == State::kOpen && listener_.on_reply != nullptr) return OnReply();
+  // Nothing more may come, so this is the end of the stream, or ought to be.
   if (ok) context_->TryCancel();
   End();
 }
 
 void PeerLink::OnHello() {
-  const Status fits = hello_.from() == ends_.peer.id.value()
-                          ? CheckHello(hello_, ends_.own, replica_->configuration())
+  const v1::PeerHello& hello = reply_.hello();
+  const Status fits = hello.from() == ends_.peer.id.value()
+                          ? CheckHello(hello, ends_.own, replica_->configuration())
                           : absl::FailedPreconditionError(
-                                StrCat("n", hello_.from(), " answers at the address of n",
+                                StrCat("n", hello.from(), " answers at the address of n",
                                        ends_.peer.id.value(), ", ", ends_.peer.peer_address));
   if (!fits.ok()) {
     mismatch_ = std::string(fits.message());
@@ -99,8 +114,13 @@ void PeerLink::OnHello() {
   reopen_ = options_.reopen_min;
   last_logged_.clear();
   if (!is_writing_) patience_timer_.Cancel();
-  stream_->Read(&hello_, Tag(read_));
-  LOG(INFO) << name_ << ": connected to " << ends_.peer.peer_address;
+  stream_->Read(&reply_, Tag(read_));
+  LOG_IF(INFO, is_logged_) << name_ << ": connected to " << ends_.peer.peer_address;
+}
+
+void PeerLink::OnReply() {
+  listener_.on_reply(reply_);
+  stream_->Read(&reply_, Tag(read_));
 }
 
 // ---- Sending ----
@@ -115,7 +135,7 @@ void PeerLink::Write() {
   is_writing_ = true;
   const auto transfer_ms = static_cast<int64_t>(1000 * bytes / options_.slow_bytes_per_second);
   patience_timer_.Set(loop_.Now() + options_.patience + Milliseconds(transfer_ms));
-  stream_->Write(MakeBatchFrame(std::span(gathered_).first(count)), Tag(written_));
+  stream_->Write(MakeBatchFrame(ends_.kind, std::span(gathered_).first(count)), Tag(written_));
   gathered_.erase(gathered_.begin(), gathered_.begin() + static_cast<ptrdiff_t>(count));
   gathered_bytes_ -= bytes;
 }
@@ -139,13 +159,14 @@ void PeerLink::OnTooSlow() {
 
 void PeerLink::End() {
   if (state_ != State::kEnding) {
-    state_ = State::kEnding;
+    const bool was_open = std::exchange(state_, State::kEnding) == State::kOpen;
     patience_timer_.Cancel();
     dropped_ += gathered_.size();
     gathered_.clear();
     gathered_bytes_ = 0;
     // After a failed write the read fails too, by itself and with the server's reason; only a call
     // that could not even start has none under way.
+    if (was_open && listener_.on_broken != nullptr) listener_.on_broken();
   }
   if (under_way_ == 0) stream_->Finish(&status_, Tag(finished_));
 }
@@ -168,7 +189,7 @@ void PeerLink::LogEnd(std::string why) {
   if (why.empty()) why = "the peer has closed it";
   // Attempts that fail alike are told once.
   if (why == last_logged_) return;
-  LOG(WARNING) << name_ << ": no stream to " << ends_.peer.peer_address << ": " << why;
+  LOG_IF(WARNING, is_logged_) << name_ << ": no stream to " << ends_.peer.peer_address << ": " << why;
   last_logged_ = std::move(why);
 }
 

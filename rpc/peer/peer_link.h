@@ -1,5 +1,6 @@
 #pragma once
-// One outgoing stream to a peer: opens it, greets, keeps it open, and sends what gathers.
+// One outgoing stream to a peer: opens it, greets, keeps it open, sends what gathers, and hands on what the peer
+// replies.
 //
 //   waiting ──timer──► greeting ──peer's hello──► open ──any failure──► ending ──► waiting
 //
@@ -10,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,22 +40,30 @@ struct PeerLinkOptions {
   size_t frame_bytes_max = 4 << 20;
 };
 
+// Who is told what comes back; without one nothing may. Both are called in the loop.
+struct PeerLinkListener {
+  std::function<void(v1::PeerReply&)> on_reply = {};
+  // A stream that was open is no more; what was sent may have arrived.
+  std::function<void()> on_broken = {};
+};
+
 class PeerLink {
  public:
   // What is told to the peer and checked about it; outlives the link.
   struct Ends {
     const PeerIdentity& own;
     const paxos::Member peer;
-    const bool bulk;
+    const v1::StreamKind kind;
   };
 
   // `replica` is asked for the configuration when the peer has greeted; it may be null before the
   // node has started.
   PeerLink(EventLoop& loop, Ends ends, std::shared_ptr<grpc::Channel> channel,
-           const PeerLinkOptions& options);
+           const PeerLinkOptions& options, PeerLinkListener listener = {});
 
   void Open(const paxos::Replica& replica);
-  void Send(const grpc::Slice& element);
+  // False, and it is dropped, if the stream is not open, or too much has gathered.
+  bool Send(const grpc::Slice& element);
   // Gives up the stream for good; its last events come later.
   void Close();
 
@@ -65,7 +75,7 @@ class PeerLink {
 
  private:
   enum class State { kWaiting, kGreeting, kOpen, kEnding, kClosed };
-  using Stream = grpc::ClientAsyncReaderWriter<grpc::ByteBuffer, v1::PeerHello>;
+  using Stream = grpc::ClientAsyncReaderWriter<grpc::ByteBuffer, v1::PeerReply>;
 
   void Start();
   void OnStarted(bool ok);
@@ -75,6 +85,7 @@ class PeerLink {
   void OnTooSlow();
 
   void OnHello();
+  void OnReply();
   void Write();
   // Something failed: lets the operations under way come back, then takes the status.
   void End();
@@ -84,9 +95,11 @@ class PeerLink {
   EventLoop& loop_;
   const Ends ends_;
   const PeerLinkOptions options_;
+  const PeerLinkListener listener_;
   const std::string name_;  // for logs
+  const bool is_logged_;    // what keeps the others from a peer keeps the forwarded writes too, and is told once
   const std::shared_ptr<grpc::Channel> channel_;
-  grpc::TemplatedGenericStub<grpc::ByteBuffer, v1::PeerHello> stub_;
+  grpc::TemplatedGenericStub<grpc::ByteBuffer, v1::PeerReply> stub_;
   const paxos::Replica* replica_ = nullptr;
 
   State state_ = State::kWaiting;
@@ -99,7 +112,7 @@ class PeerLink {
 
   std::unique_ptr<grpc::ClientContext> context_;
   std::unique_ptr<Stream> stream_;
-  v1::PeerHello hello_;  // the peer's
+  v1::PeerReply reply_;  // the peer's latest
   grpc::Status status_;
   std::string mismatch_;  // what did not fit, in our own eyes
 

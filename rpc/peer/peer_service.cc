@@ -1,11 +1,13 @@
 #include "rpc/peer/peer_service.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include <glog/logging.h>
 
 #include "rpc/failure.h"
+#include "rpc/loop/answer_batches.h"
 #include "rpc/loop/server_stream.h"
 #include "rpc/peer/codec.h"
 
@@ -16,6 +18,10 @@ namespace {
 constexpr Duration kHelloPatience = Seconds(5);
 // Streams at a time, greeted or not; a cluster has far fewer.
 constexpr size_t kStreamsMax = 256;
+// With answers of so many bytes unsent, nothing more is taken off a stream.
+constexpr size_t kUnsentBytesMax = 4 << 20;
+// The longest that a forwarded write may wait.
+constexpr uint64_t kTimeLeftMaxUs = uint64_t{3600} * 1'000'000;
 
 }  // namespace
 
@@ -33,15 +39,29 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
     });
   }
   void Cancel() { stream_.Cancel(); }
-  void Read() {
-    if (!stream_.is_ending()) stream_.Read();
+  void ReadOn() {
+    must_read_ = !stream_.is_ending();
+    ReadIfRoom();
+  }
+  void Flush() {
+    needs_flush_ = false;
+    if (!stream_.is_ending() && !stream_.is_writing() && !unsent_.empty()) WriteAnswers();
+  }
+
+  // The answer to a forwarded write, `bytes` long on the wire, is to be filled in. Null if the stream has ended.
+  v1::ForwardAnswer* AddAnswer(uint64_t number, size_t bytes) {
+    if (stream_.is_ending()) return nullptr;
+    if (!std::exchange(needs_flush_, true)) owner_.to_flush_.push_back(shared_from_this());
+    v1::ForwardAnswer* const answer = unsent_.ForNext(bytes).mutable_answers()->add_answers();
+    answer->set_number(number);
+    return answer;
   }
 
   paxos::NodeId from() const { return from_; }
-  bool is_bulk() const { return is_bulk_; }
+  v1::StreamKind kind() const { return kind_; }
 
  private:
-  using Wire = ServerStream<Stream, grpc::ServerAsyncReaderWriter<v1::PeerHello, v1::PeerFrame>>;
+  using Wire = ServerStream<Stream, grpc::ServerAsyncReaderWriter<v1::PeerReply, v1::PeerFrame>>;
   friend Wire;
 
   void OnArrived() {
@@ -54,7 +74,7 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
   }
 
   void OnMessage() {
-    const Status status = from_ == paxos::kNoNode ? TakeHello() : TakeBatch();
+    const Status status = TakeFrame();
     if (status.ok()) return owner_.to_read_.push_back(shared_from_this());
     LOG_IF(WARNING, owner_.problems_.Note(std::string(status.message()), owner_.loop_.Now()))
         << 'n' << owner_.own_.self.node << " ends a stream of " << stream_.caller() << ": "
@@ -63,8 +83,17 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
   }
 
   void OnNoMore() { End(grpc::Status::OK); }
-  void OnWritten(bool) {}  // What is read next tells if the peer is gone.
+  void OnWritten(bool ok) {
+    if (!ok) return;  // What is read next tells that the peer is gone.
+    if (!unsent_.empty()) WriteAnswers();
+    ReadIfRoom();
+  }
   void OnGone() { owner_.Remove(shared_from_this()); }
+
+  Status TakeFrame() {
+    if (from_ == paxos::kNoNode) return TakeHello();
+    return kind_ == v1::STREAM_KIND_FORWARD ? TakeForwards() : TakeBatch();
+  }
 
   Status TakeHello() {
     hello_timer_.Cancel();
@@ -75,9 +104,11 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
     from_ = paxos::NodeId(hello.from());
     incarnation_ = paxos::Incarnation(hello.incarnation());
     life_ = hello.life();
-    is_bulk_ = hello.bulk();
+    kind_ = hello.kind();
     owner_.Register(*this);
-    stream_.Write(MakeHello(owner_.own_, from_, is_bulk_));
+    v1::PeerReply reply;
+    *reply.mutable_hello() = MakeHello(owner_.own_, from_, kind_);
+    stream_.Write(reply);
     return OkStatus();
   }
 
@@ -97,8 +128,29 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
     return OkStatus();
   }
 
+  Status TakeForwards() {
+    v1::PeerFrame& frame = stream_.received();
+    if (!frame.has_forwards()) return absl::InvalidArgumentError("a frame holds no forwarded writes");
+    for (v1::ForwardedWrite& write : *frame.mutable_forwards()->mutable_writes()) {
+      owner_.on_forward_(ForwardedCall(shared_from_this(), write));
+    }
+    return OkStatus();
+  }
+
+  void ReadIfRoom() {
+    if (!must_read_ || stream_.is_ending() || unsent_.bytes() >= kUnsentBytesMax) return;
+    must_read_ = false;
+    stream_.Read();
+  }
+
+  void WriteAnswers() {
+    stream_.Write(unsent_.front());
+    unsent_.PopFront();  // It has been copied out.
+  }
+
   void End(const grpc::Status& status) {
     hello_timer_.Cancel();
+    unsent_.Clear();
     stream_.End(status);
   }
 
@@ -108,21 +160,50 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
   paxos::NodeId from_;  // none until it has greeted
   paxos::Incarnation incarnation_;
   uint64_t life_ = 0;
-  bool is_bulk_ = false;
+  v1::StreamKind kind_ = v1::STREAM_KIND_UNSPECIFIED;
+
+  AnswerBatches<v1::PeerReply> unsent_;
+  bool must_read_ = false;  // as soon as there is room for answers
+  bool needs_flush_ = false;
 };
+
+// ---- Forwarded writes ----
+
+PeerService::ForwardedCall::ForwardedCall(std::shared_ptr<Stream> stream, v1::ForwardedWrite& write)
+    : stream_(std::move(stream)),
+      number_(write.number()),
+      time_left_(std::chrono::microseconds(std::min(write.time_left_us(), kTimeLeftMaxUs))),
+      command_(std::make_shared<const std::string>(std::move(*write.mutable_command()))) {}
+
+void PeerService::ForwardedCall::Answer(std::string result) const {
+  v1::ForwardAnswer* const answer = stream_->AddAnswer(number_, result.size());
+  if (answer != nullptr) answer->set_result(std::move(result));
+}
+
+void PeerService::ForwardedCall::Fail(const Failure& failure) const {
+  v1::ForwardAnswer* const answer = stream_->AddAnswer(number_, failure.text.size());
+  if (answer != nullptr) *answer->mutable_error() = failure.ToRequestError();
+}
+
+// ---- All streams ----
 
 PeerService::PeerService(EventLoop& loop, const PeerIdentity& own) : loop_(loop), own_(own) {}
 
 PeerService::~PeerService() = default;
 
-void PeerService::Open(const paxos::Replica& replica, OnMessage on_message) {
+void PeerService::Open(const paxos::Replica& replica, OnMessage on_message, OnForward on_forward) {
   replica_ = &replica;
   on_message_ = std::move(on_message);
+  on_forward_ = std::move(on_forward);
   Post();
 }
 
-void PeerService::AfterTurn() {
-  for (const std::shared_ptr<Stream>& stream : std::exchange(to_read_, {})) stream->Read();
+void PeerService::Flush() {
+  for (const std::shared_ptr<Stream>& stream : std::exchange(to_flush_, {})) stream->Flush();
+}
+
+void PeerService::ReadOn() {
+  for (const std::shared_ptr<Stream>& stream : std::exchange(to_read_, {})) stream->ReadOn();
 }
 
 void PeerService::Post() {
@@ -139,13 +220,13 @@ Status PeerService::LetIn(const v1::PeerHello& hello) {
 }
 
 void PeerService::Register(Stream& stream) {
-  Stream*& current = current_[{stream.from(), stream.is_bulk()}];
+  Stream*& current = current_[{stream.from(), stream.kind()}];
   if (current != nullptr) current->Cancel();
   current = &stream;
 }
 
 void PeerService::Remove(const std::shared_ptr<Stream>& stream) {
-  const auto current = current_.find({stream->from(), stream->is_bulk()});
+  const auto current = current_.find({stream->from(), stream->kind()});
   if (current != current_.end() && current->second == stream.get()) current_.erase(current);
   streams_.erase(stream);
 }

@@ -1,6 +1,6 @@
 #pragma once
 // The receiving end of the peers' streams: greets, checks who calls, and hands every message to the
-// node.
+// node, and every forwarded write to whoever serves those.
 //
 // A peer has one stream of each kind; a new one takes the place of the old. A message that no
 // correct peer sends ends its stream, and nothing else.
@@ -17,6 +17,7 @@
 #include "decree/v1/peer.grpc.pb.h"
 #include "paxos/core/message.h"
 #include "paxos/core/replica.h"
+#include "rpc/failure.h"
 #include "rpc/loop/event_loop.h"
 #include "rpc/peer/peer_hello.h"
 #include "rpc/peer/peer_lives.h"
@@ -26,7 +27,10 @@ namespace decree::rpc {
 
 class PeerService {
  public:
+  class Stream;
+  class ForwardedCall;
   using OnMessage = std::function<void(const paxos::Envelope&)>;
+  using OnForward = std::function<void(ForwardedCall)>;
 
   // `own` outlives the service.
   PeerService(EventLoop& loop, const PeerIdentity& own);
@@ -34,16 +38,17 @@ class PeerService {
 
   grpc::Service* service() { return &service_; }
   // Takes streams from now on. `replica` is asked for the configuration.
-  void Open(const paxos::Replica& replica, OnMessage on_message);
+  void Open(const paxos::Replica& replica, OnMessage on_message, OnForward on_forward);
+  // To be called when what came has been dealt with, also before a turn that takes long: sends the answers that have
+  // gathered.
+  void Flush();
   // To be called when what came has been dealt with and answered: gRPC tells the peer at once of each
   // message that is taken off a stream, and an answer is not to wait for that.
-  void AfterTurn();
+  void ReadOn();
   // Whom it has lately refused, and why.
   std::vector<std::string> Problems() const { return problems_.Recent(loop_.Now()); }
 
  private:
-  class Stream;
-
   // Whether whoever greets may speak.
   Status LetIn(const v1::PeerHello& hello);
   // Makes `stream` the one of its peer and kind.
@@ -56,11 +61,36 @@ class PeerService {
   v1::Peer::AsyncService service_;
   const paxos::Replica* replica_ = nullptr;
   OnMessage on_message_;
+  OnForward on_forward_;
   std::set<std::shared_ptr<Stream>> streams_;
   std::vector<std::shared_ptr<Stream>> to_read_;  // whose next frame is to be asked for
-  std::map<std::pair<paxos::NodeId, bool>, Stream*> current_;
+  std::vector<std::shared_ptr<Stream>> to_flush_;
+  std::map<std::pair<paxos::NodeId, v1::StreamKind>, Stream*> current_;
   std::map<paxos::NodeId, PeerLives> lives_;
   RecentProblems problems_;
+};
+
+// A client's write that another node has forwarded. To be answered once.
+class PeerService::ForwardedCall {
+ public:
+  // Moves out of `write`.
+  ForwardedCall(std::shared_ptr<Stream> stream, v1::ForwardedWrite& write);
+
+  // A Command, as the peer claims.
+  const std::string& command() const { return *command_; }
+  std::shared_ptr<const std::string> shared_command() const { return command_; }
+  // As of its arrival.
+  Duration time_left() const { return time_left_; }
+
+  // Nothing if the stream has ended. `result`: a CommandResult.
+  void Answer(std::string result) const;
+  void Fail(const Failure& failure) const;
+
+ private:
+  std::shared_ptr<Stream> stream_;
+  uint64_t number_ = 0;
+  Duration time_left_;
+  std::shared_ptr<const std::string> command_;
 };
 
 }  // namespace decree::rpc

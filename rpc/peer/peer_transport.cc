@@ -29,8 +29,8 @@ PeerTransport::PeerTransport(EventLoop& loop, const PeerIdentity& own,
 void PeerTransport::Open(const paxos::Replica& replica) {
   for (const paxos::Member& member : replica.configuration().members) {
     if (member.id == own_.self.node) continue;
-    peers_.emplace(member.id, Peer{.control = MakeLink(member, false),
-                                   .bulk = MakeLink(member, true)});
+    peers_.emplace(member.id, Peer{.control = MakeLink(member, v1::STREAM_KIND_CONTROL),
+                                   .bulk = MakeLink(member, v1::STREAM_KIND_BULK)});
   }
   for (auto& [id, peer] : peers_) {
     peer.control->Open(replica);
@@ -38,8 +38,8 @@ void PeerTransport::Open(const paxos::Replica& replica) {
   }
 }
 
-std::unique_ptr<PeerLink> PeerTransport::MakeLink(const paxos::Member& peer, bool bulk) {
-  return std::make_unique<PeerLink>(loop_, PeerLink::Ends{.own = own_, .peer = peer, .bulk = bulk},
+std::unique_ptr<PeerLink> PeerTransport::MakeLink(const paxos::Member& peer, v1::StreamKind kind) {
+  return std::make_unique<PeerLink>(loop_, PeerLink::Ends{.own = own_, .peer = peer, .kind = kind},
                                     MakeNodeChannel(peer.peer_address), options_);
 }
 

@@ -48,7 +48,7 @@ class PeerTransport final : public paxos::Transport {
     grpc::Slice element;
   };
 
-  std::unique_ptr<PeerLink> MakeLink(const paxos::Member& peer, bool bulk);
+  std::unique_ptr<PeerLink> MakeLink(const paxos::Member& peer, v1::StreamKind kind);
   void SendInParts(paxos::Envelope envelope, PeerLink& link);
   grpc::Slice Serialise(const paxos::Envelope& envelope);
 

@@ -3,7 +3,7 @@
 #
 #   paxos/base <- paxos/core <- paxos/log <- paxos/node <- kv <- rpc        proto <- all but core
 #   in rpc: loop <- client <- cli        options <- cli and the server's wiring, at the top of rpc
-#           loop <- peer, kv, admin <- the wiring
+#           loop <- peer <- kv and loop <- admin; the wiring sees all
 #   bench may include all of them, and none of them bench
 #
 # For each folder: what it may include of ours, and what it may not include of others, as extended
@@ -51,12 +51,12 @@ check bench 'bench/|rpc/|kv/|paxos/|decree/v1/|etcd/|absl/|grpc' ""
 check rpc 'rpc/|kv/|paxos/|decree/v1/|absl/|grpc' "$leveldb"
 
 # What stands at the top of rpc/ for all rooms.
-shared='rpc/(channel_arguments|failure|leader_hint|recent_problems|version)\.h|decree/v1/|absl/|grpc|paxos/base/'
+shared='rpc/(channel_arguments|failure|leader_hint|pipelined_methods|recent_problems|version)\.h|decree/v1/|absl/|grpc|paxos/base/'
 check rpc/loop "rpc/loop/|$shared" "$leveldb"
 check rpc/peer "rpc/(loop|peer)/|paxos/|$shared" "$leveldb"
-check rpc/kv "rpc/(loop|kv)/|kv/|paxos/|$shared" "$leveldb"
+check rpc/kv "rpc/(loop|peer|kv)/|kv/|paxos/|$shared" "$leveldb"
 check rpc/admin "rpc/(loop|admin)/|kv/|paxos/|$shared" "$leveldb"
-check rpc/options "rpc/options/|rpc/kv/admission\.h|kv/|paxos/|$shared" "$leveldb|grpc"
+check rpc/options "rpc/options/|rpc/loop/admission\.h|kv/|paxos/|$shared" "$leveldb|grpc"
 check rpc/client "rpc/client/|rpc/loop/(event|tag_order)\.h|$shared" "$leveldb"
 check rpc/cli "rpc/(cli|options)/|rpc/client/client\.h|$shared" "$leveldb|grpc"
 

@@ -8,7 +8,6 @@
 #include <gtest/gtest.h>
 
 #include "paxos/base/random.h"
-#include "rpc/peer/peer_frame.h"
 #include "tests/unit/paxos/core/core_fixture.h"
 
 namespace decree::rpc {
@@ -190,23 +189,6 @@ TEST(CodecTest, AnyBytesAreRefusedOrDecoded) {
     if (!wire.ParseFromString(bytes)) continue;
     static_cast<void>(FromProto(wire));
   }
-}
-
-TEST(PeerFrameTest, ElementsSerialisedOnceMakeAnyBatch) {
-  std::vector<grpc::Slice> elements;
-  for (const Message& message : AllMessages()) elements.push_back(EncodeElement(Wire(message)));
-  grpc::ByteBuffer buffer = MakeBatchFrame(elements);
-  std::vector<grpc::Slice> slices;
-  ASSERT_TRUE(buffer.Dump(&slices).ok());
-  std::string bytes;
-  for (const grpc::Slice& slice : slices) {
-    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-  }
-  v1::PeerFrame frame;
-  ASSERT_TRUE(frame.ParseFromString(bytes));
-  ASSERT_EQ(static_cast<size_t>(frame.batch().messages_size()), AllMessages().size());
-  EXPECT_EQ(frame.batch().messages(6).SerializeAsString(),
-            Wire(AllMessages()[6]).SerializeAsString());
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ class PeerHelloTest : public testing::Test {
   }
   // What n1 says to a greeting of n2's that was spoilt.
   std::string Answer(const std::function<void(v1::PeerHello&)>& spoil) {
-    v1::PeerHello hello = MakeHello(Identity(2), paxos::NodeId(1), false);
+    v1::PeerHello hello = MakeHello(Identity(2), paxos::NodeId(1), v1::STREAM_KIND_BULK);
     spoil(hello);
     return CheckHello(hello, Identity(1), paxos::Voters(3)).ToString();
   }
@@ -34,13 +34,17 @@ TEST_F(PeerHelloTest, AStrangerIsToldWhatDoesNotFit) {
               HasSubstr("meant to reach n3 and has reached n1"));
   EXPECT_THAT(Answer([](auto& hello) { hello.set_from(9); }), HasSubstr("n9 is no peer of n1"));
   EXPECT_THAT(Answer([](auto& hello) { hello.set_from(1); }), HasSubstr("n1 is no peer of n1"));
-  EXPECT_THAT(Answer([](auto& hello) { hello.set_protocol(3); }),
+  EXPECT_THAT(Answer([](auto& hello) { hello.set_protocol(2); }),
               HasSubstr("run the same version of decreed"));
   EXPECT_THAT(Answer([](auto& hello) { hello.set_founding(43); }),
               HasSubstr("formatted with different members"));
   EXPECT_THAT(Answer([](auto& hello) { hello.set_incarnation(5); }),
               HasSubstr("was formatted anew"));
   EXPECT_THAT(Answer([](auto& hello) { hello.set_life(0); }), HasSubstr("no life"));
+  EXPECT_THAT(Answer([](auto& hello) { hello.set_kind(v1::STREAM_KIND_UNSPECIFIED); }),
+              HasSubstr("a stream of kind 0, unknown to n1"));
+  EXPECT_THAT(Answer([](auto& hello) { hello.set_kind(static_cast<v1::StreamKind>(4)); }),
+              HasSubstr("a stream of kind 4, unknown to n1"));
 }
 
 }  // namespace

@@ -1,0 +1,81 @@
+#pragma once
+// Sees a write through: to the log if this node leads, to the leader if another does, and through a change of leader.
+//
+//   leader:      proposed; ended when applied
+//   follower:    forwarded; the leader's result or failure passes on
+//   no leader:   waits for one, for as long as a change of leader may take
+//   no quorum:   is told at once to ask another node
+//
+// A failure always says whether the write may have been carried out. Only one that belongs to a session is sent once
+// more after an attempt that may have worked.
+//
+// In the loop's thread.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "decree/v1/log.pb.h"
+#include "paxos/node/node.h"
+#include "rpc/failure.h"
+#include "rpc/kv/leadership.h"
+#include "rpc/kv/waiting_room.h"
+#include "rpc/loop/event_loop.h"
+#include "rpc/peer/forwarder.h"
+
+namespace decree::rpc {
+
+// A write that has been let in.
+struct WriteRequest {
+  std::shared_ptr<const std::string> command;  // as it goes into the log
+  bool in_session = false;
+  // By another node, which goes on by itself if this one does not lead.
+  bool was_forwarded = false;
+  // The client wants to be told who leads instead.
+  bool no_forwarding = false;
+  Duration time_left;
+};
+
+// How a write ended.
+struct WriteEnd {
+  std::optional<Failure> failure;
+  // Without one: the node that carried the write out, and what its state machine said, which refuses nothing; also in
+  // bytes.
+  paxos::NodeId node;
+  v1::CommandResult result;
+  std::string result_bytes;
+};
+
+class Writer {
+ public:
+  using OnEnd = std::function<void(WriteEnd&)>;
+
+  // All references outlive the writer.
+  Writer(EventLoop& loop, paxos::Node& node, const Leadership& leadership, WaitingRoom& room, Forwarder& forwarder);
+
+  // `done` is called once, in this call or later.
+  void Start(WriteRequest request, OnEnd done);
+  // To be called when another node leads, or none any more.
+  void OnLeadershipChanged();
+  // To be called after every Turn of the node.
+  void AfterTurn() { ended_.clear(); }
+  // Ends what waits; what is under way goes on.
+  void Close() { is_closing_ = true; }
+
+ private:
+  class Write;
+
+  EventLoop& loop_;
+  paxos::Node& node_;
+  const Leadership& leadership_;
+  WaitingRoom& room_;
+  Forwarder& forwarder_;
+  Timer give_up_timer_;  // on answers of a leader that was
+  std::vector<std::shared_ptr<Write>> ended_;  // by timers of their own, which must outlive what they do
+  bool is_closing_ = false;
+};
+
+}  // namespace decree::rpc
