@@ -22,10 +22,9 @@
 #include "rpc/client/client.h"
 #include "rpc/client/client_loop.h"
 #include "rpc/client/endpoints.h"
+#include "rpc/client/methods.h"
 #include "rpc/client/operation.h"
-#include "rpc/client/pipelined_operation.h"
 #include "rpc/client/session_numbers.h"
-#include "rpc/client/unary_operation.h"
 
 namespace decree::rpc {
 
@@ -64,7 +63,7 @@ class ClientCore {
   OperationPtr MakeOperation(Operation::Kind kind, typename Method::Request request,
                              Client::Callback<typename Method::Response> done) {
     const auto on_attempt_ended = [this](Operation& operation) { OnAttemptEnded(operation); };
-    if constexpr (Method::kIsPipelined) {
+    if constexpr (kIsPipelined<typename Method::Request>) {
       if (request.ByteSizeLong() <= kPipelinedBytesMax) {
         return std::make_unique<PipelinedOperation<Method>>(kind, std::move(request), on_attempt_ended,
                                                             std::move(done));

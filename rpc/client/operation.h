@@ -1,6 +1,6 @@
 #pragma once
 // One request of the client on its way, over all its attempts. `ClientCore` moves it; what depends on the
-// method is in method_operation.h, what on how it travels in unary_operation.h and pipelined_operation.h.
+// method, and on how it travels, is in methods.h.
 
 #include <cstddef>
 #include <cstdint>

@@ -64,11 +64,8 @@ bool PeerLink::Send(const grpc::Slice& element) {
 void PeerLink::Close() {
   is_closing_ = true;
   reopen_timer_.Cancel();
-  if (state_ == State::kWaiting) {
-    state_ = State::kClosed;
-  } else {
-    context_->TryCancel();
-  }
+  if (context_ != nullptr) return context_->TryCancel();
+  state_ = State::kClosed;
 }
 
 // ---- Opening ----

@@ -1,0 +1,255 @@
+// Writes on their way from n2 to n1 and back, over a real stream; what n1 makes of them is the test's.
+
+#include "rpc/peer/forwarder.h"
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include "paxos/base/posix_clock.h"
+#include "rpc/channel_arguments.h"
+#include "rpc/peer/peer_service.h"
+#include "tests/unit/paxos/core/core_fixture.h"
+
+namespace decree::rpc {
+namespace {
+
+using paxos::NodeId;
+using testing::Each;
+using testing::Field;
+using testing::SizeIs;
+using Kind = ForwardEnd::Kind;
+
+// As many as may be under way at once.
+constexpr size_t kSentMax = 1024;
+const NodeId kServing(1);
+
+std::unique_ptr<paxos::Replica> MakeReplica(uint32_t node, const paxos::Configuration& configuration, Time now) {
+  paxos::RecoveredState recovered;
+  recovered.configuration = configuration;
+  return std::make_unique<paxos::Replica>(paxos::Options(), paxos::Self(node), recovered, Random(node), now);
+}
+
+PeerIdentity IdentityOf(uint32_t node) { return {.cluster = "test", .self = paxos::Self(node), .founding = 42}; }
+
+class ForwarderTest : public testing::Test {
+ protected:
+  ForwarderTest()
+      : loop_(builder_.AddCompletionQueue(), clock_),
+        service_(loop_, serving_),
+        forwarder_(loop_, forwarding_, PeerLinkOptions()) {
+    int port = 0;
+    SetServerArguments(builder_);
+    builder_.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder_.RegisterService(service_.service());
+    server_ = builder_.BuildAndStart();
+    paxos::Configuration configuration = paxos::Voters(2);
+    configuration.members[0].peer_address = StrCat("127.0.0.1:", port);
+    replica_1_ = MakeReplica(1, configuration, clock_.Now());
+    replica_2_ = MakeReplica(2, configuration, clock_.Now());
+    service_.Open(
+        *replica_1_, [](const paxos::Envelope&) {},
+        [this](PeerService::ForwardedCall call) { calls_.push_back(std::move(call)); });
+    forwarder_.Open(*replica_2_);
+    PollUntil([this] { return forwarder_.IsConnected(kServing); });
+  }
+  ~ForwarderTest() override {
+    forwarder_.Close();
+    Shutdown();
+  }
+
+  void PollUntil(const std::function<bool()>& condition) {
+    const Time limit = clock_.Now() + Seconds(20);
+    while (!condition()) {
+      ASSERT_LT(clock_.Now(), limit);
+      loop_.Poll(clock_.Now() + Milliseconds(20));
+      loop_.timers().RunDue(clock_.Now());
+      service_.Flush();
+      service_.ReadOn();
+    }
+  }
+  // Ends n1.
+  void Shutdown() {
+    if (server_ == nullptr) return;
+    std::atomic<bool> is_shut_down{false};
+    std::thread thread([&] {
+      server_->Shutdown(std::chrono::system_clock::now());
+      is_shut_down = true;
+    });
+    PollUntil([&] { return is_shut_down.load() && !forwarder_.IsConnected(kServing); });
+    thread.join();
+    forwarder_.Close();
+    PollUntil([this] { return loop_.pending() == 0; });
+    server_.reset();
+  }
+
+  uint64_t Forward(const std::string& command) {
+    return forwarder_.Forward(kServing, std::make_shared<const std::string>(command), clock_.Now() + Seconds(20),
+                              [this, command](ForwardEnd end) {
+                                EXPECT_FALSE(ends_.contains(command)) << "it ends twice";
+                                ends_.emplace(command, std::move(end));
+                              });
+  }
+  void ForwardMany(size_t count) {
+    for (size_t i = 0; i < count; ++i) Forward(StrCat("write ", i));
+  }
+  void AwaitCalls(size_t count) {
+    PollUntil([this, count] { return calls_.size() >= count; });
+  }
+  void AwaitEnds(size_t count) {
+    PollUntil([this, count] { return ends_.size() >= count; });
+  }
+  size_t CountOf(Kind kind) const {
+    size_t count = 0;
+    for (const auto& [command, end] : ends_) count += end.kind == kind ? 1 : 0;
+    return count;
+  }
+
+  const PosixClock clock_;
+  const PeerIdentity serving_ = IdentityOf(1);
+  const PeerIdentity forwarding_ = IdentityOf(2);
+  grpc::ServerBuilder builder_;
+  EventLoop loop_;
+  PeerService service_;
+  Forwarder forwarder_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<paxos::Replica> replica_1_;
+  std::unique_ptr<paxos::Replica> replica_2_;
+
+  std::vector<PeerService::ForwardedCall> calls_;  // that came to n1
+  std::map<std::string, ForwardEnd> ends_;         // by command
+};
+
+TEST_F(ForwarderTest, AWriteGoesOverAndItsResultComesBack) {
+  Forward("put a");
+  AwaitCalls(1);
+  EXPECT_EQ(calls_[0].command(), "put a");
+  EXPECT_GT(calls_[0].time_left(), Seconds(10));
+  EXPECT_LE(calls_[0].time_left(), Seconds(20));
+  calls_[0].Answer("done");
+  AwaitEnds(1);
+  EXPECT_EQ(ends_["put a"].kind, Kind::kResult);
+  EXPECT_EQ(ends_["put a"].result, "done");
+  EXPECT_EQ(forwarder_.outstanding(), 0u);
+}
+
+TEST_F(ForwarderTest, AnswersFindTheirWriteInWhateverOrderTheyCome) {
+  ForwardMany(3);
+  AwaitCalls(3);
+  for (const size_t i : {2, 0, 1}) calls_[i].Answer(StrCat("result of ", calls_[i].command()));
+  AwaitEnds(3);
+  for (const auto& [command, end] : ends_) EXPECT_EQ(end.result, "result of " + command);
+}
+
+TEST_F(ForwarderTest, AFailureComesBackWhole) {
+  Forward("put a");
+  AwaitCalls(1);
+  Failure failure = OutcomeUnknown(grpc::StatusCode::DEADLINE_EXCEEDED, "too late");
+  failure.detail.set_leader(3);
+  calls_[0].Fail(failure);
+  AwaitEnds(1);
+  const ForwardEnd& end = ends_["put a"];
+  EXPECT_EQ(end.kind, Kind::kFailure);
+  EXPECT_EQ(end.failure.code, grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(end.failure.text, "too late");
+  EXPECT_EQ(end.failure.detail.leader(), 3u);
+  EXPECT_EQ(end.failure.detail.outcome(), v1::ErrorDetail::OUTCOME_UNKNOWN);
+}
+
+TEST_F(ForwarderTest, ABoundedNumberIsUnderWayAtOnce) {
+  ForwardMany(3 * kSentMax);
+  AwaitCalls(kSentMax);
+  Forward("one more");
+  for (int i = 0; i < 5; ++i) PollUntil([first = true]() mutable { return !std::exchange(first, false); });
+  EXPECT_THAT(calls_, SizeIs(kSentMax));
+  // As many follow as are answered.
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    calls_[i].Answer("done");
+    if (i + 1 == calls_.size() && i < 3 * kSentMax) AwaitCalls(i + 2);
+  }
+  AwaitEnds(3 * kSentMax + 1);
+  EXPECT_EQ(CountOf(Kind::kResult), 3 * kSentMax + 1);
+}
+
+TEST_F(ForwarderTest, LargeOnesAreFewerAtOnce) {
+  const std::string large(3 << 20, 'x');
+  for (const char* const name : {"a", "b", "c", "d", "e"}) Forward(name + large);
+  AwaitCalls(3);
+  for (int i = 0; i < 5; ++i) PollUntil([first = true]() mutable { return !std::exchange(first, false); });
+  EXPECT_THAT(calls_, SizeIs(3));
+  calls_[0].Answer("done");
+  AwaitCalls(4);
+}
+
+TEST_F(ForwarderTest, WhenTheStreamBreaksNobodyKnowsOfWhatHasLeft) {
+  ForwardMany(kSentMax + 10);
+  AwaitCalls(kSentMax);
+  Shutdown();
+  AwaitEnds(kSentMax + 10);
+  EXPECT_EQ(CountOf(Kind::kLost), kSentMax);
+  EXPECT_EQ(CountOf(Kind::kNotSent), 10u);
+  EXPECT_FALSE(forwarder_.IsConnected(kServing));
+  calls_[0].Answer("nobody hears it");
+}
+
+TEST_F(ForwarderTest, WhatIsWithdrawnIsNotAnswered) {
+  const uint64_t sent = Forward("sent");
+  ForwardMany(kSentMax - 1);
+  const uint64_t unsent = Forward("unsent");
+  const uint64_t last = Forward("last");
+  AwaitCalls(kSentMax);
+  EXPECT_TRUE(forwarder_.Withdraw(sent));
+  EXPECT_FALSE(forwarder_.Withdraw(unsent));
+  EXPECT_FALSE(forwarder_.Withdraw(last + 1)) << "there is no such write";
+  // The place of one that has left is free only when n1 is done with it.
+  for (int i = 0; i < 5; ++i) PollUntil([first = true]() mutable { return !std::exchange(first, false); });
+  EXPECT_THAT(calls_, SizeIs(kSentMax));
+  calls_[0].Answer("too late");
+  AwaitCalls(kSentMax + 1);
+  EXPECT_EQ(calls_.back().command(), "last");
+  for (size_t i = 1; i < calls_.size(); ++i) calls_[i].Answer("done");
+  AwaitEnds(kSentMax);
+  EXPECT_FALSE(ends_.contains("sent"));
+  EXPECT_FALSE(ends_.contains("unsent"));
+  EXPECT_EQ(forwarder_.outstanding(), 0u);
+}
+
+TEST_F(ForwarderTest, WhatAFormerLeaderDoesNotAnswerIsGivenUp) {
+  Forward("put a");
+  AwaitCalls(1);
+  forwarder_.GiveUpAllBut(kServing);
+  EXPECT_EQ(ends_.size(), 0u);
+  forwarder_.GiveUpAllBut(paxos::kNoNode);
+  ASSERT_EQ(ends_.size(), 1u);
+  EXPECT_EQ(ends_["put a"].kind, Kind::kLost);
+  // Its answer is nobody's any more, and the stream goes on.
+  calls_[0].Answer("too late");
+  Forward("put b");
+  AwaitCalls(2);
+  calls_[1].Answer("done");
+  AwaitEnds(2);
+  EXPECT_EQ(ends_["put b"].result, "done");
+}
+
+TEST_F(ForwarderTest, AnswersOfManyMegabytesAllCome) {
+  ForwardMany(12);
+  AwaitCalls(12);
+  for (const PeerService::ForwardedCall& call : calls_) call.Answer(std::string(1 << 20, 'x'));
+  AwaitEnds(12);
+  EXPECT_EQ(CountOf(Kind::kResult), 12u);
+  Forward("one more");
+  AwaitCalls(13);
+}
+
+}  // namespace
+}  // namespace decree::rpc
