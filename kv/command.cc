@@ -78,6 +78,18 @@ bool IsWellFormed(const v1::Command& command) {
   }
 }
 
+bool DoesSomethingToKeys(const v1::Command& command) {
+  switch (command.operation_case()) {
+    case v1::Command::kOpenSession:
+    case v1::Command::kCloseSession:
+    case v1::Command::kSettle:
+    case v1::Command::OPERATION_NOT_SET:
+      return false;
+    default:
+      return true;
+  }
+}
+
 uint64_t RequestHash(v1::Command& command) {
   const uint64_t session = command.session();
   const uint64_t number = command.number();

@@ -24,6 +24,8 @@ Status CheckValue(std::string_view value);
 std::optional<v1::Command> ParseCommand(std::string_view bytes);
 // Whether it has an operation, and a session where that needs one.
 bool IsWellFormed(const v1::Command& command);
+// Whether it is a request about keys: one that a session keeps the answer to.
+bool DoesSomethingToKeys(const v1::Command& command);
 // Of what is asked, whatever session and number it is asked under; never 0. Changes nothing.
 uint64_t RequestHash(v1::Command& command);
 // Checks keys, values and expectations. kInvalidArgument.

@@ -250,6 +250,14 @@ std::optional<SessionAnswer> Sessions::Find(uint64_t session, uint64_t number,
   return *std::move(answer);
 }
 
+std::optional<uint64_t> Sessions::BlockOf(uint64_t session, uint64_t number, paxos::LogTime now) const {
+  const auto found = sessions_.find(session);
+  if (found == sessions_.end() || IsOver(found->second.used, now)) return std::nullopt;
+  const auto kept = found->second.kept.find(number);
+  if (kept == found->second.kept.end()) return std::nullopt;
+  return kept->second;
+}
+
 void Sessions::EndSlot(Overlay& overlay) {
   for (const auto& [session, block] : open_) overlay.PutAnswers(session, block.first, block.bytes);
   open_.clear();

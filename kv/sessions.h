@@ -86,6 +86,8 @@ class Sessions {
   void Keep(const SessionRequest& request, std::string_view result, Overlay& overlay);
   // How the request of this number ended; nothing if it has not. The session must exist.
   std::optional<SessionAnswer> Find(uint64_t session, uint64_t number, Overlay& overlay) const;
+  // The block that holds the answer to this request of a session; nothing if there is none.
+  std::optional<uint64_t> BlockOf(uint64_t session, uint64_t number, paxos::LogTime now) const;
   // Sees to it that a request of this number is not carried out any more.
   void Settle(uint64_t session, uint64_t number, std::string_view result, Overlay& overlay);
 

@@ -85,6 +85,18 @@ bool IsAsExpected(const v1::CompareAndSwapOperation& swap, const std::optional<K
 
 std::optional<KeyRecord> StateMachine::Get(std::string_view key) { return newest_.RecordOf(key); }
 
+std::optional<std::string> StateMachine::AnswerTo(v1::Command& request) const {
+  if (request.session() == 0 || !DoesSomethingToKeys(request)) return std::nullopt;
+  const auto block = sessions_.BlockOf(request.session(), request.number(), state_.log_time);
+  if (!block.has_value()) return std::nullopt;
+  const std::optional<std::string> bytes = store_.Get(AnswersKey(request.session(), *block));
+  CHECK(bytes.has_value()) << "the store has lost answers of session " << request.session();
+  StatusOr<std::optional<SessionAnswer>> answer = FindAnswer(*bytes, request.number());
+  CHECK(answer.ok() && answer->has_value()) << answer.status();
+  if ((*answer)->hash != RequestHash(request)) return std::nullopt;
+  return std::move((*answer)->result);
+}
+
 std::shared_ptr<const View> StateMachine::view() {
   if (view_ == nullptr) view_ = std::make_shared<const View>(state_, store_.TakeSnapshot());
   return view_;

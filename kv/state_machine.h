@@ -57,6 +57,9 @@ class StateMachine final : public paxos::StateMachine {
   const State& state() const { return state_; }
   // What the key holds as applied by now; nothing if there is no such key. Called by the applying thread.
   std::optional<KeyRecord> Get(std::string_view key);
+  // How this request of a session ended, a CommandResult in bytes, if it was carried out before; nothing if it was not,
+  // or is none of a session, or if its number was another's. Changes nothing. Called by the applying thread.
+  std::optional<std::string> AnswerTo(v1::Command& request) const;
   // The state as applied by now; the same object until the next Apply. Called by the applying thread.
   std::shared_ptr<const View> view();
   uint64_t SizeBytes() const { return store_.SizeBytes(); }

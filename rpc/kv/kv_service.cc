@@ -53,7 +53,7 @@ KvService::KvService(EventLoop& loop, v1::KV::AsyncService& service, paxos::Node
       admission_(admission),
       leadership_(loop, node),
       room_(loop, node.hand_over_max()),
-      writer_(loop, node, leadership_, room_, forwarder),
+      writer_(loop, node, store, leadership_, room_, forwarder),
       reader_(loop, node, leadership_, room_),
       scans_(loop),
       pipelines_(loop, service,
@@ -155,25 +155,20 @@ void KvService::Serve(CallPtr<Request, Response> call) {
 template <typename Request, typename Response>
 void KvService::ServeWrite(CallPtr<Request, Response> call) {
   const size_t bytes = BytesOf(call->request());
-  const v1::Command command = MakeCommand(call->request());
+  v1::Command command = MakeCommand(call->request());
   const std::optional<Duration> time_left = LetIn(*call, Check(command), bytes);
   if (!time_left.has_value()) return;
-  writer_.Start({.command = std::make_shared<const std::string>(command.SerializeAsString()),
-                 .in_session = command.session() != 0,
-                 .no_forwarding = call->request().header().no_forwarding(),
-                 .time_left = *time_left},
+  writer_.Start(command,
+                {.no_forwarding = call->request().header().no_forwarding(), .time_left = *time_left},
                 [call](WriteEnd& end) { Answer(*call, end); });
 }
 
 void KvService::OnForwarded(PeerService::ForwardedCall call) {
-  const std::optional<v1::Command> command = kv::ParseCommand(call.command());
+  std::optional<v1::Command> command = kv::ParseCommand(call.command());
   const Status check = command.has_value() ? Check(*command) : absl::InvalidArgumentError("no command is forwarded");
   auto place = std::make_shared<Admission::Place>(admission_.Enter(kOverheadBytes + call.command().size()));
   if (const std::optional<Failure> failure = WhyNotIn(check, call.time_left(), *place)) return call.Fail(*failure);
-  writer_.Start({.command = call.shared_command(),
-                 .in_session = command->session() != 0,
-                 .was_forwarded = true,
-                 .time_left = call.time_left()},
+  writer_.Start(*command, {.was_forwarded = true, .time_left = call.time_left()},
                 [call, place](WriteEnd& end) {
                   if (end.failure.has_value()) return call.Fail(*end.failure);
                   call.Answer(std::move(end.result_bytes));

@@ -5,6 +5,7 @@
 
 #include <glog/logging.h>
 
+#include "kv/command.h"
 #include "paxos/base/probe.h"
 #include "rpc/kv/answers.h"
 
@@ -35,16 +36,29 @@ void BecomeUnknown(Failure& failure) {
 
 }  // namespace
 
-// One write on its way. Whatever it waits for holds a reference to it.
+// One write on its way, and all that wait for it: a client that repeats a request of its session waits for the copy that
+// is under way. Whatever the write waits for holds a reference to it.
 class Writer::Write : public std::enable_shared_from_this<Write> {
  public:
-  Write(Writer& writer, WriteRequest request, OnEnd done)
+  Write(Writer& writer, const v1::Command& command, const WriteOptions& options)
       : writer_(writer),
-        request_(std::move(request)),
-        done_(std::move(done)),
-        answer_by_(AnswerBy(writer.loop_.Now(), request_.time_left)),
-        deadline_timer_(writer.loop_.timers(), [this] { OnDeadline(); }) {
-    deadline_timer_.Set(answer_by_);
+        command_(std::make_shared<const std::string>(command.SerializeAsString())),
+        id_(command.session(), command.number()),
+        options_(options) {}
+
+  const RequestId& id() const { return id_; }
+  // Whether the command asks for the same, and has come in the same way, so that it may wait for this one.
+  bool IsCopiedBy(v1::Command& command, const WriteOptions& options) {
+    return options.was_forwarded == options_.was_forwarded && options.no_forwarding == options_.no_forwarding &&
+           kv::RequestHash(command) == Hash();
+  }
+
+  // Tells `done` too how the write ends, or that it has not ended in time.
+  void Join(Duration time_left, OnEnd done) {
+    const Time answer_by = AnswerBy(writer_.loop_.Now(), time_left);
+    const auto waiter = waiters_.emplace(waiters_.end(), answer_by, std::move(done));
+    waiter->deadline.emplace(writer_.loop_.timers(), [this, waiter] { OnDeadline(waiter); });
+    waiter->deadline->Set(answer_by);
   }
 
   // The first attempt, or another one because something has changed.
@@ -52,14 +66,33 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
     if (state_ == State::kEnded) return;
     const Leadership& leadership = writer_.leadership_;
     if (writer_.is_closing_) return Fail(leadership.Closing());
+    give_up_at_ = LastDeadline();
     if (leadership.IsOwn()) return Propose();
     const NodeId leader = leadership.LiveLeader();
     // A forwarder goes on by itself; a client that wants none of it is told whom to ask.
-    if (request_.was_forwarded || (request_.no_forwarding && leader != paxos::kNoNode)) {
+    if (options_.was_forwarded || (options_.no_forwarding && leader != paxos::kNoNode)) {
       return Fail(leadership.NotLeading(kNotCarriedOut));
     }
     if (leader == leadership.self() || !writer_.forwarder_.IsConnected(leader)) return WaitForLeader();
     Forward(leader);
+  }
+
+  // `node` has carried the write out.
+  void EndWithResult(NodeId node, std::string bytes) {
+    WriteEnd end{.failure = {}, .node = node, .result = {}, .result_bytes = std::move(bytes)};
+    if (!end.result.ParseFromString(end.result_bytes)) {
+      CHECK(node != writer_.leadership_.self()) << "the state machine's own answer";
+      return Fail(OutcomeUnknown(StatusCode::INTERNAL,
+                                 StrCat("n", node.value(), " has answered with what is no result; run the same "
+                                        "version of decreed on all nodes", kMayHappen)));
+    }
+    if (end.result.refusal() != v1::CommandResult::REFUSAL_NONE) return Fail(RefusalOf(end.result));
+    Finish();
+    while (waiters_.size() > 1) {
+      WriteEnd copy = end;
+      Tell(copy, waiters_.begin());
+    }
+    if (!waiters_.empty()) Tell(end, waiters_.begin());
   }
 
  private:
@@ -70,13 +103,13 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
   void Propose() {
     state_ = State::kProposed;
     waits_since_ = kTimeNever;
-    writer_.node_.Propose(*request_.command, answer_by_, [self = shared_from_this()](Outcome outcome) {
+    writer_.node_.Propose(*command_, give_up_at_, [self = shared_from_this()](Outcome outcome) {
       self->OnOutcome(std::move(outcome));
     });
   }
 
   void OnOutcome(Outcome outcome) {
-    if (state_ == State::kEnded) return;
+    if (waiters_.empty()) return Finish();  // It has taken longer than anybody waits.
     const std::string name = writer_.leadership_.Name();
     switch (outcome.kind) {
       case Outcome::Kind::kApplied:
@@ -96,8 +129,7 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
         return Fail(NotExecuted(StatusCode::INVALID_ARGUMENT,
                                 "the request as a whole is too large; see the limits of key and value"));
       case Outcome::Kind::kDeadline:
-        state_ = State::kWaiting;
-        return Fail(NotExecuted(
+        return FailLate(NotExecuted(
             StatusCode::DEADLINE_EXCEEDED,
             StrCat("the deadline has passed before ", name, " could propose the write", kNotCarriedOut)));
     }
@@ -109,7 +141,7 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
     state_ = State::kForwarded;
     forwarded_to_ = leader;
     number_ = writer_.forwarder_.Forward(
-        leader, request_.command, answer_by_,
+        leader, command_, give_up_at_,
         [self = shared_from_this()](ForwardEnd end) { self->OnForwarded(std::move(end)); });
   }
 
@@ -127,17 +159,19 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
   }
 
   void OnForwardFailed(Failure failure) {
-    if (failure.code == StatusCode::UNAVAILABLE &&
-        failure.detail.outcome() == v1::ErrorDetail::OUTCOME_NOT_EXECUTED) {
+    const bool was_not_executed = failure.detail.outcome() == v1::ErrorDetail::OUTCOME_NOT_EXECUTED;
+    if (failure.code == StatusCode::UNAVAILABLE && was_not_executed) {
       PROBE("a forwarded write reached a node that does not lead");
       return WaitForLeader();
     }
-    Fail(std::move(failure));
+    if (failure.code != StatusCode::DEADLINE_EXCEEDED) return Fail(std::move(failure));
+    was_lost_sight_of_ = was_lost_sight_of_ || !was_not_executed;
+    FailLate(std::move(failure));
   }
 
   void OnForwardLost() {
     // Not this node's to decide whether the leader has carried it out; its session does.
-    if (request_.in_session) {
+    if (InSession()) {
       PROBE("a forwarded write of a session was lost sight of and is sent again");
       was_lost_sight_of_ = true;
       return WaitForLeader();
@@ -156,12 +190,17 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
     writer_.room_.Enter([self = shared_from_this()] { self->Try(); });
   }
 
-  // ---- The end ----
+  // ---- Those who wait ----
 
-  void OnDeadline() {
-    writer_.ended_.push_back(shared_from_this());
-    if (state_ == State::kForwarded && !writer_.forwarder_.Withdraw(number_)) state_ = State::kWaiting;
-    Fail(TimedOut());
+  void OnDeadline(std::list<Waiter>::iterator waiter) {
+    const std::shared_ptr<Write> keep = shared_from_this();
+    if (waiters_.size() == 1 && state_ == State::kForwarded && !writer_.forwarder_.Withdraw(number_)) {
+      state_ = State::kWaiting;
+    }
+    const Failure failure = TimedOut();
+    // A proposal cannot be withdrawn: who repeats it meanwhile is told how it ends.
+    if (waiters_.size() == 1 && state_ != State::kProposed) Finish();
+    TellThat(failure, waiter);
   }
 
   Failure TimedOut() const {
@@ -182,59 +221,120 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
     return writer_.leadership_.NoLeader(kNotCarriedOut);
   }
 
-  void EndWithResult(NodeId node, std::string bytes) {
-    WriteEnd end{.failure = {}, .node = node, .result = {}, .result_bytes = std::move(bytes)};
-    if (!end.result.ParseFromString(end.result_bytes)) {
-      CHECK(node != writer_.leadership_.self()) << "the state machine's own answer";
-      return Fail(OutcomeUnknown(StatusCode::INTERNAL, StrCat("n", node.value(), " has answered with what is no result; "
-                                                              "run the same version of decreed on all nodes",
-                                                              kMayHappen)));
-    }
-    if (end.result.refusal() != v1::CommandResult::REFUSAL_NONE) return Fail(RefusalOf(end.result));
-    End(end);
+  Time LastDeadline() const {
+    Time last = Time::min();
+    for (const Waiter& waiter : waiters_) last = std::max(last, waiter.answer_by);
+    return last;
   }
 
-  void Fail(Failure failure) {
-    if (was_lost_sight_of_ && !IsVerdict(failure)) BecomeUnknown(failure);
-    const bool was_not_executed = failure.detail.outcome() == v1::ErrorDetail::OUTCOME_NOT_EXECUTED;
-    failure.detail.set_safe_to_retry(was_not_executed || request_.in_session);
-    WriteEnd end{.failure = writer_.leadership_.WithLeader(std::move(failure))};
-    End(end);
+  void TellThat(Failure failure, std::list<Waiter>::iterator waiter) {
+    WriteEnd end{.failure = Complete(std::move(failure))};
+    Tell(end, waiter);
   }
-
-  void End(WriteEnd& end) {
-    CHECK(state_ != State::kEnded) << "a write ends twice";
-    state_ = State::kEnded;
-    deadline_timer_.Cancel();
+  void Tell(WriteEnd& end, std::list<Waiter>::iterator waiter) {
+    waiter->deadline->Cancel();
+    // Not destroyed here: its timer may be what has led here.
+    writer_.ended_.splice(writer_.ended_.end(), waiters_, waiter);
     // The call is let go, whoever still holds the write.
-    const OnEnd done = std::exchange(done_, nullptr);
+    const OnEnd done = std::exchange(waiter->done, nullptr);
     done(end);
   }
 
+  // ---- The end ----
+
+  void Fail(const Failure& failure) {
+    Finish();
+    while (!waiters_.empty()) TellThat(failure, waiters_.begin());
+  }
+
+  // Of an attempt that was given the time until `give_up_at_`: those who have joined since go on.
+  void FailLate(const Failure& failure) {
+    state_ = State::kWaiting;
+    std::vector<std::list<Waiter>::iterator> late;
+    for (auto waiter = waiters_.begin(); waiter != waiters_.end(); ++waiter) {
+      if (waiter->answer_by <= give_up_at_) late.push_back(waiter);
+    }
+    if (late.size() == waiters_.size()) return Fail(failure);
+    for (const auto& waiter : late) TellThat(failure, waiter);
+    Try();
+  }
+
+  Failure Complete(Failure failure) const {
+    if (was_lost_sight_of_ && !IsVerdict(failure)) BecomeUnknown(failure);
+    const bool was_not_executed = failure.detail.outcome() == v1::ErrorDetail::OUTCOME_NOT_EXECUTED;
+    failure.detail.set_safe_to_retry(was_not_executed || InSession());
+    return writer_.leadership_.WithLeader(std::move(failure));
+  }
+
+  bool InSession() const { return id_.first != 0; }
+
+  // Found once: a small request that only has the number of a large one is to cost little.
+  uint64_t Hash() {
+    if (!hash_.has_value()) {
+      std::optional<v1::Command> command = kv::ParseCommand(*command_);
+      CHECK(command.has_value()) << "a command of our own making";
+      hash_ = kv::RequestHash(*command);
+    }
+    return *hash_;
+  }
+
+  // Nobody joins any more.
+  void Finish() {
+    CHECK(state_ != State::kEnded) << "a write ends twice";
+    state_ = State::kEnded;
+    writer_.Forget(*this);
+  }
+
   Writer& writer_;
-  const WriteRequest request_;
-  OnEnd done_;
-  const Time answer_by_;
-  Timer deadline_timer_;
+  const std::shared_ptr<const std::string> command_;
+  const RequestId id_;
+  const WriteOptions options_;
+  std::optional<uint64_t> hash_;  // of what is asked
+  std::list<Waiter> waiters_;
 
   State state_ = State::kWaiting;
-  Time waits_since_ = kTimeNever;  // for a leader
+  Time give_up_at_;                 // of the latest attempt
+  Time waits_since_ = kTimeNever;   // for a leader
   NodeId forwarded_to_;
   uint64_t number_ = 0;             // at the forwarder
   bool was_lost_sight_of_ = false;  // a copy was forwarded, and what became of it is not known
 };
 
-Writer::Writer(EventLoop& loop, paxos::Node& node, const Leadership& leadership, WaitingRoom& room,
-               Forwarder& forwarder)
+Writer::Writer(EventLoop& loop, paxos::Node& node, const kv::StateMachine& store, const Leadership& leadership,
+               WaitingRoom& room, Forwarder& forwarder)
     : loop_(loop),
       node_(node),
+      store_(store),
       leadership_(leadership),
       room_(room),
       forwarder_(forwarder),
       give_up_timer_(loop.timers(), [this] { forwarder_.GiveUpAllBut(leadership_.Leader()); }) {}
 
-void Writer::Start(WriteRequest request, OnEnd done) {
-  std::make_shared<Write>(*this, std::move(request), std::move(done))->Try();
+void Writer::Start(v1::Command& command, const WriteOptions& options, OnEnd done) {
+  const RequestId id(command.session(), command.number());
+  const bool may_come_again = command.session() != 0 && kv::DoesSomethingToKeys(command);
+  const auto found = may_come_again ? under_way_.find(id) : under_way_.end();
+  if (found != under_way_.end() && found->second->IsCopiedBy(command, options)) {
+    PROBE("a repeated write waits for the copy that is under way");
+    return found->second->Join(options.time_left, std::move(done));
+  }
+  const auto write = std::make_shared<Write>(*this, command, options);
+  write->Join(options.time_left, std::move(done));
+  // Elsewhere the table may lag behind: behind the end of the session, for one.
+  if (leadership_.IsOwn()) {
+    if (std::optional<std::string> answer = store_.AnswerTo(command)) {
+      PROBE("a repeated write is answered out of its session's table");
+      return write->EndWithResult(leadership_.self(), *std::move(answer));
+    }
+  }
+  // If another request of the session has this number, the state machine will say so.
+  if (may_come_again) under_way_.try_emplace(id, write.get());
+  write->Try();
+}
+
+void Writer::Forget(const Write& write) {
+  const auto found = under_way_.find(write.id());
+  if (found != under_way_.end() && found->second == &write) under_way_.erase(found);
 }
 
 void Writer::OnLeadershipChanged() {

@@ -9,16 +9,24 @@
 // A failure always says whether the write may have been carried out. Only one that belongs to a session is sent once
 // more after an attempt that may have worked.
 //
+// A client that repeats a request of its session adds nothing to the log: it waits for the copy that is under way, or is
+// told by the leader what the session's table knows. Else, where an answer takes longer than a client's patience, the copies would
+// crowd out everybody.
+//
 // In the loop's thread.
 
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
 
 #include "decree/v1/log.pb.h"
+#include "kv/state_machine.h"
 #include "paxos/node/node.h"
 #include "rpc/failure.h"
 #include "rpc/kv/leadership.h"
@@ -28,10 +36,7 @@
 
 namespace decree::rpc {
 
-// A write that has been let in.
-struct WriteRequest {
-  std::shared_ptr<const std::string> command;  // as it goes into the log
-  bool in_session = false;
+struct WriteOptions {
   // By another node, which goes on by itself if this one does not lead.
   bool was_forwarded = false;
   // The client wants to be told who leads instead.
@@ -54,10 +59,11 @@ class Writer {
   using OnEnd = std::function<void(WriteEnd&)>;
 
   // All references outlive the writer.
-  Writer(EventLoop& loop, paxos::Node& node, const Leadership& leadership, WaitingRoom& room, Forwarder& forwarder);
+  Writer(EventLoop& loop, paxos::Node& node, const kv::StateMachine& store, const Leadership& leadership,
+         WaitingRoom& room, Forwarder& forwarder);
 
-  // `done` is called once, in this call or later.
-  void Start(WriteRequest request, OnEnd done);
+  // `command` has been checked; it is the same afterwards. `done` is called once, in this call or later.
+  void Start(v1::Command& command, const WriteOptions& options, OnEnd done);
   // To be called when another node leads, or none any more.
   void OnLeadershipChanged();
   // To be called after every Turn of the node.
@@ -67,14 +73,26 @@ class Writer {
 
  private:
   class Write;
+  using RequestId = std::pair<uint64_t, uint64_t>;  // session and number
+  struct Waiter {
+    Waiter(Time by, OnEnd end) : answer_by(by), done(std::move(end)) {}
+    const Time answer_by;
+    OnEnd done;
+    std::optional<Timer> deadline;
+  };
+
+  void Forget(const Write& write);
 
   EventLoop& loop_;
   paxos::Node& node_;
+  const kv::StateMachine& store_;
   const Leadership& leadership_;
   WaitingRoom& room_;
   Forwarder& forwarder_;
   Timer give_up_timer_;  // on answers of a leader that was
-  std::vector<std::shared_ptr<Write>> ended_;  // by timers of their own, which must outlive what they do
+  // Requests of sessions, until it is known how they end.
+  absl::flat_hash_map<RequestId, Write*> under_way_;
+  std::list<Waiter> ended_;  // since the last Turn: a timer must outlive what it does
   bool is_closing_ = false;
 };
 

@@ -21,17 +21,19 @@ class ScanThread::Task final : public Event {
   // On the thread.
   void Work() {
     work_();
+    work_ = nullptr;
     alarm_.Set(loop_.queue(), gpr_now(GPR_CLOCK_MONOTONIC), loop_.ExpectedTag(*this));
   }
   void OnEvent(bool) override {
     const std::shared_ptr<Task> keep = std::move(self_);
-    done_();
+    // The thread may be the last to let go of the task, and must not be of what it was about.
+    std::exchange(done_, nullptr)();
   }
 
  private:
   EventLoop& loop_;
-  const std::function<void()> work_;
-  const std::function<void()> done_;
+  std::function<void()> work_;
+  std::function<void()> done_;
   grpc::Alarm alarm_;
   std::shared_ptr<Task> self_;
 };

@@ -173,7 +173,7 @@ PeerService::ForwardedCall::ForwardedCall(std::shared_ptr<Stream> stream, v1::Fo
     : stream_(std::move(stream)),
       number_(write.number()),
       time_left_(std::chrono::microseconds(std::min(write.time_left_us(), kTimeLeftMaxUs))),
-      command_(std::make_shared<const std::string>(std::move(*write.mutable_command()))) {}
+      command_(std::move(*write.mutable_command())) {}
 
 void PeerService::ForwardedCall::Answer(std::string result) const {
   v1::ForwardAnswer* const answer = stream_->AddAnswer(number_, result.size());

@@ -77,8 +77,7 @@ class PeerService::ForwardedCall {
   ForwardedCall(std::shared_ptr<Stream> stream, v1::ForwardedWrite& write);
 
   // A Command, as the peer claims.
-  const std::string& command() const { return *command_; }
-  std::shared_ptr<const std::string> shared_command() const { return command_; }
+  const std::string& command() const { return command_; }
   // As of its arrival.
   Duration time_left() const { return time_left_; }
 
@@ -90,7 +89,7 @@ class PeerService::ForwardedCall {
   std::shared_ptr<Stream> stream_;
   uint64_t number_ = 0;
   Duration time_left_;
-  std::shared_ptr<const std::string> command_;
+  std::string command_;
 };
 
 }  // namespace decree::rpc

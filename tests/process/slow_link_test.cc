@@ -87,6 +87,41 @@ TEST_F(SlowLinkTest, ALeaderThatDiesAmongLargeValuesIsReplaced) {
   EXPECT_LT(SecondsSince(start), 2 * kIdealSeconds + 5);
 }
 
+// An answer takes longer than a client waits before it sends the request again, to the same node or another. The copies
+// must not take the place of what others have to say.
+TEST_F(SlowLinkTest, ClientsThatRepeatTheirRequestsCrowdNobodyOut) {
+  constexpr int kClients = 6;
+  constexpr uint64_t kSlow = kBytesPerSecond / 4;
+  std::vector<std::unique_ptr<rpc::Client>> clients;
+  for (int i = 0; i < kClients; ++i) {
+    clients.push_back(cluster_.NewClient(Seconds(60)));
+    ASSERT_TRUE(clients.back()->Put(StrCat("key", i), "v").ok());  // It has a session now.
+  }
+  SetRates(kSlow);
+  std::vector<uint64_t> passed(4);
+  for (const uint32_t node : {1, 2, 3}) passed[node] = cluster_.LinkTo(node).passed();
+  const auto start = steady_clock::now();
+  std::vector<std::future<StatusOr<v1::PutResponse>>> puts;
+  for (int i = 0; i < kClients; ++i) {
+    puts.push_back(std::async(std::launch::async, [&, i] {
+      return clients[i]->Put(StrCat("key", i), std::string(kMegabyte, 'v'));
+    }));
+  }
+  for (auto& put : puts) {
+    const StatusOr<v1::PutResponse> answer = put.get();
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answer->version(), 2u) << "it was carried out more than once";
+  }
+  constexpr double kIdeal = static_cast<double>(kClients * kMegabyte) / kSlow;
+  std::cout << SecondsSince(start) << " s, " << SecondsSince(start) / kIdeal << " of what the links allow\n";
+  EXPECT_LT(SecondsSince(start), 1.5 * kIdeal);
+  for (const uint32_t node : {1, 2, 3}) {
+    const double sent = static_cast<double>(cluster_.LinkTo(node).passed() - passed[node]);
+    std::cout << "n" << node << " was sent " << sent / kMegabyte << " MB\n";
+    EXPECT_LT(sent, 1.2 * kClients * kMegabyte);
+  }
+}
+
 // Whoever stands for election must hear of it from the other, which takes longer than any election timeout.
 TEST_F(SlowLinkTest, ALeaderIsElectedAmongThoseThatHaveAcceptedALargeValue) {
   const std::vector<uint32_t> others{leader_ % 3 + 1, (leader_ + 1) % 3 + 1};

@@ -40,6 +40,16 @@ class SessionsTest : public testing::Test {
   Fate FateOf(uint64_t session, uint64_t number) {
     return kv_.machine().view()->FateOf(session, number).kind;
   }
+  // What the table answers to a repetition, without the log.
+  std::optional<CommandResult> AnswerTo(const std::string& bytes) {
+    std::optional<v1::Command> request = ParseCommand(bytes);
+    const std::optional<std::string> answer = kv_.machine().AnswerTo(*request);
+    EXPECT_EQ(request->SerializeAsString(), bytes);
+    if (!answer.has_value()) return std::nullopt;
+    CommandResult result;
+    EXPECT_TRUE(result.ParseFromString(*answer));
+    return result;
+  }
   bool IsStored(uint64_t session, uint64_t first_number) {
     return kv_.store().Get(AnswersKey(session, first_number)).has_value();
   }
@@ -313,6 +323,53 @@ TEST(SessionsLoadTest, RefusesAnswersThatCannotBe) {
 }
 
 // The table is found again after a restart, from what LevelDB has flushed and the log beyond that.
+TEST_F(SessionsTest, TheTableAnswersARepetitionWithoutTheLog) {
+  const uint64_t session = Open();
+  const std::string request = InSession(session, 2, 1, PutCommand("k", "a", true));
+  EXPECT_EQ(AnswerTo(request), std::nullopt);
+  const CommandResult first = kv_.ApplyOne(request);
+  kv_.ApplyOne(PutCommand("k", "other"));
+  const std::optional<CommandResult> again = AnswerTo(InSession(session, 2, 2, PutCommand("k", "a", true)));
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->SerializeAsString(), first.SerializeAsString());
+  EXPECT_EQ(FateOf(session, 2), Fate::kEnded);
+}
+
+TEST_F(SessionsTest, TheTableAnswersNothingThatItDoesNotKnow) {
+  const uint64_t session = Open();
+  const std::string put = PutCommand("k", "a", true);
+  Put(session, 2, 1, "k", "a");
+  EXPECT_EQ(AnswerTo(InSession(session, 1, 1, put)), std::nullopt) << "not carried out";
+  EXPECT_EQ(AnswerTo(InSession(session, 3, 1, put)), std::nullopt) << "not carried out";
+  EXPECT_EQ(AnswerTo(InSession(session, 2, 1, PutCommand("k", "b", true))), std::nullopt) << "another request";
+  EXPECT_EQ(AnswerTo(InSession(session + 1, 2, 1, put)), std::nullopt) << "another session";
+  EXPECT_EQ(AnswerTo(put), std::nullopt) << "of no session";
+  EXPECT_EQ(AnswerTo(SettleCommand(session, 2)), std::nullopt) << "the log settles";
+  Put(session, 5, 5, "k", "c");
+  EXPECT_EQ(AnswerTo(InSession(session, 2, 1, put)), std::nullopt) << "below the floor";
+}
+
+TEST_F(SessionsTest, TheTableAnswersNothingForASessionThatIsOver) {
+  const uint64_t session = Open();
+  const std::string request = InSession(session, 1, 1, PutCommand("k", "a"));
+  kv_.ApplyOne(request);
+  const uint64_t closed = Open();
+  const std::string of_closed = InSession(closed, 1, 1, PutCommand("k", "a"));
+  kv_.ApplyOne(of_closed);
+  kv_.ApplyOne(CloseSessionCommand(closed));
+  EXPECT_EQ(AnswerTo(of_closed), std::nullopt);
+  EXPECT_TRUE(AnswerTo(request).has_value());
+  PassTo(150);
+  kv_.ApplyOne(PutCommand("k", "b"));
+  EXPECT_EQ(AnswerTo(request), std::nullopt);
+}
+
+TEST_F(SessionsTest, WhatWasSettledIsNoAnswerToARequest) {
+  const uint64_t session = Open();
+  kv_.ApplyOne(SettleCommand(session, 1));
+  EXPECT_EQ(AnswerTo(InSession(session, 1, 1, PutCommand("k", "a"))), std::nullopt) << "the log refuses it";
+}
+
 TEST_F(SessionsTest, SurvivesARestart) {
   const uint64_t session = Open();
   const auto both = kv_.Apply({InSession(session, 1, 1, PutCommand("k", "a", true)),
