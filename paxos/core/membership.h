@@ -22,7 +22,7 @@ struct Member {
   Incarnation incarnation;
   bool voter = true;
   std::string peer_address;    // host:port for other nodes
-  std::string client_address;  // host:port for clients, also used to forward requests
+  std::string client_address;  // host:port for clients
 
   friend bool operator==(const Member&, const Member&) = default;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include <glog/logging.h>
 
@@ -80,7 +81,8 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
   // `node` has carried the write out.
   void EndWithResult(NodeId node, std::string bytes) {
     WriteEnd end{.failure = {}, .node = node, .result = {}, .result_bytes = std::move(bytes)};
-    if (!end.result.ParseFromString(end.result_bytes)) {
+    // No revision is 0; a message without a word would else be a success.
+    if (!end.result.ParseFromString(end.result_bytes) || end.result.revision() == 0) {
       CHECK(node != writer_.leadership_.self()) << "the state machine's own answer";
       return Fail(OutcomeUnknown(StatusCode::INTERNAL,
                                  StrCat("n", node.value(), " has answered with what is no result; run the same "

@@ -21,7 +21,7 @@ class Call {
 
   // How long the caller waits for the answer; `fallback` if it did not say.
   virtual Duration TimeLeft(Duration fallback) const = 0;
-  // The call has been let in, and holds its place until it is gone.
+  // The call has been let in, and holds its place until it is answered, or gone.
   void Hold(Admission::Place place) { place_ = std::move(place); }
 
   // Each call is ended once, by one of these.
@@ -29,6 +29,9 @@ class Call {
   virtual void Fail(const Failure& failure) = 0;
 
  protected:
+  // The answer is on its way. Whoever does not take it must not keep the others out.
+  void LeavePlace() { place_ = {}; }
+
   Request request_;
   Response response_;
 

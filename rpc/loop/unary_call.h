@@ -38,9 +38,11 @@ class UnaryCall final : public Call<Request, Response> {
   }
 
   void Finish() override {
+    this->LeavePlace();
     writer_.Finish(this->response_, grpc::Status::OK, loop_.Tag(finished_));
   }
   void Fail(const Failure& failure) override {
+    this->LeavePlace();
     AddErrorDetail(failure.detail, context_);
     writer_.FinishWithError(failure.ToStatus(), loop_.Tag(finished_));
   }

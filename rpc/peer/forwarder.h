@@ -27,7 +27,7 @@ namespace decree::rpc {
 // How a forwarded write ended.
 struct ForwardEnd {
   enum class Kind {
-    kResult,   // carried out: `result` is the state machine's
+    kResult,   // carried out: `result` is what the other node says that its state machine said
     kFailure,  // the other node says why not
     kNotSent,  // the stream broke before it had left
     kLost,     // it has left, and the stream broke

@@ -84,7 +84,8 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
 
   void OnNoMore() { End(grpc::Status::OK); }
   void OnWritten(bool ok) {
-    if (!ok) return;  // What is read next tells that the peer is gone.
+    // The peer is gone; while there is no room for answers, no read would tell.
+    if (!ok) return End(grpc::Status::CANCELLED);
     if (!unsent_.empty()) WriteAnswers();
     ReadIfRoom();
   }

@@ -45,6 +45,8 @@ class PeerService {
   // To be called when what came has been dealt with and answered: gRPC tells the peer at once of each
   // message that is taken off a stream, and an answer is not to wait for that.
   void ReadOn();
+  // Those that are there, and one that is waited for.
+  size_t streams() const { return streams_.size(); }
   // Whom it has lately refused, and why.
   std::vector<std::string> Problems() const { return problems_.Recent(loop_.Now()); }
 

@@ -53,9 +53,10 @@ class ForwarderTest : public testing::Test {
     builder_.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder_.RegisterService(service_.service());
     server_ = builder_.BuildAndStart();
+    address_ = StrCat("127.0.0.1:", port);
+    replica_1_ = MakeReplica(1, paxos::Voters(3), clock_.Now());
     paxos::Configuration configuration = paxos::Voters(2);
-    configuration.members[0].peer_address = StrCat("127.0.0.1:", port);
-    replica_1_ = MakeReplica(1, configuration, clock_.Now());
+    configuration.members[0].peer_address = address_;
     replica_2_ = MakeReplica(2, configuration, clock_.Now());
     service_.Open(
         *replica_1_, [](const paxos::Envelope&) {},
@@ -123,6 +124,7 @@ class ForwarderTest : public testing::Test {
   PeerService service_;
   Forwarder forwarder_;
   std::unique_ptr<grpc::Server> server_;
+  std::string address_;  // n1's
   std::unique_ptr<paxos::Replica> replica_1_;
   std::unique_ptr<paxos::Replica> replica_2_;
 
@@ -239,6 +241,34 @@ TEST_F(ForwarderTest, WhatAFormerLeaderDoesNotAnswerIsGivenUp) {
   calls_[1].Answer("done");
   AwaitEnds(2);
   EXPECT_EQ(ends_["put b"].result, "done");
+}
+
+// Its answers fill what may be unsent, so that nothing is read from it any more, and then it goes.
+TEST_F(ForwarderTest, APeerThatTakesNoAnswersAndGoesLeavesNoStreamBehind) {
+  const size_t streams = service_.streams();
+  grpc::ClientContext context;
+  std::thread peer([&] {
+    const auto stub = v1::Peer::NewStub(MakeNodeChannel(address_));
+    const auto stream = stub->Exchange(&context);
+    v1::PeerFrame frame;
+    *frame.mutable_hello() = MakeHello(IdentityOf(3), kServing, v1::STREAM_KIND_FORWARD);
+    stream->Write(frame);
+    for (uint64_t number = 1; number <= 16; ++number) {
+      v1::ForwardedWrite& write = *frame.mutable_forwards()->add_writes();
+      write.set_number(number);
+      write.set_command("put");
+    }
+    stream->Write(frame);
+    stream->Finish();  // When it is cancelled.
+  });
+  AwaitCalls(16);
+  for (const PeerService::ForwardedCall& call : calls_) call.Answer(std::string(1 << 20, 'x'));
+  for (int i = 0; i < 10; ++i) PollUntil([first = true]() mutable { return !std::exchange(first, false); });
+  EXPECT_EQ(service_.streams(), streams + 1);
+  context.TryCancel();
+  peer.join();
+  calls_.clear();
+  PollUntil([&] { return service_.streams() == streams; });
 }
 
 TEST_F(ForwarderTest, AnswersOfManyMegabytesAllCome) {
