@@ -86,7 +86,6 @@ bool IsAsExpected(const v1::CompareAndSwapOperation& swap, const std::optional<K
 std::optional<KeyRecord> StateMachine::Get(std::string_view key) { return newest_.RecordOf(key); }
 
 std::optional<std::string> StateMachine::AnswerTo(v1::Command& request) const {
-  if (request.session() == 0 || !DoesSomethingToKeys(request)) return std::nullopt;
   const auto block = sessions_.BlockOf(request.session(), request.number(), state_.log_time);
   if (!block.has_value()) return std::nullopt;
   const std::optional<std::string> bytes = store_.Get(AnswersKey(request.session(), *block));

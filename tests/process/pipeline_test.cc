@@ -45,6 +45,15 @@ class RawPipeline {
     get.set_key(key);
     get.set_read(v1::READ_MODE_STALE);
   }
+  v1::RequestHeader& HeaderOfLastPut() {
+    return *batch_.mutable_requests()->rbegin()->mutable_put()->mutable_header();
+  }
+  uint64_t OpenSession() {
+    grpc::ClientContext context;
+    v1::OpenSessionResponse response;
+    EXPECT_TRUE(stub_->OpenSession(&context, v1::OpenSessionRequest(), &response).ok());
+    return response.session();
+  }
   bool Send() { return stream_->Write(std::exchange(batch_, {})); }
 
   // Reads until so many answers have come, or the stream has ended.
@@ -118,6 +127,26 @@ TEST(PipelineTest, EachRequestIsAnsweredByItsOwnMerit) {
   EXPECT_EQ(pipeline.ReadOne(21).put().version(), 2u) << "what was sent before the end is answered";
   EXPECT_TRUE(pipeline.HasEnded());
   EXPECT_TRUE(pipeline.Finish().ok());
+}
+
+TEST(PipelineTest, CopiesOfARequestShareItsAnswerAndAnotherOfItsNumberIsRefused) {
+  ProcessCluster cluster(3);
+  const std::string leader = cluster.Endpoint(cluster.AwaitLeader());
+  RawPipeline pipeline(leader);
+  const uint64_t session = pipeline.OpenSession();
+  for (const auto& [id, value] : std::map<uint64_t, std::string>{{1, "a"}, {2, "b"}, {3, "a"}}) {
+    pipeline.AddPut(id, "k", value);
+    v1::RequestHeader& header = pipeline.HeaderOfLastPut();
+    header.set_session(session);
+    header.set_number(1);
+    header.set_first_unanswered(1);
+  }
+  ASSERT_TRUE(pipeline.Send());
+  auto answers = pipeline.Read(3);
+  EXPECT_EQ(answers[1].put().version(), 1u);
+  EXPECT_EQ(answers[3].put().version(), 1u);
+  EXPECT_EQ(answers[3].put().header().revision(), answers[1].put().header().revision());
+  EXPECT_EQ(answers[2].error().detail().reason(), v1::ErrorDetail::REASON_NUMBER_REUSED);
 }
 
 TEST(PipelineTest, FollowerForwardsOrNamesTheLeader) {

@@ -2,6 +2,9 @@
 
 #include <signal.h>
 
+#include <future>
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include <grpcpp/create_channel.h>
@@ -140,6 +143,25 @@ TEST(SessionTest, OldRequestsAreAnsweredAsBeforeOrRefused) {
             grpc::StatusCode::FAILED_PRECONDITION);
   EXPECT_EQ(other.detail().reason(), v1::ErrorDetail::REASON_SESSION_UNKNOWN);
   EXPECT_EQ(cluster.NewClient()->Get("k")->kv().version(), 2u);
+}
+
+TEST(SessionTest, AForwardedWriteThatIsLostSightOfMayHaveHappened) {
+  ProcessCluster cluster(3);
+  const uint32_t leader = cluster.AwaitLeader();
+  const uint32_t follower = leader % 3 + 1;
+  RawClient client(cluster.Endpoint(follower));
+  const uint64_t session = client.OpenSession();
+  v1::PutResponse response;
+  ASSERT_TRUE(client.Put(session, 1, 1, "a", response).ok());
+  cluster.Signal(follower % 3 + 1, SIGSTOP);
+  cluster.Signal(leader, SIGSTOP);
+  auto put = std::async(std::launch::async, [&] { return client.Put(session, 2, 2, "b", response); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));  // It is on its way to the leader.
+  cluster.Kill(leader);
+  EXPECT_EQ(put.get().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(client.detail().outcome(), v1::ErrorDetail::OUTCOME_UNKNOWN);
+  EXPECT_TRUE(client.detail().safe_to_retry());
+  cluster.Signal(follower % 3 + 1, SIGCONT);
 }
 
 TEST(SessionTest, OutcomeTellsWhatBecameOfARequestAndSettlesIt) {

@@ -192,7 +192,13 @@ TEST(SessionsExpiryTest, ManyThatEndTogetherAreForgottenOverSeveralSlots) {
   constexpr size_t kSessions = 10'000;
   const auto opened = kv.Apply(std::vector<std::string>(kSessions, OpenSessionCommand()));
   const uint64_t last = opened.back().session();
+  const std::string answered = InSession(last, 1, 1, PutCommand("k", "a"));
+  kv.ApplyOne(answered);
+  std::optional<v1::Command> request = ParseCommand(answered);
+  EXPECT_TRUE(kv.machine().AnswerTo(*request).has_value());
   kv.log_time = paxos::LogTime(101 * kSecond);
+  kv.ApplyOne(PutCommand("k", "v"));
+  EXPECT_EQ(kv.machine().AnswerTo(*request), std::nullopt);
   EXPECT_EQ(kv.ApplyOne(InSession(last, 1, 1, PutCommand("k", "v"))).refusal(),
             CommandResult::REFUSAL_SESSION_UNKNOWN)
       << "its time is over, though it is not forgotten yet";

@@ -60,7 +60,10 @@ class ForwarderTest : public testing::Test {
     replica_2_ = MakeReplica(2, configuration, clock_.Now());
     service_.Open(
         *replica_1_, [](const paxos::Envelope&) {},
-        [this](PeerService::ForwardedCall call) { calls_.push_back(std::move(call)); });
+        [this](PeerService::ForwardedCall call) {
+          if (!answer_at_once_.empty()) call.Answer(answer_at_once_);
+          calls_.push_back(std::move(call));
+        });
     forwarder_.Open(*replica_2_);
     PollUntil([this] { return forwarder_.IsConnected(kServing); });
   }
@@ -129,6 +132,7 @@ class ForwarderTest : public testing::Test {
   std::unique_ptr<paxos::Replica> replica_2_;
 
   std::vector<PeerService::ForwardedCall> calls_;  // that came to n1
+  std::string answer_at_once_;                     // to each of them, unless it is empty
   std::map<std::string, ForwardEnd> ends_;         // by command
 };
 
@@ -181,6 +185,15 @@ TEST_F(ForwarderTest, ABoundedNumberIsUnderWayAtOnce) {
   }
   AwaitEnds(3 * kSentMax + 1);
   EXPECT_EQ(CountOf(Kind::kResult), 3 * kSentMax + 1);
+}
+
+TEST_F(ForwarderTest, WhatIsGivenUpLeavesRoomForWhatComesNext) {
+  ForwardMany(kSentMax);
+  AwaitCalls(kSentMax);
+  forwarder_.GiveUpAllBut(paxos::kNoNode);
+  ASSERT_EQ(ends_.size(), kSentMax);
+  Forward("next");
+  AwaitCalls(kSentMax + 1);
 }
 
 TEST_F(ForwarderTest, LargeOnesAreFewerAtOnce) {
@@ -246,6 +259,7 @@ TEST_F(ForwarderTest, WhatAFormerLeaderDoesNotAnswerIsGivenUp) {
 // Its answers fill what may be unsent, so that nothing is read from it any more, and then it goes.
 TEST_F(ForwarderTest, APeerThatTakesNoAnswersAndGoesLeavesNoStreamBehind) {
   const size_t streams = service_.streams();
+  answer_at_once_ = std::string(1 << 20, 'x');
   grpc::ClientContext context;
   std::thread peer([&] {
     const auto stub = v1::Peer::NewStub(MakeNodeChannel(address_));
@@ -262,7 +276,6 @@ TEST_F(ForwarderTest, APeerThatTakesNoAnswersAndGoesLeavesNoStreamBehind) {
     stream->Finish();  // When it is cancelled.
   });
   AwaitCalls(16);
-  for (const PeerService::ForwardedCall& call : calls_) call.Answer(std::string(1 << 20, 'x'));
   for (int i = 0; i < 10; ++i) PollUntil([first = true]() mutable { return !std::exchange(first, false); });
   EXPECT_EQ(service_.streams(), streams + 1);
   context.TryCancel();
