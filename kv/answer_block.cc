@@ -1,5 +1,10 @@
 #include "kv/answer_block.h"
 
+#include <optional>
+#include <utility>
+
+#include <glog/logging.h>
+
 #include "paxos/base/byte_reader.h"
 
 namespace decree::kv {
@@ -24,12 +29,14 @@ Status VisitAnswers(
   return OkStatus();
 }
 
-StatusOr<std::optional<SessionAnswer>> FindAnswer(std::string_view block, uint64_t number) {
-  std::optional<SessionAnswer> answer;
-  RETURN_IF_ERROR(VisitAnswers(block, [&](uint64_t at, uint64_t hash, std::string_view result) {
-    if (at == number) answer = {.hash = hash, .result = std::string(result)};
-  }));
-  return answer;
+std::string RequireAnswer(std::string_view block, uint64_t number) {
+  std::optional<std::string> answer;
+  const Status status = VisitAnswers(block, [&](uint64_t at, uint64_t, std::string_view result) {
+    if (at == number) answer = std::string(result);
+  });
+  CHECK(status.ok()) << status;
+  CHECK(answer.has_value()) << "the store has lost the answer to request " << number << " of a session";
+  return *std::move(answer);
 }
 
 }  // namespace decree::kv

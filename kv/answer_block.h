@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,7 +22,7 @@ void AppendAnswer(uint64_t number, const SessionAnswer& answer, std::string& blo
 // In the order in which they were given. kDataLoss: the block is malformed; some may have been visited then.
 Status VisitAnswers(std::string_view block,
                     const std::function<void(uint64_t number, uint64_t hash, std::string_view result)>& visit);
-// Nothing if the block has no answer to this number.
-StatusOr<std::optional<SessionAnswer>> FindAnswer(std::string_view block, uint64_t number);
+// The result of the request of this number, which the block must have.
+std::string RequireAnswer(std::string_view block, uint64_t number);
 
 }  // namespace decree::kv

@@ -23,7 +23,8 @@ constexpr uint8_t kLong = 4;
 
 constexpr size_t kShortRevisionBytes = 5;
 constexpr size_t kShortVersionBytes = 4;
-constexpr size_t kShortBytes = 2 * kShortRevisionBytes + kShortVersionBytes;
+constexpr size_t kShortSizeBytes = 3;
+constexpr size_t kShortBytes = 2 * kShortRevisionBytes + kShortVersionBytes + kShortSizeBytes;
 constexpr size_t kEntryBytesMax = kHeaderBytes + sizeof(KeyCounters) + kKeyBytesMax;
 constexpr size_t kChunkBytesMax = 64 << 10;
 constexpr size_t kChunksMin = 4;
@@ -37,7 +38,8 @@ bool FitsShort(const KeyCounters& counters) {
   const auto fits = [](uint64_t number, size_t bytes) { return number >> 8 * bytes == 0; };
   return fits(counters.create_revision, kShortRevisionBytes) &&
          fits(counters.modified.main, kShortRevisionBytes) && counters.modified.sub == 0 &&
-         fits(counters.version, kShortVersionBytes) && counters.lease == 0;
+         fits(counters.version, kShortVersionBytes) && counters.lease == 0 &&
+         fits(counters.value_bytes, kShortSizeBytes);
 }
 
 bool IsLong(const char* entry) { return (entry[0] & kLong) != 0; }
@@ -69,6 +71,7 @@ void WriteCounters(char* entry, const KeyCounters& counters) {
   std::memcpy(out, &counters.create_revision, kShortRevisionBytes);
   std::memcpy(out + kShortRevisionBytes, &counters.modified.main, kShortRevisionBytes);
   std::memcpy(out + 2 * kShortRevisionBytes, &counters.version, kShortVersionBytes);
+  std::memcpy(out + 2 * kShortRevisionBytes + kShortVersionBytes, &counters.value_bytes, kShortSizeBytes);
 }
 
 KeyCounters ReadCounters(const char* entry) {
@@ -81,6 +84,7 @@ KeyCounters ReadCounters(const char* entry) {
   std::memcpy(&counters.create_revision, in, kShortRevisionBytes);
   std::memcpy(&counters.modified.main, in + kShortRevisionBytes, kShortRevisionBytes);
   std::memcpy(&counters.version, in + 2 * kShortRevisionBytes, kShortVersionBytes);
+  std::memcpy(&counters.value_bytes, in + 2 * kShortRevisionBytes + kShortVersionBytes, kShortSizeBytes);
   return counters;
 }
 

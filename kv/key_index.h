@@ -26,7 +26,7 @@ namespace decree::kv {
 
 class KeyIndex {
  public:
-  // For entries of about `bytes` together; an entry is a key and 17 bytes. The hash table comes to that,
+  // For entries of about `bytes` together; an entry is a key and 20 bytes. The hash table comes to that,
   // with some 5 to 10 bytes an entry.
   explicit KeyIndex(size_t bytes);
   KeyIndex(const KeyIndex&) = delete;

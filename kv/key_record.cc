@@ -12,7 +12,7 @@ namespace {
 
 // They are written as short as they are.
 constexpr size_t kUsualRevisionBytes = 5;
-constexpr size_t kUsualCountersBytes = 11 + kUsualRevisionBytes;
+constexpr size_t kUsualCountersBytes = 13 + kUsualRevisionBytes;
 
 void PutRevision(std::string& out, const Revision& revision) {
   PutVarint(out, revision.main);
@@ -32,6 +32,7 @@ void PutCounters(std::string& out, const KeyCounters& counters) {
   PutRevision(out, counters.modified);
   PutVarint(out, counters.version);
   PutVarint(out, counters.lease);
+  PutVarint(out, counters.value_bytes);
 }
 
 // Nothing if these are no counters.
@@ -41,8 +42,10 @@ std::optional<KeyCounters> TakeCounters(ByteReader& reader) {
   const std::optional<Revision> modified = TakeRevision(reader);
   counters.version = reader.Varint();
   counters.lease = reader.Varint();
-  if (!reader.ok() || !modified.has_value()) return std::nullopt;
+  const uint64_t value_bytes = reader.Varint();
+  if (!reader.ok() || !modified.has_value() || value_bytes > UINT32_MAX) return std::nullopt;
   counters.modified = *modified;
+  counters.value_bytes = static_cast<uint32_t>(value_bytes);
   return counters;
 }
 
@@ -90,7 +93,7 @@ StatusOr<KeyCounters> DecodeKeyCounters(std::string_view bytes) {
 StatusOr<KeyChange> DecodeKeyChange(std::string_view bytes) {
   ByteReader reader(bytes);
   std::optional<KeyChange> change = TakeAllButValue(reader);
-  if (!change.has_value()) {
+  if (!change.has_value() || reader.rest().size() != change->record.counters.value_bytes) {
     return absl::DataLossError(StrCat("a change of ", bytes.size(), " bytes is malformed"));
   }
   change->record.value = std::string(reader.rest());

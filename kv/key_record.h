@@ -18,6 +18,7 @@ struct KeyCounters {
   Revision modified;             // that made this record
   uint64_t version = 0;          // how many times it was set since it was made
   uint64_t lease = 0;            // that it is bound to; 0: none
+  uint32_t value_bytes = 0;      // of its value: most values that differ are told apart without a look at them
 
   friend bool operator==(const KeyCounters&, const KeyCounters&) = default;
 };

@@ -14,8 +14,8 @@ namespace {
 
 // What an answer counts beside its result.
 constexpr uint64_t kOverheadBytes = 80;
-// A block that has grown to this takes no more answers: whoever looks for one reads them all.
-constexpr size_t kBlockBytes = 64 << 10;
+// A block that has grown to this takes no more answers: whoever repeats a request reads them all.
+constexpr size_t kBlockBytes = 16 << 10;
 // So many sessions and answers are forgotten in one slot, and what a single session holds beyond: when thousands of
 // clients went away together, each replica's loop must go on meanwhile.
 constexpr size_t kExpiryWorkMax = 1024;
@@ -65,8 +65,8 @@ Status Sessions::LoadBlock(uint64_t id, uint64_t first, std::string_view bytes) 
   }
   Session& session = found->second;
   bool is_new = true;
-  RETURN_IF_ERROR(VisitAnswers(bytes, [&](uint64_t number, uint64_t, std::string_view result) {
-    is_new = NoteAnswer(session, number, first, result.size()) && is_new;
+  RETURN_IF_ERROR(VisitAnswers(bytes, [&](uint64_t number, uint64_t hash, std::string_view result) {
+    is_new = NoteAnswer(session, number, {.block = first, .hash = hash}, result.size()) && is_new;
   }));
   if (!is_new) return absl::DataLossError("the store holds two answers to one request");
   while (!session.kept.empty() && session.kept.begin()->first < session.floor) {
@@ -146,24 +146,26 @@ Sessions::Verdict Sessions::Admit(const SessionRequest& request, paxos::LogTime 
     PROBE("a request came below its session's floor");
     return Verdict::kBelowFloor;
   }
-  if (const auto kept = Find(request.session, request.number, overlay)) {
-    if (kept->hash == 0) return Verdict::kSettled;
-    if (kept->hash != request.hash) return Verdict::kReused;
+  if (const auto kept = session.kept.find(request.number); kept != session.kept.end()) {
+    if (kept->second.hash == 0) return Verdict::kSettled;
+    if (kept->second.hash != request.hash) return Verdict::kReused;
     PROBE("a repeated request was answered from its session");
-    answer = kept->result;
+    answer = *Find(request.session, request.number, overlay);
     return Verdict::kRepeated;
   }
-  if (request.number - session.floor >= limits_.window || IsFull(session)) {
+  if (!HasRoom(session, request.number)) {
     PROBE("a request was refused because its session is full");
     return Verdict::kFull;
   }
   return Verdict::kNew;
 }
 
-bool Sessions::IsFull(const Session& session) const {
-  if (session.answer_bytes >= limits_.answer_bytes) return true;
+// The floor itself always has room, or it could never rise: of a session there is one such answer at a time.
+bool Sessions::HasRoom(const Session& session, uint64_t number) const {
+  if (number == session.floor) return true;
+  if (number - session.floor >= limits_.window || session.answer_bytes >= limits_.answer_bytes) return false;
   const uint64_t share = limits_.answer_bytes_total / limits_.sessions;
-  return answer_bytes_ >= limits_.answer_bytes_total && session.answer_bytes > share;
+  return answer_bytes_ < limits_.answer_bytes_total || session.answer_bytes <= share;
 }
 
 void Sessions::Touch(uint64_t id, Session& session, paxos::LogTime now) {
@@ -185,7 +187,7 @@ void Sessions::RaiseFloor(uint64_t id, Session& session, uint64_t floor, Overlay
 }
 
 void Sessions::DropFirstAnswer(uint64_t id, Session& session, Overlay& overlay) {
-  const auto found = session.blocks.find(session.kept.begin()->second);
+  const auto found = session.blocks.find(session.kept.begin()->second.block);
   session.kept.erase(session.kept.begin());
   if (--found->second.kept > 0) return;
   const auto [block, state] = *found;
@@ -217,7 +219,7 @@ void Sessions::KeepAnswer(uint64_t id, uint64_t number, const SessionAnswer& ans
   Session& session = sessions_.at(id);
   CHECK_GE(number, session.floor) << "session " << id;
   const auto open = open_.try_emplace(id, OpenBlock{.first = number, .bytes = {}}).first;
-  CHECK(NoteAnswer(session, number, open->second.first, answer.result.size()))
+  CHECK(NoteAnswer(session, number, {.block = open->second.first, .hash = answer.hash}, answer.result.size()))
       << "a second answer to request " << number << " of session " << id;
   AppendAnswer(number, answer, open->second.bytes);
   if (open->second.bytes.size() < kBlockBytes) return;
@@ -225,10 +227,10 @@ void Sessions::KeepAnswer(uint64_t id, uint64_t number, const SessionAnswer& ans
   open_.erase(open);
 }
 
-bool Sessions::NoteAnswer(Session& session, uint64_t number, uint64_t block, size_t result_bytes) {
-  if (!session.kept.emplace(number, block).second) return false;
+bool Sessions::NoteAnswer(Session& session, uint64_t number, const Kept& kept, size_t result_bytes) {
+  if (!session.kept.emplace(number, kept).second) return false;
   const uint64_t weight = result_bytes + kOverheadBytes;
-  Block& state = session.blocks[block];
+  Block& state = session.blocks[kept.block];
   ++state.kept;
   state.weight += weight;
   session.answer_bytes += weight;
@@ -236,26 +238,25 @@ bool Sessions::NoteAnswer(Session& session, uint64_t number, uint64_t block, siz
   return true;
 }
 
-std::optional<SessionAnswer> Sessions::Find(uint64_t session, uint64_t number,
-                                            Overlay& overlay) const {
+std::optional<std::string> Sessions::Find(uint64_t session, uint64_t number, Overlay& overlay) const {
   const Session& state = sessions_.at(session);
   const auto kept = state.kept.find(number);
   if (kept == state.kept.end()) return std::nullopt;
+  const uint64_t block = kept->second.block;
   const auto open = open_.find(session);
-  const bool is_open = open != open_.end() && open->second.first == kept->second;
-  StatusOr<std::optional<SessionAnswer>> answer =
-      FindAnswer(is_open ? open->second.bytes : overlay.Answers(session, kept->second), number);
-  CHECK(answer.ok()) << answer.status();
-  CHECK(answer->has_value()) << "the store has lost answer " << number << " of session " << session;
-  return *std::move(answer);
+  const bool is_open = open != open_.end() && open->second.first == block;
+  return RequireAnswer(is_open ? open->second.bytes : overlay.Answers(session, block), number);
 }
 
-std::optional<uint64_t> Sessions::BlockOf(uint64_t session, uint64_t number, paxos::LogTime now) const {
+RequestFate Sessions::FateOf(uint64_t session, uint64_t number, paxos::LogTime now) const {
   const auto found = sessions_.find(session);
-  if (found == sessions_.end() || IsOver(found->second.used, now)) return std::nullopt;
-  const auto kept = found->second.kept.find(number);
-  if (kept == found->second.kept.end()) return std::nullopt;
-  return kept->second;
+  if (found == sessions_.end() || IsOver(found->second.used, now)) return RequestFate::kUnknownSession;
+  if (number < found->second.floor) return RequestFate::kBelowFloor;
+  return found->second.kept.contains(number) ? RequestFate::kEnded : RequestFate::kNotYet;
+}
+
+const Sessions::Kept& Sessions::KeptOf(uint64_t session, uint64_t number) const {
+  return sessions_.at(session).kept.at(number);
 }
 
 void Sessions::EndSlot(Overlay& overlay) {

@@ -36,7 +36,7 @@ struct SessionLimits {
   // What a session's answers may weigh before it must raise its floor; and those of all sessions,
   // before none may exceed its share.
   uint64_t answer_bytes = 8 << 20;
-  uint64_t answer_bytes_total = 256 << 20;
+  uint64_t answer_bytes_total = 64 << 20;
   // A session is forgotten when it was not used for so long, in nanoseconds of log time.
   uint64_t idle_time = 600'000'000'000;
 
@@ -45,6 +45,14 @@ struct SessionLimits {
 
 std::string EncodeSessionLimits(const SessionLimits& limits);
 StatusOr<SessionLimits> DecodeSessionLimits(std::string_view bytes);
+
+// What is known of a session's request.
+enum class RequestFate {
+  kUnknownSession,  // never was, was closed, or has expired
+  kBelowFloor,      // the client has said that it has the answer
+  kNotYet,          // it was not carried out, but a copy of it may be under way
+  kEnded,           // it has its answer; a refusal if it was settled
+};
 
 // One request of a session.
 struct SessionRequest {
@@ -85,9 +93,15 @@ class Sessions {
   // Keeps how a request that was new has ended.
   void Keep(const SessionRequest& request, std::string_view result, Overlay& overlay);
   // How the request of this number ended; nothing if it has not. The session must exist.
-  std::optional<SessionAnswer> Find(uint64_t session, uint64_t number, Overlay& overlay) const;
-  // The block that holds the answer to this request of a session; nothing if there is none.
-  std::optional<uint64_t> BlockOf(uint64_t session, uint64_t number, paxos::LogTime now) const;
+  std::optional<std::string> Find(uint64_t session, uint64_t number, Overlay& overlay) const;
+  // What is known of a request between slots.
+  RequestFate FateOf(uint64_t session, uint64_t number, paxos::LogTime now) const;
+  // Of one that has ended: the block that holds its answer, and the hash of what was asked.
+  struct Kept {
+    uint64_t block = 0;
+    uint64_t hash = 0;  // 0: it was settled before it came
+  };
+  const Kept& KeptOf(uint64_t session, uint64_t number) const;
   // Sees to it that a request of this number is not carried out any more.
   void Settle(uint64_t session, uint64_t number, std::string_view result, Overlay& overlay);
 
@@ -108,7 +122,7 @@ class Sessions {
   struct Session {
     uint64_t floor = 1;
     paxos::LogTime used;                // roughly: a little too early
-    std::map<uint64_t, uint64_t> kept;  // each answer's block, by number
+    std::map<uint64_t, Kept> kept;      // by number
     std::map<uint64_t, Block> blocks;
     uint64_t answer_bytes = 0;  // of all blocks
   };
@@ -125,14 +139,14 @@ class Sessions {
   void DropFirstAnswer(uint64_t id, Session& session, Overlay& overlay);
   void KeepAnswer(uint64_t id, uint64_t number, const SessionAnswer& answer, Overlay& overlay);
   // False if there is an answer to this number already.
-  bool NoteAnswer(Session& session, uint64_t number, uint64_t block, size_t result_bytes);
+  bool NoteAnswer(Session& session, uint64_t number, const Kept& kept, size_t result_bytes);
   Status LoadBlock(uint64_t id, uint64_t first, std::string_view bytes);
   // How many answers went with it.
   size_t Forget(uint64_t id, Session& session, Overlay& overlay);
   bool IsOver(paxos::LogTime used, paxos::LogTime now) const;
   // Null if there is none, or if its time is over.
   Session* FindLive(uint64_t id, paxos::LogTime now);
-  bool IsFull(const Session& session) const;
+  bool HasRoom(const Session& session, uint64_t number) const;
 
   SessionLimits limits_;
   std::unordered_map<uint64_t, Session> sessions_;

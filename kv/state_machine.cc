@@ -4,14 +4,16 @@
 
 #include <glog/logging.h>
 
+#include "kv/answer_block.h"
 #include "kv/command.h"
+#include "kv/record_reader.h"
 #include "paxos/base/byte_reader.h"
 #include "paxos/base/probe.h"
 
 namespace decree::kv {
 namespace {
 
-constexpr uint8_t kStateFormat = 4;
+constexpr uint8_t kStateFormat = 5;
 // While many slots are applied at once, what is written at once is about this much at most.
 constexpr size_t kBatchBytes = 4 << 20;
 // A session's id is its place in the log: the slot, and in the lowest bits the index within it.
@@ -58,22 +60,26 @@ std::string OutcomeBytes(const v1::CommandResult& result) {
   PutU64(out, result.revision());
   PutU8(out, static_cast<uint8_t>((result.found() ? 1 : 0) | (result.changed() ? 2 : 0)));
   PutU64(out, result.version());
-  PutString(out, result.previous().value());
+  PutU64(out, result.previous_revision());
   PutU64(out, result.session());
   if (result.has_settled()) PutString(out, OutcomeBytes(result.settled()));
   return out;
 }
 
-bool IsAsExpected(const v1::CompareAndSwapOperation& swap, const std::optional<KeyRecord>& head) {
+// Reads the value only if it is as long as the one that is expected: what a comparison costs was paid by the bytes that
+// the client has sent.
+bool IsAsExpected(const v1::CompareAndSwapOperation& swap, Overlay& overlay) {
+  const std::optional<KeyCounters>& head = overlay.CountersOf(swap.key());
   if (swap.expected_case() == v1::CompareAndSwapOperation::kExpectedAbsent) return !head.has_value();
   if (!head.has_value()) return false;
   switch (swap.expected_case()) {
     case v1::CompareAndSwapOperation::kExpectedValue:
-      return head->value == swap.expected_value();
+      return head->value_bytes == swap.expected_value().size() &&
+             overlay.RecordOf(swap.key())->value == swap.expected_value();
     case v1::CompareAndSwapOperation::kExpectedVersion:
-      return head->counters.version == swap.expected_version();
+      return head->version == swap.expected_version();
     case v1::CompareAndSwapOperation::kExpectedModRevision:
-      return head->counters.modified.main == swap.expected_mod_revision();
+      return head->modified.main == swap.expected_mod_revision();
     default:
       return false;
   }
@@ -86,14 +92,34 @@ bool IsAsExpected(const v1::CompareAndSwapOperation& swap, const std::optional<K
 std::optional<KeyRecord> StateMachine::Get(std::string_view key) { return newest_.RecordOf(key); }
 
 std::optional<std::string> StateMachine::AnswerTo(v1::Command& request) const {
-  const auto block = sessions_.BlockOf(request.session(), request.number(), state_.log_time);
-  if (!block.has_value()) return std::nullopt;
-  const std::optional<std::string> bytes = store_.Get(AnswersKey(request.session(), *block));
-  CHECK(bytes.has_value()) << "the store has lost answers of session " << request.session();
-  StatusOr<std::optional<SessionAnswer>> answer = FindAnswer(*bytes, request.number());
-  CHECK(answer.ok() && answer->has_value()) << answer.status();
-  if ((*answer)->hash != RequestHash(request)) return std::nullopt;
-  return std::move((*answer)->result);
+  const uint64_t session = request.session();
+  const uint64_t number = request.number();
+  if (sessions_.FateOf(session, number, state_.log_time) != RequestFate::kEnded) return std::nullopt;
+  if (sessions_.KeptOf(session, number).hash != RequestHash(request)) return std::nullopt;
+  return StoredAnswer(session, number);
+}
+
+RequestFate StateMachine::FateOf(uint64_t session, uint64_t number, v1::CommandResult& result) const {
+  const RequestFate fate = sessions_.FateOf(session, number, state_.log_time);
+  if (fate == RequestFate::kEnded) {
+    CHECK(result.ParseFromString(StoredAnswer(session, number))) << "an answer of our own making";
+  }
+  return fate;
+}
+
+std::string StateMachine::StoredAnswer(uint64_t session, uint64_t number) const {
+  const std::optional<std::string> block = store_.Get(AnswersKey(session, sessions_.KeptOf(session, number).block));
+  CHECK(block.has_value()) << "the store has lost answers of session " << session;
+  return RequireAnswer(*block, number);
+}
+
+std::optional<v1::KeyValue> StateMachine::PreviousOf(const v1::CommandResult& result) const {
+  const uint64_t revision = result.has_settled() ? result.settled().previous_revision() : result.previous_revision();
+  if (revision == 0) return std::nullopt;
+  const std::string bytes = ReadChangeBytes(store_, {.main = revision});
+  const StatusOr<KeyChange> change = DecodeKeyChange(bytes);
+  CHECK(change.ok()) << change.status();
+  return ToKeyValue(change->key, change->record);
 }
 
 std::shared_ptr<const View> StateMachine::view() {
@@ -270,7 +296,7 @@ void StateMachine::Settle(const v1::Command& command, Overlay& overlay,
                           v1::CommandResult& result) {
   v1::CommandResult& settled = *result.mutable_settled();
   if (const auto ended = sessions_.Find(command.session(), command.number(), overlay)) {
-    CHECK(settled.ParseFromString(ended->result)) << "an answer of our own making";
+    CHECK(settled.ParseFromString(*ended)) << "an answer of our own making";
     return;
   }
   PROBE("a request was settled that had not come yet");
@@ -282,33 +308,31 @@ void StateMachine::Settle(const v1::Command& command, Overlay& overlay,
 // ---- Keys ----
 
 void StateMachine::Put(const v1::PutOperation& put, Overlay& overlay, v1::CommandResult& result) {
-  result.set_found(overlay.CountersOf(put.key()).has_value());
-  if (result.found() && put.return_previous()) {
-    *result.mutable_previous() = ToKeyValue(put.key(), *overlay.RecordOf(put.key()));
-  }
+  Find(put.key(), put.return_previous(), overlay, result);
   Set(put.key(), put.value(), overlay, result);
 }
 
 void StateMachine::Delete(const v1::DeleteOperation& del, Overlay& overlay,
                           v1::CommandResult& result) {
-  if (!overlay.CountersOf(del.key()).has_value()) return;  // Changes nothing, so it takes no revision.
-  result.set_found(true);
+  Find(del.key(), del.return_previous(), overlay, result);
+  if (!result.found()) return;  // Changes nothing, so it takes no revision.
   result.set_changed(true);
-  if (del.return_previous()) {
-    *result.mutable_previous() = ToKeyValue(del.key(), *overlay.RecordOf(del.key()));
-  }
   ++state_.revision;
   overlay.Change(del.key(), {.counters = {.modified = {.main = state_.revision}}, .deleted = true});
 }
 
 void StateMachine::CompareAndSwap(const v1::CompareAndSwapOperation& swap, Overlay& overlay,
                                   v1::CommandResult& result) {
-  const std::optional<KeyRecord>& head = overlay.RecordOf(swap.key());
-  if (head.has_value()) {
-    result.set_found(true);
-    *result.mutable_previous() = ToKeyValue(swap.key(), *head);
-  }
-  if (IsAsExpected(swap, head)) Set(swap.key(), swap.value(), overlay, result);
+  Find(swap.key(), /*tells=*/true, overlay, result);
+  if (IsAsExpected(swap, overlay)) Set(swap.key(), swap.value(), overlay, result);
+}
+
+void StateMachine::Find(const std::string& key, bool tells, Overlay& overlay, v1::CommandResult& result) {
+  const std::optional<KeyCounters>& head = overlay.CountersOf(key);
+  if (!head.has_value()) return;
+  result.set_found(true);
+  CHECK_EQ(head->modified.sub, 0u) << "a result has no room for it";
+  if (tells) result.set_previous_revision(head->modified.main);
 }
 
 void StateMachine::Set(const std::string& key, const std::string& value, Overlay& overlay,
@@ -316,7 +340,8 @@ void StateMachine::Set(const std::string& key, const std::string& value, Overlay
   ++state_.revision;
   KeyCounters counters{.create_revision = state_.revision,
                        .modified = {.main = state_.revision},
-                       .version = 1};
+                       .version = 1,
+                       .value_bytes = static_cast<uint32_t>(value.size())};
   if (const std::optional<KeyCounters>& before = overlay.CountersOf(key)) {
     counters.create_revision = before->create_revision;
     counters.version = before->version + 1;

@@ -60,6 +60,11 @@ class StateMachine final : public paxos::StateMachine {
   // How this request of a session ended, a CommandResult in bytes, if it was carried out before; nothing if it was not,
   // or is none of a session, or if its number was another's. Changes nothing. Called by the applying thread.
   std::optional<std::string> AnswerTo(v1::Command& request) const;
+  // What has become of a session's request; if it has ended, `result` is filled in. Called by the applying thread.
+  RequestFate FateOf(uint64_t session, uint64_t number, v1::CommandResult& result) const;
+  // The record that a result tells of (or the one that it has settled); nothing if it tells of none. Called by the
+  // applying thread.
+  std::optional<v1::KeyValue> PreviousOf(const v1::CommandResult& result) const;
   // The state as applied by now; the same object until the next Apply. Called by the applying thread.
   std::shared_ptr<const View> view();
   uint64_t SizeBytes() const { return store_.SizeBytes(); }
@@ -83,10 +88,13 @@ class StateMachine final : public paxos::StateMachine {
   // What the command does to keys.
   void ExecuteOnKeys(const v1::Command& command, Overlay& overlay, v1::CommandResult& result);
   void Stamp(v1::CommandResult& result) const;
+  std::string StoredAnswer(uint64_t session, uint64_t number) const;
   void Put(const v1::PutOperation& put, Overlay& overlay, v1::CommandResult& result);
   void Delete(const v1::DeleteOperation& del, Overlay& overlay, v1::CommandResult& result);
   void CompareAndSwap(const v1::CompareAndSwapOperation& swap, Overlay& overlay,
                       v1::CommandResult& result);
+  // Whether the key is there; and, if the operation tells it, which record it has.
+  void Find(const std::string& key, bool tells, Overlay& overlay, v1::CommandResult& result);
   void Set(const std::string& key, const std::string& value, Overlay& overlay,
            v1::CommandResult& result);
   void Flush(Overlay& overlay);

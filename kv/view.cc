@@ -1,11 +1,7 @@
 #include "kv/view.h"
 
-#include <glog/logging.h>
-
-#include "kv/answer_block.h"
 #include "kv/key_codec.h"
 #include "kv/record_reader.h"
-#include "kv/sessions.h"
 
 namespace decree::kv {
 
@@ -33,25 +29,6 @@ StatusOr<std::optional<std::string>> View::Scan(const KeyRange& range, uint64_t 
         StrCat("revision ", revision, " is not made yet; the newest is ", state_.revision));
   }
   return ScanRange(*snapshot_, range, revision, visit);
-}
-
-RequestFate View::FateOf(uint64_t session, uint64_t number) const {
-  using Kind = RequestFate::Kind;
-  const std::optional<std::string> bytes = snapshot_->Get(SessionKey(session));
-  if (!bytes.has_value()) return {.kind = Kind::kUnknownSession, .answer = {}};
-  const StatusOr<SessionRecord> record = DecodeSessionRecord(*bytes);
-  CHECK(record.ok()) << record.status();
-  if (number < record->floor) return {.kind = Kind::kBelowFloor, .answer = {}};
-  RequestFate fate{.kind = Kind::kNotYet, .answer = {}};
-  snapshot_->Scan(AnswersKey(session, 0), AnswersEnd(session), [&](std::string_view, std::string_view block) {
-    const StatusOr<std::optional<SessionAnswer>> answer = FindAnswer(block, number);
-    CHECK(answer.ok()) << answer.status();
-    if (!answer->has_value()) return true;
-    fate.kind = Kind::kEnded;
-    CHECK(fate.answer.ParseFromString((*answer)->result)) << "an answer of our own making";
-    return false;
-  });
-  return fate;
 }
 
 }  // namespace decree::kv

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "decree/v1/kv.pb.h"
-#include "decree/v1/log.pb.h"
 #include "kv/key_record.h"
 #include "kv/range_scan.h"
 #include "kv/store.h"
@@ -30,18 +29,6 @@ struct State {
   friend bool operator==(const State&, const State&) = default;
 };
 
-// What is known of a session's request.
-struct RequestFate {
-  enum class Kind {
-    kUnknownSession,  // never was, was closed, or has expired
-    kBelowFloor,      // the client has said that it has the answer
-    kNotYet,          // it was not carried out, but a copy of it may be under way
-    kEnded,           // here is the answer; a refusal if the request was settled
-  };
-  Kind kind = Kind::kNotYet;
-  v1::CommandResult answer;
-};
-
 // Safe from any thread. Must not outlive the store.
 class View {
  public:
@@ -54,8 +41,6 @@ class View {
   // As ScanRange (range_scan.h). kOutOfRange: there is no such revision yet.
   StatusOr<std::optional<std::string>> Scan(const KeyRange& range, uint64_t revision,
                                             const RangeVisitor& visit) const;
-  // What has become of a session's request.
-  RequestFate FateOf(uint64_t session, uint64_t number) const;
 
  private:
   const State state_;

@@ -42,6 +42,11 @@ StatusOr<std::string> DecodeBlock(BlockKind kind, std::string_view bytes,
                                                 kLogFormatVersion,
                                                 "; start a newer decreed on this directory"));
   }
+  if (version < kLogFormatVersion) {
+    return absl::FailedPreconditionError(
+        StrCat(where, " has format ", version, ", which this program does not read any more. Start the cluster with the "
+               "version that wrote it, write its keys to a file (decree export), and import them into a new one"));
+  }
   return std::string(body);
 }
 

@@ -21,8 +21,11 @@ enum class BlockKind : uint32_t {
   kRoster = 5,
 };
 
-// The newest format that this program reads, and the one that it writes.
-inline constexpr uint32_t kLogFormatVersion = 1;
+// The format that this program reads and writes. A log's commands are part of it.
+//
+//   1  commands and answers of the first versions
+//   2  an answer tells of a record by its revision
+inline constexpr uint32_t kLogFormatVersion = 2;
 // What the envelope adds to a body.
 inline constexpr size_t kBlockEnvelopeBytes = 20;
 // What a device writes whole or not at all; a block within one sector is never torn.
@@ -31,7 +34,7 @@ inline constexpr size_t kSectorBytes = 512;
 std::string EncodeBlock(BlockKind kind, std::string_view body,
                         uint32_t version = kLogFormatVersion);
 // The body of the block that `bytes` begin with; what follows it is ignored. `where` names the file.
-// kDataLoss: damaged; kFailedPrecondition: written by a newer program.
+// kDataLoss: damaged; kFailedPrecondition: of another format.
 StatusOr<std::string> DecodeBlock(BlockKind kind, std::string_view bytes, const std::string& where);
 
 // kDataLoss that says what to do.

@@ -11,17 +11,13 @@ using grpc::StatusCode;
 constexpr uint32_t kFullRetryMs = 20;
 constexpr uint32_t kTooManyRetryMs = 1000;
 
-void FillAnswer(v1::CommandResult& result, v1::RequestAnswer& answer) {
-  answer.set_revision(result.revision());
-  answer.set_changed(result.changed());
-  answer.set_version(result.version());
-  if (result.has_previous()) answer.mutable_previous()->Swap(result.mutable_previous());
-}
-
-void FillEnd(v1::CommandResult& result, v1::OutcomeResponse& response) {
+void FillEnd(const v1::CommandResult& result, v1::OutcomeResponse& response) {
   if (result.refusal() == v1::CommandResult::REFUSAL_NONE) {
     response.set_state(v1::OutcomeResponse::STATE_ANSWERED);
-    FillAnswer(result, *response.mutable_answer());
+    v1::RequestAnswer& answer = *response.mutable_answer();
+    answer.set_revision(result.revision());
+    answer.set_changed(result.changed());
+    answer.set_version(result.version());
   } else if (result.refusal() == v1::CommandResult::REFUSAL_SETTLED) {
     response.set_state(v1::OutcomeResponse::STATE_CLOSED);
   } else {
@@ -51,42 +47,55 @@ void FillHeader(paxos::NodeId node, uint64_t revision, uint64_t epoch, v1::Respo
   header.set_store_epoch(epoch);
 }
 
-void FillResponse(v1::CommandResult& result, v1::PutResponse& response) {
-  if (result.has_previous()) response.mutable_previous()->Swap(result.mutable_previous());
+void FillResponse(const v1::CommandResult& result, v1::PutResponse& response) {
   response.set_version(result.version());
 }
 
-void FillResponse(v1::CommandResult& result, v1::DeleteResponse& response) {
+void FillResponse(const v1::CommandResult& result, v1::DeleteResponse& response) {
   response.set_deleted(result.changed());
-  if (result.has_previous()) response.mutable_previous()->Swap(result.mutable_previous());
 }
 
-void FillResponse(v1::CommandResult& result, v1::CompareAndSwapResponse& response) {
+void FillResponse(const v1::CommandResult& result, v1::CompareAndSwapResponse& response) {
   response.set_swapped(result.changed());
-  if (result.has_previous()) response.mutable_current()->Swap(result.mutable_previous());
   response.set_version(result.version());
 }
 
-void FillResponse(v1::CommandResult& result, v1::OpenSessionResponse& response) {
+void FillResponse(const v1::CommandResult& result, v1::OpenSessionResponse& response) {
   response.set_session(result.session());
 }
 
-void FillResponse(v1::CommandResult&, v1::CloseSessionResponse&) {}
+void FillResponse(const v1::CommandResult&, v1::CloseSessionResponse&) {}
 
-void FillResponse(v1::CommandResult& result, v1::OutcomeResponse& response) {
-  FillEnd(*result.mutable_settled(), response);
+void FillResponse(const v1::CommandResult& result, v1::OutcomeResponse& response) {
+  FillEnd(result.settled(), response);
 }
 
-void FillResponse(kv::RequestFate& fate, v1::OutcomeResponse& response) {
-  switch (fate.kind) {
-    case kv::RequestFate::Kind::kEnded:
-      return FillEnd(fate.answer, response);
-    case kv::RequestFate::Kind::kBelowFloor:
+void FillResponse(kv::RequestFate fate, const v1::CommandResult& result, v1::OutcomeResponse& response) {
+  switch (fate) {
+    case kv::RequestFate::kEnded:
+      return FillEnd(result, response);
+    case kv::RequestFate::kBelowFloor:
       return response.set_state(v1::OutcomeResponse::STATE_FORGOTTEN);
-    case kv::RequestFate::Kind::kNotYet:
-    case kv::RequestFate::Kind::kUnknownSession:
+    case kv::RequestFate::kNotYet:
+    case kv::RequestFate::kUnknownSession:
       return response.set_state(v1::OutcomeResponse::STATE_NOT_YET);
   }
+}
+
+void SetPrevious(v1::KeyValue previous, v1::PutResponse& response) {
+  *response.mutable_previous() = std::move(previous);
+}
+
+void SetPrevious(v1::KeyValue previous, v1::DeleteResponse& response) {
+  *response.mutable_previous() = std::move(previous);
+}
+
+void SetPrevious(v1::KeyValue previous, v1::CompareAndSwapResponse& response) {
+  *response.mutable_current() = std::move(previous);
+}
+
+void SetPrevious(v1::KeyValue previous, v1::OutcomeResponse& response) {
+  *response.mutable_answer()->mutable_previous() = std::move(previous);
 }
 
 Failure RefusalOf(const v1::CommandResult& result) {

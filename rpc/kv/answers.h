@@ -3,7 +3,7 @@
 
 #include "decree/v1/kv.pb.h"
 #include "decree/v1/log.pb.h"
-#include "kv/view.h"
+#include "kv/sessions.h"
 #include "paxos/base/ids.h"
 #include "rpc/failure.h"
 
@@ -12,15 +12,23 @@ namespace decree::rpc {
 // The header of every answer. `node` carried the request out, and `revision` and `epoch` are its store's.
 void FillHeader(paxos::NodeId node, uint64_t revision, uint64_t epoch, v1::ResponseHeader& header);
 
-// All but the header. Each moves out of `result`, which refuses nothing.
-void FillResponse(v1::CommandResult& result, v1::PutResponse& response);
-void FillResponse(v1::CommandResult& result, v1::DeleteResponse& response);
-void FillResponse(v1::CommandResult& result, v1::CompareAndSwapResponse& response);
-void FillResponse(v1::CommandResult& result, v1::OpenSessionResponse& response);
-void FillResponse(v1::CommandResult& result, v1::CloseSessionResponse& response);
-void FillResponse(v1::CommandResult& result, v1::OutcomeResponse& response);
-// What is known of a request, as read from the store; the session is known.
-void FillResponse(kv::RequestFate& fate, v1::OutcomeResponse& response);
+// All but the header and what the key held before. `result` refuses nothing.
+void FillResponse(const v1::CommandResult& result, v1::PutResponse& response);
+void FillResponse(const v1::CommandResult& result, v1::DeleteResponse& response);
+void FillResponse(const v1::CommandResult& result, v1::CompareAndSwapResponse& response);
+void FillResponse(const v1::CommandResult& result, v1::OpenSessionResponse& response);
+void FillResponse(const v1::CommandResult& result, v1::CloseSessionResponse& response);
+void FillResponse(const v1::CommandResult& result, v1::OutcomeResponse& response);
+// What is known of a request whose session is known; `result` is how it ended, if it has.
+void FillResponse(kv::RequestFate fate, const v1::CommandResult& result, v1::OutcomeResponse& response);
+
+// What the key held before, in responses that tell it.
+void SetPrevious(v1::KeyValue previous, v1::PutResponse& response);
+void SetPrevious(v1::KeyValue previous, v1::DeleteResponse& response);
+void SetPrevious(v1::KeyValue previous, v1::CompareAndSwapResponse& response);
+void SetPrevious(v1::KeyValue previous, v1::OutcomeResponse& response);
+template <typename Response>
+void SetPrevious(const v1::KeyValue&, Response&) {}
 
 // What the state machine's refusal means to the client.
 Failure RefusalOf(const v1::CommandResult& result);

@@ -30,15 +30,6 @@ size_t BytesOf(const Request& request) {
   return kOverheadBytes + request.ByteSizeLong();
 }
 
-// Ends the call of a write.
-template <typename Request, typename Response>
-void Answer(Call<Request, Response>& call, WriteEnd& end) {
-  if (end.failure.has_value()) return call.Fail(*end.failure);
-  FillHeader(end.node, end.result.revision(), end.result.store_epoch(), *call.response().mutable_header());
-  FillResponse(end.result, call.response());
-  call.Finish();
-}
-
 }  // namespace
 
 // ---- Methods ----
@@ -159,7 +150,26 @@ void KvService::ServeWrite(CallPtr<Request, Response> call) {
   if (!time_left.has_value()) return;
   writer_.Start(command,
                 {.no_forwarding = call->request().header().no_forwarding(), .time_left = *time_left},
-                [call](WriteEnd& end) { Answer(*call, end); });
+                [this, call](WriteEnd& end) { AnswerWrite(*call, end); });
+}
+
+template <typename Request, typename Response>
+void KvService::AnswerWrite(Call<Request, Response>& call, const WriteEnd& end) {
+  if (end.failure.has_value()) return call.Fail(*end.failure);
+  Response& response = call.response();
+  FillHeader(end.node, end.result.revision(), end.result.store_epoch(), *response.mutable_header());
+  FillResponse(end.result, response);
+  if (end.previous != nullptr) {
+    SetPrevious(*end.previous, response);
+  } else if (std::optional<v1::KeyValue> previous = PreviousOf(end)) {
+    SetPrevious(*std::move(previous), response);
+  }
+  call.Finish();
+}
+
+std::optional<v1::KeyValue> KvService::PreviousOf(const WriteEnd& end) const {
+  if (end.node != leadership_.self()) return std::nullopt;
+  return store_.PreviousOf(end.result);
 }
 
 void KvService::OnForwarded(PeerService::ForwardedCall call) {
@@ -168,9 +178,9 @@ void KvService::OnForwarded(PeerService::ForwardedCall call) {
   auto place = std::make_shared<Admission::Place>(admission_.Enter(kOverheadBytes + call.command().size()));
   if (const std::optional<Failure> failure = WhyNotIn(check, call.time_left(), *place)) return call.Fail(*failure);
   writer_.Start(*command, {.was_forwarded = true, .time_left = call.time_left()},
-                [call, place](WriteEnd& end) {
+                [this, call, place](WriteEnd& end) {
                   if (end.failure.has_value()) return call.Fail(*end.failure);
-                  call.Answer(std::move(end.result_bytes));
+                  call.Answer(std::move(end.result_bytes), PreviousOf(end));
                 });
 }
 
@@ -242,17 +252,21 @@ void KvService::Serve(OutcomeCall call) {
 
 void KvService::AnswerOutcome(Call<v1::OutcomeRequest, v1::OutcomeResponse>& call) {
   const v1::RequestHeader& header = call.request().header();
-  const std::shared_ptr<const kv::View> view = store_.view();
-  kv::RequestFate fate = view->FateOf(header.session(), header.number());
-  if (fate.kind == kv::RequestFate::Kind::kUnknownSession) {
+  v1::CommandResult result;
+  const kv::RequestFate fate = store_.FateOf(header.session(), header.number(), result);
+  if (fate == kv::RequestFate::kUnknownSession) {
     Failure failure = NotExecuted(StatusCode::NOT_FOUND,
                                   "the session has expired or was closed; nothing is known of its "
                                   "requests any more");
     failure.detail.set_reason(v1::ErrorDetail::REASON_SESSION_UNKNOWN);
     return call.Fail(failure);
   }
-  FillHeader(leadership_.self(), view->state().revision, view->state().epoch, *call.response().mutable_header());
-  FillResponse(fate, call.response());
+  const kv::State& state = store_.state();
+  FillHeader(leadership_.self(), state.revision, state.epoch, *call.response().mutable_header());
+  FillResponse(fate, result, call.response());
+  if (std::optional<v1::KeyValue> previous = store_.PreviousOf(result)) {
+    SetPrevious(*std::move(previous), call.response());
+  }
   call.Finish();
 }
 

@@ -73,6 +73,10 @@ class KvService {
   // Fails the call, or answers it as soon as the store may be read.
   template <typename Request, typename Response, typename AnswerIt>
   void WaitToRead(const ReadRequest& read, CallPtr<Request, Response> call, AnswerIt answer);
+  template <typename Request, typename Response>
+  void AnswerWrite(Call<Request, Response>& call, const WriteEnd& end);
+  // The record that the end of a write that was carried out here tells of.
+  std::optional<v1::KeyValue> PreviousOf(const WriteEnd& end) const;
   void AnswerGet(Call<v1::GetRequest, v1::GetResponse>& call);
   void AnswerRange(const CallPtr<v1::RangeRequest, v1::RangeResponse>& call);
   void AnswerOutcome(Call<v1::OutcomeRequest, v1::OutcomeResponse>& call);

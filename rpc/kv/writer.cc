@@ -79,8 +79,12 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
   }
 
   // `node` has carried the write out.
-  void EndWithResult(NodeId node, std::string bytes) {
-    WriteEnd end{.failure = {}, .node = node, .result = {}, .result_bytes = std::move(bytes)};
+  void EndWithResult(NodeId node, std::string bytes, std::shared_ptr<const v1::KeyValue> previous) {
+    WriteEnd end{.failure = {},
+                 .node = node,
+                 .result = {},
+                 .result_bytes = std::move(bytes),
+                 .previous = std::move(previous)};
     // No revision is 0; a message without a word would else be a success.
     if (!end.result.ParseFromString(end.result_bytes) || end.result.revision() == 0) {
       CHECK(node != writer_.leadership_.self()) << "the state machine's own answer";
@@ -115,7 +119,7 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
     const std::string name = writer_.leadership_.Name();
     switch (outcome.kind) {
       case Outcome::Kind::kApplied:
-        return EndWithResult(writer_.leadership_.self(), std::move(outcome.answer));
+        return EndWithResult(writer_.leadership_.self(), std::move(outcome.answer), nullptr);
       case Outcome::Kind::kNotLeader:
       case Outcome::Kind::kSuperseded:
         PROBE("a write lost its leader and looks for the next");
@@ -150,7 +154,7 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
   void OnForwarded(ForwardEnd end) {
     switch (end.kind) {
       case ForwardEnd::Kind::kResult:
-        return EndWithResult(forwarded_to_, std::move(end.result));
+        return EndWithResult(forwarded_to_, std::move(end.result), std::move(end.previous));
       case ForwardEnd::Kind::kFailure:
         return OnForwardFailed(std::move(end.failure));
       case ForwardEnd::Kind::kNotSent:
@@ -326,7 +330,7 @@ void Writer::Start(v1::Command& command, const WriteOptions& options, OnEnd done
   if (leadership_.IsOwn()) {
     if (std::optional<std::string> answer = store_.AnswerTo(command)) {
       PROBE("a repeated write is answered out of its session's table");
-      return write->EndWithResult(leadership_.self(), *std::move(answer));
+      return write->EndWithResult(leadership_.self(), *std::move(answer), nullptr);
     }
   }
   // If another request of the session has this number, the state machine will say so.

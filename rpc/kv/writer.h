@@ -52,6 +52,8 @@ struct WriteEnd {
   paxos::NodeId node;
   v1::CommandResult result;
   std::string result_bytes;
+  // The record that the result tells of, if another node has told it; this node's store may not be as far.
+  std::shared_ptr<const v1::KeyValue> previous;
 };
 
 class Writer {

@@ -22,12 +22,15 @@ uint64_t MicrosecondsUntil(Time then, Time now) {
 }
 
 ForwardEnd EndOf(v1::ForwardAnswer& answer) {
-  if (!answer.has_error()) {
-    return {.kind = ForwardEnd::Kind::kResult, .result = std::move(*answer.mutable_result()), .failure = {}};
+  ForwardEnd end;
+  if (answer.has_error()) {
+    end.kind = ForwardEnd::Kind::kFailure;
+    end.failure = Failure::FromRequestError(std::move(*answer.mutable_error()));
+    return end;
   }
-  return {.kind = ForwardEnd::Kind::kFailure,
-          .result = {},
-          .failure = Failure::FromRequestError(std::move(*answer.mutable_error()))};
+  end.result = std::move(*answer.mutable_result());
+  if (answer.has_previous()) end.previous = std::make_shared<v1::KeyValue>(std::move(*answer.mutable_previous()));
+  return end;
 }
 
 }  // namespace
@@ -120,9 +123,9 @@ void Forwarder::OnBroken(Peer& peer) {
   peer.sent_bytes = 0;
   for (auto& [number, write] : std::exchange(peer.writes, {})) {
     if (write.done == nullptr) continue;
-    write.done({.kind = write.was_sent ? ForwardEnd::Kind::kLost : ForwardEnd::Kind::kNotSent,
-                .result = {},
-                .failure = {}});
+    ForwardEnd end;
+    end.kind = write.was_sent ? ForwardEnd::Kind::kLost : ForwardEnd::Kind::kNotSent;
+    write.done(std::move(end));
   }
 }
 

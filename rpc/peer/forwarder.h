@@ -34,6 +34,8 @@ struct ForwardEnd {
   };
   Kind kind = Kind::kResult;
   std::string result;  // a CommandResult
+  // The record that the result tells of, if it does; null else.
+  std::shared_ptr<const v1::KeyValue> previous;
   Failure failure;
 };
 

@@ -14,7 +14,7 @@
 
 namespace decree::rpc {
 
-inline constexpr uint32_t kPeerProtocol = 3;
+inline constexpr uint32_t kPeerProtocol = 4;
 
 // Who we are to our peers.
 struct PeerIdentity {

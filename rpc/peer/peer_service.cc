@@ -176,9 +176,12 @@ PeerService::ForwardedCall::ForwardedCall(std::shared_ptr<Stream> stream, v1::Fo
       time_left_(std::chrono::microseconds(std::min(write.time_left_us(), kTimeLeftMaxUs))),
       command_(std::move(*write.mutable_command())) {}
 
-void PeerService::ForwardedCall::Answer(std::string result) const {
-  v1::ForwardAnswer* const answer = stream_->AddAnswer(number_, result.size());
-  if (answer != nullptr) answer->set_result(std::move(result));
+void PeerService::ForwardedCall::Answer(std::string result, std::optional<v1::KeyValue> previous) const {
+  const size_t bytes = result.size() + (previous.has_value() ? previous->ByteSizeLong() : 0);
+  v1::ForwardAnswer* const answer = stream_->AddAnswer(number_, bytes);
+  if (answer == nullptr) return;
+  answer->set_result(std::move(result));
+  if (previous.has_value()) *answer->mutable_previous() = *std::move(previous);
 }
 
 void PeerService::ForwardedCall::Fail(const Failure& failure) const {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -83,8 +84,8 @@ class PeerService::ForwardedCall {
   // As of its arrival.
   Duration time_left() const { return time_left_; }
 
-  // Nothing if the stream has ended. `result`: a CommandResult.
-  void Answer(std::string result) const;
+  // Nothing if the stream has ended. `result`: a CommandResult; `previous`: the record that it tells of, if it does.
+  void Answer(std::string result, std::optional<v1::KeyValue> previous = std::nullopt) const;
   void Fail(const Failure& failure) const;
 
  private:

@@ -44,6 +44,7 @@ class RawClient {
     request.mutable_header()->set_first_unanswered(floor);
     request.set_key("k");
     request.set_value(value);
+    request.set_return_previous(true);
     return Call(&v1::KV::Stub::Put, request, response);
   }
   grpc::Status Outcome(uint64_t session, uint64_t number, bool close, Response& response) {
@@ -183,6 +184,13 @@ TEST(SessionTest, OutcomeTellsWhatBecameOfARequestAndSettlesIt) {
   EXPECT_EQ(client.Put(session, 2, 1, "b", put).error_code(), grpc::StatusCode::ABORTED);
   EXPECT_EQ(client.detail().reason(), v1::ErrorDetail::REASON_SETTLED);
   ASSERT_TRUE(client.Put(session, 3, 3, "c", put).ok());
+  EXPECT_EQ(put.previous().value(), "a");
+  for (const bool close : {false, true}) {
+    ASSERT_TRUE(client.Outcome(session, 3, close, outcome).ok());
+    EXPECT_EQ(outcome.answer().previous().value(), "a") << close;
+  }
+  ASSERT_TRUE(client.Put(session, 3, 3, "c", put).ok());
+  EXPECT_EQ(put.previous().value(), "a") << "a repetition tells another value";
   ASSERT_TRUE(client.Outcome(session, 1, false, outcome).ok());
   EXPECT_EQ(outcome.state(), Response::STATE_FORGOTTEN);
   EXPECT_EQ(client.Outcome(session + 1, 1, false, outcome).error_code(),

@@ -16,13 +16,6 @@ using check::OperationKind;
 constexpr Duration kAttemptMin = Milliseconds(300);
 constexpr Duration kAttemptMax = Seconds(2);
 
-check::Cell MakeCell(const v1::KeyValue& kv) {
-  return {.value = kv.value(),
-          .create_revision = kv.create_revision(),
-          .mod_revision = kv.mod_revision(),
-          .version = kv.version()};
-}
-
 bool IsRead(const v1::Command& command) {
   return command.operation_case() == v1::Command::OPERATION_NOT_SET;
 }
@@ -303,8 +296,13 @@ void SimClient::SendWrite(const CallPtr& call, SimNode& node) {
   node.Do([this, call, attempt, patience, bytes, &node](paxos::Node& process) {
     process.Propose(bytes, node.clock().Now() + patience,
                     [this, call, attempt, &node](paxos::Outcome outcome) {
-                      Return(node, [this, call, attempt, outcome = std::move(outcome)] {
-                        OnOutcome(call, attempt, outcome);
+                      if (outcome.kind != paxos::Outcome::Kind::kApplied) {
+                        return Return(node, [this, call, attempt, kind = outcome.kind] {
+                          OnNoResult(call, attempt, kind);
+                        });
+                      }
+                      Return(node, [this, call, attempt, answer = node.ReadAnswer(outcome.answer)] {
+                        OnResult(call, attempt, answer);
                       });
                     });
     NoteLeader(process);
@@ -336,17 +334,18 @@ void SimClient::Return(SimNode& node, std::function<void()> deliver) {
 
 // ---- Answers ----
 
-void SimClient::OnOutcome(const CallPtr& call, uint32_t attempt, const paxos::Outcome& outcome) {
+void SimClient::TraceOutcome(const Call& call, uint32_t attempt, paxos::Outcome::Kind kind) {
   world_.trace.Print([&](auto& out) {
-    out << 'c' << id_ << " hears of attempt " << attempt << ": outcome "
-        << static_cast<int>(outcome.kind) << " for " << EntryOf(*call);
+    out << 'c' << id_ << " hears of attempt " << attempt << ": outcome " << static_cast<int>(kind) << " for "
+        << EntryOf(call);
   });
-  switch (outcome.kind) {
-    case paxos::Outcome::Kind::kApplied: {
-      v1::CommandResult result;
-      CHECK(result.ParseFromString(outcome.answer));
-      return OnResult(call, result);
-    }
+}
+
+void SimClient::OnNoResult(const CallPtr& call, uint32_t attempt, paxos::Outcome::Kind kind) {
+  TraceOutcome(*call, attempt, kind);
+  switch (kind) {
+    case paxos::Outcome::Kind::kApplied:
+      LOG(FATAL) << "it has a result";
     case paxos::Outcome::Kind::kTooLarge:
       LOG(FATAL) << "a command of " << call->command.ByteSizeLong() << " bytes is too large";
     case paxos::Outcome::Kind::kOverloaded:
@@ -366,7 +365,13 @@ void SimClient::OnOutcome(const CallPtr& call, uint32_t attempt, const paxos::Ou
   }
 }
 
-void SimClient::OnResult(const CallPtr& call, const v1::CommandResult& result) {
+void SimClient::OnResult(const CallPtr& call, uint32_t attempt, const WriteAnswer& answer) {
+  TraceOutcome(*call, attempt, paxos::Outcome::Kind::kApplied);
+  OnEnd(call, answer.result, answer.previous);
+}
+
+void SimClient::OnEnd(const CallPtr& call, const v1::CommandResult& result,
+                      const std::optional<check::Cell>& previous) {
   if (call->finished) {
     CHECK(!call->is_settled || result.refusal() != v1::CommandResult::REFUSAL_NONE)
         << "carried out after it was settled: " << EntryOf(*call);
@@ -396,7 +401,8 @@ void SimClient::OnResult(const CallPtr& call, const v1::CommandResult& result) {
   operation.tells_cell = operation.kind == OperationKind::kCompareAndSwap ||
                          call->command.put().return_previous() ||
                          call->command.delete_().return_previous();
-  if (operation.tells_cell && result.found()) operation.cell = MakeCell(result.previous());
+  CHECK_EQ(previous.has_value(), operation.tells_cell && result.found()) << operation;
+  operation.cell = previous;
   if (operation.changed && operation.kind == OperationKind::kDelete) {
     seen_.erase(operation.key);
   } else if (operation.changed) {

@@ -57,7 +57,7 @@ class SimClient {
     v1::Command command;
     Instant give_up;
     bool finished = false;
-    std::function<void(const v1::CommandResult*)> done;  // null: no answer in time
+    std::function<void(const WriteAnswer*)> done;  // null: no answer in time
   };
   using ErrandPtr = std::shared_ptr<Errand>;
   // An operation and what is known of its attempts.
@@ -98,11 +98,11 @@ class SimClient {
   // Makes the write one of the session's, once there is one, and sends it.
   void StartInSession(const CallPtr& call);
   void OpenSession();
-  void OnSessionOpened(const v1::CommandResult* result);
+  void OnSessionOpened(const WriteAnswer* answer);
   void CloseSession();
   void OnSessionUnknown(const CallPtr& call);
   void Settle(const CallPtr& call);
-  void OnSettled(const CallPtr& call, const v1::CommandResult* result);
+  void OnSettled(const CallPtr& call, const WriteAnswer* answer);
   // Another copy of the write, that has been on its way for long. `result`: how it ended, if known.
   void ReplayLater(const Call& call, const v1::CommandResult* result);
   void ExpectReplay(const v1::CommandResult& replayed, const std::optional<std::string>& first);
@@ -110,8 +110,11 @@ class SimClient {
 
   void SendWrite(const CallPtr& call, SimNode& node);
   void SendRead(const CallPtr& call, SimNode& node);
-  void OnOutcome(const CallPtr& call, uint32_t attempt, const paxos::Outcome& outcome);
-  void OnResult(const CallPtr& call, const v1::CommandResult& result);
+  void TraceOutcome(const Call& call, uint32_t attempt, paxos::Outcome::Kind kind);
+  void OnNoResult(const CallPtr& call, uint32_t attempt, paxos::Outcome::Kind kind);
+  void OnResult(const CallPtr& call, uint32_t attempt, const WriteAnswer& answer);
+  // The state machine has judged the write, in this attempt or before.
+  void OnEnd(const CallPtr& call, const v1::CommandResult& result, const std::optional<check::Cell>& previous);
   void OnReading(const CallPtr& call, const KeyReading& reading, uint64_t process);
   // Carries an answer from a node to this client; it may be lost.
   void Return(SimNode& node, std::function<void()> deliver);

@@ -33,16 +33,16 @@ void SimClient::OpenSession() {
   auto errand = std::make_shared<Errand>();
   errand->command.mutable_open_session();
   errand->give_up = world_.queue.now() + kErrandMax;
-  errand->done = [this](const CommandResult* result) { OnSessionOpened(result); };
+  errand->done = [this](const WriteAnswer* answer) { OnSessionOpened(answer); };
   Run(errand);
 }
 
-void SimClient::OnSessionOpened(const CommandResult* result) {
+void SimClient::OnSessionOpened(const WriteAnswer* answer) {
   is_opening_ = false;
-  const bool is_open = result != nullptr && result->refusal() == CommandResult::REFUSAL_NONE;
+  const bool is_open = answer != nullptr && answer->result.refusal() == CommandResult::REFUSAL_NONE;
   if (is_open) {
     world_.trace.Count("session opened");
-    session_ = {.id = result->session(), .numbers = {}};
+    session_ = {.id = answer->result.session(), .numbers = {}};
   }
   for (const CallPtr& call : std::exchange(waiting_, {})) {
     if (!is_open && world_.queue.now() >= call->give_up) {
@@ -66,7 +66,7 @@ void SimClient::CloseSession() {
   errand->command.mutable_close_session();
   errand->command.set_session(session_.id);
   errand->give_up = world_.queue.now() + kErrandMax;
-  errand->done = [](const CommandResult*) {};
+  errand->done = [](const WriteAnswer*) {};
   session_ = Session();
   Run(errand);
 }
@@ -90,14 +90,14 @@ void SimClient::Settle(const CallPtr& call) {
   errand->command.set_number(call->command.number());
   errand->command.set_first_unanswered(call->command.first_unanswered());
   errand->give_up = world_.queue.now() + kErrandMax;
-  errand->done = [this, call](const CommandResult* result) { OnSettled(call, result); };
+  errand->done = [this, call](const WriteAnswer* answer) { OnSettled(call, answer); };
   Run(errand);
 }
 
-void SimClient::OnSettled(const CallPtr& call, const CommandResult* result) {
-  const bool is_told = result != nullptr && result->refusal() == CommandResult::REFUSAL_NONE;
+void SimClient::OnSettled(const CallPtr& call, const WriteAnswer* answer) {
+  const bool is_told = answer != nullptr && answer->result.refusal() == CommandResult::REFUSAL_NONE;
   const bool is_settled =
-      is_told && result->settled().refusal() == CommandResult::REFUSAL_SETTLED;
+      is_told && answer->result.settled().refusal() == CommandResult::REFUSAL_SETTLED;
   if (call->finished) {
     CHECK(!is_settled || EntryOf(*call).ending != check::Ending::kAnswered)
         << "settled after it was carried out: " << EntryOf(*call);
@@ -105,7 +105,7 @@ void SimClient::OnSettled(const CallPtr& call, const CommandResult* result) {
   }
   if (!is_told) return EndUnanswered(call);
   world_.trace.Count("request settled");
-  if (!is_settled) return OnResult(call, result->settled());
+  if (!is_settled) return OnEnd(call, answer->result.settled(), answer->previous);
   call->is_settled = true;
   call->may_be_proposed = false;
   EndUnanswered(call);
@@ -166,11 +166,9 @@ void SimClient::Run(const ErrandPtr& errand) {
       process.Propose(errand->command.SerializeAsString(), kTimeNever,
                       [this, errand, &node](const paxos::Outcome& outcome) {
                         if (outcome.kind != paxos::Outcome::Kind::kApplied) return;
-                        CommandResult result;
-                        CHECK(result.ParseFromString(outcome.answer));
-                        Return(node, [errand, result] {
+                        Return(node, [errand, answer = node.ReadAnswer(outcome.answer)] {
                           if (std::exchange(errand->finished, true)) return;
-                          errand->done(&result);
+                          errand->done(&answer);
                         });
                       });
     });

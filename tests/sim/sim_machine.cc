@@ -64,4 +64,16 @@ KeyReading SimMachine::ReadKey(const std::string& key) const {
   return reading;
 }
 
+WriteAnswer SimMachine::ReadAnswer(const std::string& bytes) const {
+  WriteAnswer answer;
+  CHECK(answer.result.ParseFromString(bytes));
+  if (const std::optional<v1::KeyValue> kv = machine_->PreviousOf(answer.result)) {
+    answer.previous = check::Cell{.value = kv->value(),
+                                  .create_revision = kv->create_revision(),
+                                  .mod_revision = kv->mod_revision(),
+                                  .version = kv->version()};
+  }
+  return answer;
+}
+
 }  // namespace decree::sim

@@ -22,6 +22,12 @@ struct KeyReading {
   std::optional<check::Cell> cell;
 };
 
+// How a write that was applied ended.
+struct WriteAnswer {
+  v1::CommandResult result;
+  std::optional<check::Cell> previous;  // that the result, or the one of the request that it has settled, tells of
+};
+
 class SimMachine final : public paxos::StateMachine {
  public:
   // Called after every application of slots, with the digest that they led to.
@@ -39,6 +45,8 @@ class SimMachine final : public paxos::StateMachine {
              std::vector<paxos::CommandAnswer>& answers) override;
 
   KeyReading ReadKey(const std::string& key) const;
+  // The state machine's answer to a command, as a client gets it.
+  WriteAnswer ReadAnswer(const std::string& bytes) const;
   uint64_t digest() const { return machine_->state().digest; }
 
  private:

@@ -77,6 +77,8 @@ class SimNode final : private paxos::Transport {
   void Do(Input input);
   // What the state machine holds now. Only while the process is up.
   KeyReading ReadKey(const std::string& key) const { return process_->machine->ReadKey(key); }
+  // The answer of the state machine, now, as a client gets it. Only while the process is up.
+  WriteAnswer ReadAnswer(const std::string& bytes) const { return process_->machine->ReadAnswer(bytes); }
   uint64_t digest() const { return process_->machine->digest(); }
 
   // ---- Faults ----

@@ -54,7 +54,8 @@ TEST(KeyCodecTest, TheLayoutNeverChanges) {
 
 TEST(KeyRecordTest, ComesBackAsItWas) {
   const KeyRecord record{
-      .counters = {.create_revision = 3, .modified = {.main = 9, .sub = 4}, .version = 5, .lease = 77},
+      .counters = {.create_revision = 3, .modified = {.main = 9, .sub = 4}, .version = 5, .lease = 77,
+                   .value_bytes = 3},
       .deleted = false,
       .previous = {.main = 8, .sub = 1},
       .value = std::string("a\0b", 3)};
@@ -88,6 +89,13 @@ TEST(KeyRecordTest, ASubRevisionThatDoesNotFitIsRefused) {
   ASSERT_EQ(bytes[6], 0x0f) << "the highest bits of the sub-revision";
   bytes[6] = 0x1f;
   EXPECT_TRUE(absl::IsDataLoss(DecodeKeyCounters(bytes).status()));
+}
+
+TEST(KeyRecordTest, AValueOfAnotherSizeThanTheCountersSayIsRefused) {
+  const std::string change = EncodeKeyChange("key", {.counters = {.value_bytes = 2}, .value = "ab"});
+  ASSERT_TRUE(DecodeKeyChange(change).ok());
+  EXPECT_TRUE(absl::IsDataLoss(DecodeKeyChange(change + "c").status()));
+  EXPECT_TRUE(absl::IsDataLoss(DecodeKeyChange(change.substr(0, change.size() - 1)).status()));
 }
 
 TEST(KeyRecordDeathTest, AnotherKeysChangeEndsTheProcess) {

@@ -117,6 +117,11 @@ class OpenStore {
     return results;
   }
   v1::CommandResult ApplyOne(const std::string& command) { return Apply({command}).at(0); }
+  // The value that the result tells of.
+  std::string PreviousOf(const v1::CommandResult& result) {
+    const std::optional<v1::KeyValue> previous = machine_->PreviousOf(result);
+    return previous.has_value() ? previous->value() : "(none)";
+  }
 
   std::string ValueOf(const std::string& key) {
     const std::optional<KeyRecord> head = machine_->Get(key);

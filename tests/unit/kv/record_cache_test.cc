@@ -8,7 +8,11 @@ namespace decree::kv {
 namespace {
 
 KeyRecord WithValue(std::string value) {
-  return {.counters = {.create_revision = 2, .modified = {.main = 9, .sub = 1}, .version = 3, .lease = 4},
+  return {.counters = {.create_revision = 2,
+                       .modified = {.main = 9, .sub = 1},
+                       .version = 3,
+                       .lease = 4,
+                       .value_bytes = static_cast<uint32_t>(value.size())},
           .previous = {.main = 7},
           .value = std::move(value)};
 }

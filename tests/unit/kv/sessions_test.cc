@@ -11,7 +11,7 @@ namespace decree::kv {
 namespace {
 
 using v1::CommandResult;
-using Fate = RequestFate::Kind;
+using Fate = RequestFate;
 
 constexpr uint64_t kSecond = 1'000'000'000;
 
@@ -38,7 +38,8 @@ class SessionsTest : public testing::Test {
     return kv_.ApplyOne(InSession(session, number, floor, PutCommand(key, value, true)));
   }
   Fate FateOf(uint64_t session, uint64_t number) {
-    return kv_.machine().view()->FateOf(session, number).kind;
+    CommandResult result;
+    return kv_.machine().FateOf(session, number, result);
   }
   // What the table answers to a repetition, without the log.
   std::optional<CommandResult> AnswerTo(const std::string& bytes) {
@@ -143,12 +144,38 @@ TEST_F(SessionsTest, AFullSessionTakesTheSameNumberOnceItsFloorHasRisen) {
 }
 
 TEST_F(SessionsTest, AnswersAreBoundedInBytes) {
-  const uint64_t session = Open();
-  kv_.ApplyOne(PutCommand("k", std::string(1500, 'v')));
-  EXPECT_EQ(Put(session, 1, 1, "k", std::string(1500, 'w')).refusal(), CommandResult::REFUSAL_NONE);
-  EXPECT_EQ(Put(session, 2, 1, "k", "x").refusal(), CommandResult::REFUSAL_NONE);
-  EXPECT_EQ(Put(session, 3, 1, "k", "y").refusal(), CommandResult::REFUSAL_SESSION_FULL);
-  EXPECT_EQ(Put(session, 3, 3, "k", "y").refusal(), CommandResult::REFUSAL_NONE);
+  paxos::SimulatedFileSystem files(1);
+  OpenStore kv(files, [] {}, kOwner, {.answer_bytes = 250});
+  const uint64_t session = kv.ApplyOne(OpenSessionCommand()).session();
+  const auto put = [&](uint64_t number, uint64_t floor) {
+    return kv.ApplyOne(InSession(session, number, floor, PutCommand("k", "v", true))).refusal();
+  };
+  EXPECT_EQ(put(2, 1), CommandResult::REFUSAL_NONE);
+  EXPECT_EQ(put(3, 1), CommandResult::REFUSAL_NONE);
+  EXPECT_EQ(put(4, 1), CommandResult::REFUSAL_NONE);
+  EXPECT_EQ(put(5, 1), CommandResult::REFUSAL_SESSION_FULL);
+  EXPECT_EQ(put(1, 1), CommandResult::REFUSAL_NONE) << "the floor itself is refused, and so could never rise";
+  EXPECT_EQ(put(5, 2), CommandResult::REFUSAL_SESSION_FULL);
+  EXPECT_EQ(put(5, 4), CommandResult::REFUSAL_NONE);
+}
+
+TEST_F(SessionsTest, AnswersTellOfLargeValuesAndDoNotHoldThem) {
+  paxos::SimulatedFileSystem files(1);
+  OpenStore kv(files);
+  const uint64_t session = kv.ApplyOne(OpenSessionCommand()).session();
+  const std::string large(kValueBytesMax, 'v');
+  kv.ApplyOne(PutCommand("k", large));
+  v1::Command swap = SwapCommand("k", "x");
+  swap.mutable_compare_and_swap()->set_expected_value("y");
+  for (uint64_t number = 1; number <= 20; ++number) {
+    const CommandResult result = kv.ApplyOne(InSession(session, number, 1, swap.SerializeAsString()));
+    EXPECT_EQ(result.refusal(), CommandResult::REFUSAL_NONE) << "20 MiB of answers have no room";
+    EXPECT_LT(result.ByteSizeLong(), 100u);
+  }
+  kv.ApplyOne(PutCommand("k", "other"));
+  CommandResult first;
+  EXPECT_EQ(kv.machine().FateOf(session, 1, first), Fate::kEnded);
+  EXPECT_EQ(kv.PreviousOf(first), large) << "what the key held when it was compared";
 }
 
 TEST_F(SessionsTest, AFullTableRefusesRegistration) {
@@ -239,9 +266,9 @@ TEST_F(SessionsTest, SettlingWhatHasEndedTellsHow) {
   const CommandResult put = Put(session, 1, 1, "k", "a");
   const CommandResult settle = kv_.ApplyOne(SettleCommand(session, 1));
   EXPECT_EQ(settle.settled().SerializeAsString(), put.SerializeAsString());
-  const RequestFate fate = kv_.machine().view()->FateOf(session, 1);
-  EXPECT_EQ(fate.kind, Fate::kEnded);
-  EXPECT_EQ(fate.answer.SerializeAsString(), put.SerializeAsString());
+  CommandResult result;
+  EXPECT_EQ(kv_.machine().FateOf(session, 1, result), Fate::kEnded);
+  EXPECT_EQ(result.SerializeAsString(), put.SerializeAsString());
 }
 
 TEST_F(SessionsTest, CommandsWithoutWhatTheyNeedAreMalformed) {
@@ -293,16 +320,18 @@ TEST_F(SessionsTest, ABlockThatIsFullIsFollowedByAnother) {
   paxos::SimulatedFileSystem files(1);
   OpenStore kv(files);
   const uint64_t session = kv.ApplyOne(OpenSessionCommand()).session();
-  const std::string large(40 << 10, 'v');
   std::vector<std::string> commands;
-  for (uint64_t number = 1; number <= 4; ++number) {
-    commands.push_back(InSession(session, number, 1, PutCommand("k", large, true)));
+  for (uint64_t number = 1; number <= 1000; ++number) {
+    commands.push_back(InSession(session, number, 1, PutCommand("k", "v", true)));
   }
   const auto results = kv.Apply(commands);
-  // The first put returns nothing, the next two fill the block.
-  EXPECT_TRUE(kv.store().Get(AnswersKey(session, 1)).has_value());
-  EXPECT_TRUE(kv.store().Get(AnswersKey(session, 4)).has_value());
-  for (size_t i = 0; i < commands.size(); ++i) {
+  size_t blocks = 0;
+  for (uint64_t number = 1; number <= 1000; ++number) {
+    blocks += kv.store().Get(AnswersKey(session, number)).has_value() ? 1 : 0;
+  }
+  EXPECT_GT(blocks, 1u);
+  EXPECT_LT(blocks, 10u);
+  for (size_t i = 0; i < commands.size(); i += 37) {
     EXPECT_EQ(kv.ApplyOne(commands[i]).SerializeAsString(), results[i].SerializeAsString()) << i;
   }
 }

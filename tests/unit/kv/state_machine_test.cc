@@ -31,7 +31,7 @@ TEST_F(StateMachineTest, APutSetsAKeyAndCounts) {
   result = kv_->ApplyOne(PutCommand("k", "two", /*return_previous=*/true));
   EXPECT_EQ(result.revision(), 3u);
   EXPECT_EQ(result.version(), 2u);
-  EXPECT_EQ(result.previous().value(), "one");
+  EXPECT_EQ(kv_->PreviousOf(result), "one");
   const auto record = kv_->machine().view()->Get("k");
   ASSERT_TRUE(record.has_value());
   EXPECT_EQ(record->value, "two");
@@ -44,7 +44,7 @@ TEST_F(StateMachineTest, ADeletedKeyBeginsAnew) {
   v1::CommandResult result = kv_->ApplyOne(DeleteCommand("k", /*return_previous=*/true));
   EXPECT_TRUE(result.changed());
   EXPECT_EQ(result.revision(), 4u);
-  EXPECT_EQ(result.previous().value(), "two");
+  EXPECT_EQ(kv_->PreviousOf(result), "two");
   EXPECT_EQ(kv_->ValueOf("k"), "(none)");
   result = kv_->ApplyOne(DeleteCommand("k"));
   EXPECT_FALSE(result.changed());
@@ -72,8 +72,8 @@ TEST_F(StateMachineTest, ASwapComparesTheValue) {
   v1::CommandResult result = Swap([](auto& swap) { swap.set_expected_value("other"); });
   EXPECT_FALSE(result.changed());
   EXPECT_EQ(result.revision(), 2u);
-  EXPECT_EQ(result.previous().value(), "old");
-  EXPECT_EQ(result.previous().version(), 1u);
+  EXPECT_EQ(kv_->PreviousOf(result), "old");
+  EXPECT_EQ(kv_->machine().PreviousOf(result)->version(), 1u);
   result = Swap([](auto& swap) { swap.set_expected_value("old"); });
   EXPECT_TRUE(result.changed());
   EXPECT_EQ(result.version(), 2u);
@@ -99,9 +99,9 @@ TEST_F(StateMachineTest, CommandsOfOneSlotSeeEachOther) {
   const auto results = kv_->Apply({PutCommand("k", "one"), PutCommand("k", "two", true),
                                    swap.SerializeAsString(), DeleteCommand("k", true),
                                    DeleteCommand("k")});
-  EXPECT_EQ(results[1].previous().value(), "one");
+  EXPECT_EQ(kv_->PreviousOf(results[1]), "one");
   EXPECT_TRUE(results[2].changed());
-  EXPECT_EQ(results[3].previous().value(), "three");
+  EXPECT_EQ(kv_->PreviousOf(results[3]), "three");
   EXPECT_FALSE(results[4].changed());
 }
 
@@ -241,22 +241,22 @@ class Model {
   }
 
   // Carries the command out, and checks what the machine has answered.
-  void Expect(const std::string& bytes, const v1::CommandResult& result) {
+  void Expect(const std::string& bytes, const v1::CommandResult& result, const StateMachine& machine) {
     v1::Command command;
     ASSERT_TRUE(command.ParseFromString(bytes));
     ASSERT_EQ(result.refusal(), v1::CommandResult::REFUSAL_NONE);
     if (command.has_put()) {
       const auto& put = command.put();
-      ExpectPrevious(put.key(), put.return_previous(), result);
+      ExpectPrevious(put.key(), put.return_previous(), result, machine);
       Set(put.key(), put.value(), result);
     } else if (command.has_delete_()) {
       const auto& del = command.delete_();
-      ExpectPrevious(del.key(), del.return_previous(), result);
+      ExpectPrevious(del.key(), del.return_previous(), result, machine);
       ASSERT_EQ(result.changed(), keys_[del.key()].has_value());
       if (keys_[del.key()].has_value()) Note(del.key(), std::nullopt);
     } else {
       const auto& swap = command.compare_and_swap();
-      ExpectPrevious(swap.key(), true, result);
+      ExpectPrevious(swap.key(), true, result, machine);
       const bool matches = Matches(swap);
       ASSERT_EQ(result.changed(), matches);
       if (matches) Set(swap.key(), swap.value(), result);
@@ -289,19 +289,21 @@ class Model {
     KeyRecord record{
         .counters = {.create_revision = before ? before->counters.create_revision : revision_ + 1,
                      .modified = {.main = revision_ + 1},
-                     .version = before ? before->counters.version + 1 : 1},
+                     .version = before ? before->counters.version + 1 : 1,
+                     .value_bytes = static_cast<uint32_t>(value.size())},
         .previous = before ? before->counters.modified : Revision(),
         .value = value};
     ASSERT_EQ(result.version(), record.counters.version);
     ASSERT_TRUE(result.changed());
     Note(key, std::move(record));
   }
-  void ExpectPrevious(const std::string& key, bool told, const v1::CommandResult& result) {
+  void ExpectPrevious(const std::string& key, bool told, const v1::CommandResult& result,
+                      const StateMachine& machine) {
     ASSERT_EQ(result.found(), keys_[key].has_value());
-    ASSERT_EQ(result.has_previous(), told && result.found());
-    if (!result.has_previous()) return;
-    ASSERT_EQ(result.previous().SerializeAsString(),
-              ToKeyValue(key, *keys_[key]).SerializeAsString());
+    const std::optional<v1::KeyValue> previous = machine.PreviousOf(result);
+    ASSERT_EQ(previous.has_value(), told && result.found());
+    if (!previous.has_value()) return;
+    ASSERT_EQ(previous->SerializeAsString(), ToKeyValue(key, *keys_[key]).SerializeAsString());
   }
   bool Matches(const v1::CompareAndSwapOperation& swap) {
     const std::optional<KeyRecord>& head = keys_[swap.key()];
@@ -333,7 +335,7 @@ TEST(StateMachineModelTest, DoesWhatAMapWithVersionsDoes) {
       for (uint64_t i = random.Below(5); i > 0; --i) commands.push_back(model.NextCommand());
       const auto results = kv.Apply(commands);
       ASSERT_EQ(results.size(), commands.size());
-      for (size_t i = 0; i < commands.size(); ++i) model.Expect(commands[i], results[i]);
+      for (size_t i = 0; i < commands.size(); ++i) model.Expect(commands[i], results[i], kv.machine());
     }
     model.ExpectState(*kv.machine().view());
   }

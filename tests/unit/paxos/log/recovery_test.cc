@@ -173,16 +173,19 @@ TEST_F(RecoveryTest, WhatAFailedSyncLeftInTheCacheDoesNotCount) {
   EXPECT_THAT(Contents(), ElementsAre("1=a"));
 }
 
-TEST_F(RecoveryTest, ANewerFormatIsRefusedInPlainWords) {
+TEST_F(RecoveryTest, AnotherFormatIsRefusedInPlainWords) {
   Kill();
   ASSERT_TRUE(files_.Exists("log/identity"));
-  // The version is the four bytes behind checksum and kind; the checksum covers it, so a newer
+  // The version is the four bytes behind checksum and kind; the checksum covers it, so another
   // program's file is made as it would.
-  const std::string body = "whatever a newer program writes";
-  files_.SetContents("log/identity", EncodeBlock(BlockKind::kIdentity, body, 2));
-  const auto log = TryOpen();
-  EXPECT_TRUE(absl::IsFailedPrecondition(log.status()));
-  EXPECT_THAT(log.status().ToString(), HasSubstr("start a newer decreed"));
+  const std::string body = "whatever another program writes";
+  for (const auto& [version, what] : {std::pair(kLogFormatVersion + 1, "start a newer decreed"),
+                                      std::pair(kLogFormatVersion - 1, "decree export")}) {
+    files_.SetContents("log/identity", EncodeBlock(BlockKind::kIdentity, body, version));
+    const auto log = TryOpen();
+    EXPECT_TRUE(absl::IsFailedPrecondition(log.status()));
+    EXPECT_THAT(log.status().ToString(), HasSubstr(what));
+  }
 }
 
 // ---- Any crash, anywhere ----
