@@ -49,8 +49,10 @@ int Main(int argc, char** argv) {
     std::cerr << "decree-echo: cannot listen on " << argv[1] << '\n';
     return 1;
   }
+  rpc::AnswerRoom answers(loop, {});
+  rpc::Callers callers(loop, answers);
   rpc::UnaryMethod<v1::EchoRequest, v1::EchoResponse> echo(
-      loop, [&service](auto... arguments) { service.RequestEcho(arguments...); },
+      callers, [&service](auto... arguments) { service.RequestEcho(arguments...); },
       [](const auto& call) { call->Finish(); });
   echo.Open(kPostedCalls);
   while (is_stopping == 0) loop.Poll(loop.Now() + Milliseconds(100));

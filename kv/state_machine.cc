@@ -6,7 +6,6 @@
 
 #include "kv/answer_block.h"
 #include "kv/command.h"
-#include "kv/record_reader.h"
 #include "paxos/base/byte_reader.h"
 #include "paxos/base/probe.h"
 
@@ -61,6 +60,7 @@ std::string OutcomeBytes(const v1::CommandResult& result) {
   PutU8(out, static_cast<uint8_t>((result.found() ? 1 : 0) | (result.changed() ? 2 : 0)));
   PutU64(out, result.version());
   PutU64(out, result.previous_revision());
+  PutU32(out, result.previous_value_bytes());
   PutU64(out, result.session());
   if (result.has_settled()) PutString(out, OutcomeBytes(result.settled()));
   return out;
@@ -91,6 +91,11 @@ bool IsAsExpected(const v1::CompareAndSwapOperation& swap, Overlay& overlay) {
 
 std::optional<KeyRecord> StateMachine::Get(std::string_view key) { return newest_.RecordOf(key); }
 
+size_t StateMachine::ValueBytes(std::string_view key) {
+  const std::optional<KeyCounters> counters = newest_.CountersOf(key);
+  return counters.has_value() ? counters->value_bytes : 0;
+}
+
 std::optional<std::string> StateMachine::AnswerTo(v1::Command& request) const {
   const uint64_t session = request.session();
   const uint64_t number = request.number();
@@ -114,10 +119,11 @@ std::string StateMachine::StoredAnswer(uint64_t session, uint64_t number) const 
 }
 
 std::optional<v1::KeyValue> StateMachine::PreviousOf(const v1::CommandResult& result) const {
-  const uint64_t revision = result.has_settled() ? result.settled().previous_revision() : result.previous_revision();
+  const uint64_t revision = Telling(result).previous_revision();
   if (revision == 0) return std::nullopt;
-  const std::string bytes = ReadChangeBytes(store_, {.main = revision});
-  const StatusOr<KeyChange> change = DecodeKeyChange(bytes);
+  const std::optional<std::string> bytes = store_.Get(ChangeKey({.main = revision}));
+  if (!bytes.has_value()) return std::nullopt;
+  const StatusOr<KeyChange> change = DecodeKeyChange(*bytes);
   CHECK(change.ok()) << change.status();
   return ToKeyValue(change->key, change->record);
 }
@@ -332,7 +338,9 @@ void StateMachine::Find(const std::string& key, bool tells, Overlay& overlay, v1
   if (!head.has_value()) return;
   result.set_found(true);
   CHECK_EQ(head->modified.sub, 0u) << "a result has no room for it";
-  if (tells) result.set_previous_revision(head->modified.main);
+  if (!tells) return;
+  result.set_previous_revision(head->modified.main);
+  result.set_previous_value_bytes(head->value_bytes);
 }
 
 void StateMachine::Set(const std::string& key, const std::string& value, Overlay& overlay,

@@ -57,13 +57,18 @@ class StateMachine final : public paxos::StateMachine {
   const State& state() const { return state_; }
   // What the key holds as applied by now; nothing if there is no such key. Called by the applying thread.
   std::optional<KeyRecord> Get(std::string_view key);
+  // The size of that, without a look at the value.
+  size_t ValueBytes(std::string_view key);
   // How this request of a session ended, a CommandResult in bytes, if it was carried out before; nothing if it was not,
   // or is none of a session, or if its number was another's. Changes nothing. Called by the applying thread.
   std::optional<std::string> AnswerTo(v1::Command& request) const;
   // What has become of a session's request; if it has ended, `result` is filled in. Called by the applying thread.
   RequestFate FateOf(uint64_t session, uint64_t number, v1::CommandResult& result) const;
-  // The record that a result tells of (or the one that it has settled); nothing if it tells of none. Called by the
-  // applying thread.
+  // Which result tells of a record: that of the request itself, or that of the one which it has settled.
+  static const v1::CommandResult& Telling(const v1::CommandResult& result) {
+    return result.has_settled() ? result.settled() : result;
+  }
+  // The record that a result tells of; nothing if it tells of none, or if it is not here. Called by the applying thread.
   std::optional<v1::KeyValue> PreviousOf(const v1::CommandResult& result) const;
   // The state as applied by now; the same object until the next Apply. Called by the applying thread.
   std::shared_ptr<const View> view();

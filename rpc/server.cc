@@ -94,6 +94,8 @@ Server::Server(const ServerOptions& options, std::unique_ptr<Recovered> recovere
       recovered_(std::move(recovered)),
       own_(own),
       loop_(std::move(queue), clock_),
+      answers_(loop_, {}),
+      callers_(loop_, answers_),
       peers_in_(loop_, own_),
       peers_out_(loop_, own_, PeerLinkOptions()),
       forwarder_(loop_, own_, PeerLinkOptions()),
@@ -123,7 +125,8 @@ Status Server::StartNode() {
 
 void Server::OpenServices() {
   kv_ = std::make_unique<KvService>(loop_, kv_async_, *node_, *recovered_->machine,
-                                    forwarder_, admission_);
+                                    forwarder_,
+                                    KvService::Bounds{.admission = admission_, .answers = answers_, .callers = callers_});
   status_ = std::make_unique<StatusReport>(StatusReport::Sources{
       .clock = clock_,
       .node = *node_,
@@ -134,8 +137,8 @@ void Server::OpenServices() {
       .peers_connected = [this] { return peers_out_.connected(); },
       .stale_reads = [this] { return kv_->stale_reads(); },
       .problems = [this] { return Problems(); }});
-  admin_ = std::make_unique<AdminService>(loop_, admin_async_, *node_, *status_);
-  health_ = std::make_unique<HealthService>(loop_, health_async_);
+  admin_ = std::make_unique<AdminService>(callers_, admin_async_, *node_, *status_);
+  health_ = std::make_unique<HealthService>(callers_, health_async_);
   peers_in_.Open(node_->replica(),
                  [this](const paxos::Envelope& envelope) { node_->OnMessage(envelope); },
                  [this](PeerService::ForwardedCall call) { kv_->OnForwarded(std::move(call)); });
@@ -215,6 +218,7 @@ void Server::Drain() {
 void Server::Close() {
   peers_out_.Close();
   forwarder_.Close();
+  answers_.Close();
   std::atomic<bool> is_shut_down{false};
   std::thread shutdown([&] {
     server_->Shutdown(std::chrono::system_clock::now() + kShutdownMax);

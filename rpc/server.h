@@ -73,6 +73,8 @@ class Server {
   const PeerIdentity own_;
 
   EventLoop loop_;
+  AnswerRoom answers_;
+  Callers callers_;
   v1::KV::AsyncService kv_async_;
   v1::Admin::AsyncService admin_async_;
   grpc::health::v1::Health::AsyncService health_async_;

@@ -50,20 +50,20 @@ Failure Refusal(TransferResult result, NodeId heir, const paxos::Replica& replic
 
 }  // namespace
 
-AdminService::AdminService(EventLoop& loop, v1::Admin::AsyncService& service, paxos::Node& node,
+AdminService::AdminService(Callers& callers, v1::Admin::AsyncService& service, paxos::Node& node,
                            const StatusReport& report)
-    : loop_(loop),
+    : loop_(callers.loop()),
       node_(node),
       status_(
-          loop, [&service](auto... arguments) { service.RequestStatus(arguments...); },
+          callers, [&service](auto... arguments) { service.RequestStatus(arguments...); },
           [&report](const auto& call) {
             report.Fill(call->response());
             call->Finish();
           }),
       transfer_(
-          loop, [&service](auto... arguments) { service.RequestTransferLeadership(arguments...); },
+          callers, [&service](auto... arguments) { service.RequestTransferLeadership(arguments...); },
           [this](auto call) { OnTransfer(std::move(call)); }),
-      patience_(loop.timers(), [this] { EndTransfer(); }) {}
+      patience_(loop_.timers(), [this] { EndTransfer(); }) {}
 
 void AdminService::Open() {
   status_.Open(kPostedCalls);

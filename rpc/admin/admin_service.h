@@ -7,6 +7,7 @@
 #include "decree/v1/admin.grpc.pb.h"
 #include "paxos/node/node.h"
 #include "rpc/admin/status_report.h"
+#include "rpc/loop/callers.h"
 #include "rpc/loop/event_loop.h"
 #include "rpc/loop/unary_call.h"
 
@@ -15,7 +16,7 @@ namespace decree::rpc {
 class AdminService {
  public:
   // References outlive the service.
-  AdminService(EventLoop& loop, v1::Admin::AsyncService& service, paxos::Node& node,
+  AdminService(Callers& callers, v1::Admin::AsyncService& service, paxos::Node& node,
                const StatusReport& report);
 
   // Takes requests from now on.

@@ -57,11 +57,11 @@ class HealthService::Watch : public std::enable_shared_from_this<Watch> {
   Response::ServingStatus told_ = Response::UNKNOWN;
 };
 
-HealthService::HealthService(EventLoop& loop, grpc::health::v1::Health::AsyncService& service)
-    : loop_(loop),
+HealthService::HealthService(Callers& callers, grpc::health::v1::Health::AsyncService& service)
+    : loop_(callers.loop()),
       service_(service),
       check_(
-          loop, [&service](auto... arguments) { service.RequestCheck(arguments...); },
+          callers, [&service](auto... arguments) { service.RequestCheck(arguments...); },
           [this](const auto& call) { OnCheck(*call); }) {}
 
 HealthService::~HealthService() = default;

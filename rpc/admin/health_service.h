@@ -6,6 +6,7 @@
 #include <set>
 
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "rpc/loop/callers.h"
 #include "rpc/loop/event_loop.h"
 #include "rpc/loop/unary_call.h"
 
@@ -14,7 +15,7 @@ namespace decree::rpc {
 class HealthService {
  public:
   // `service` is the one registered with the server.
-  HealthService(EventLoop& loop, grpc::health::v1::Health::AsyncService& service);
+  HealthService(Callers& callers, grpc::health::v1::Health::AsyncService& service);
   ~HealthService();
 
   // Answers from now on, with "serving".

@@ -82,20 +82,24 @@ void FillResponse(kv::RequestFate fate, const v1::CommandResult& result, v1::Out
   }
 }
 
-void SetPrevious(v1::KeyValue previous, v1::PutResponse& response) {
-  *response.mutable_previous() = std::move(previous);
+void TellPrevious(std::optional<v1::KeyValue> previous, v1::PutResponse& response) {
+  if (!previous.has_value()) return response.set_previous_omitted(true);
+  *response.mutable_previous() = *std::move(previous);
 }
 
-void SetPrevious(v1::KeyValue previous, v1::DeleteResponse& response) {
-  *response.mutable_previous() = std::move(previous);
+void TellPrevious(std::optional<v1::KeyValue> previous, v1::DeleteResponse& response) {
+  if (!previous.has_value()) return response.set_previous_omitted(true);
+  *response.mutable_previous() = *std::move(previous);
 }
 
-void SetPrevious(v1::KeyValue previous, v1::CompareAndSwapResponse& response) {
-  *response.mutable_current() = std::move(previous);
+void TellPrevious(std::optional<v1::KeyValue> previous, v1::CompareAndSwapResponse& response) {
+  if (!previous.has_value()) return response.set_current_omitted(true);
+  *response.mutable_current() = *std::move(previous);
 }
 
-void SetPrevious(v1::KeyValue previous, v1::OutcomeResponse& response) {
-  *response.mutable_answer()->mutable_previous() = std::move(previous);
+void TellPrevious(std::optional<v1::KeyValue> previous, v1::OutcomeResponse& response) {
+  if (!previous.has_value()) return response.mutable_answer()->set_previous_omitted(true);
+  *response.mutable_answer()->mutable_previous() = *std::move(previous);
 }
 
 Failure RefusalOf(const v1::CommandResult& result) {

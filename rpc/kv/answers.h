@@ -1,6 +1,8 @@
 #pragma once
 // What clients are told: how a write ended, and what is known of one.
 
+#include <optional>
+
 #include "decree/v1/kv.pb.h"
 #include "decree/v1/log.pb.h"
 #include "kv/sessions.h"
@@ -22,13 +24,13 @@ void FillResponse(const v1::CommandResult& result, v1::OutcomeResponse& response
 // What is known of a request whose session is known; `result` is how it ended, if it has.
 void FillResponse(kv::RequestFate fate, const v1::CommandResult& result, v1::OutcomeResponse& response);
 
-// What the key held before, in responses that tell it.
-void SetPrevious(v1::KeyValue previous, v1::PutResponse& response);
-void SetPrevious(v1::KeyValue previous, v1::DeleteResponse& response);
-void SetPrevious(v1::KeyValue previous, v1::CompareAndSwapResponse& response);
-void SetPrevious(v1::KeyValue previous, v1::OutcomeResponse& response);
+// What the key held before, in responses that tell it; nothing: it is omitted.
+void TellPrevious(std::optional<v1::KeyValue> previous, v1::PutResponse& response);
+void TellPrevious(std::optional<v1::KeyValue> previous, v1::DeleteResponse& response);
+void TellPrevious(std::optional<v1::KeyValue> previous, v1::CompareAndSwapResponse& response);
+void TellPrevious(std::optional<v1::KeyValue> previous, v1::OutcomeResponse& response);
 template <typename Response>
-void SetPrevious(const v1::KeyValue&, Response&) {}
+void TellPrevious(const std::optional<v1::KeyValue>&, Response&) {}
 
 // What the state machine's refusal means to the client.
 Failure RefusalOf(const v1::CommandResult& result);

@@ -30,23 +30,36 @@ size_t BytesOf(const Request& request) {
   return kOverheadBytes + request.ByteSizeLong();
 }
 
+// Whether the result tells what a key held before, and how much room that takes.
+bool TellsRecord(const v1::CommandResult& result) {
+  return kv::StateMachine::Telling(result).previous_revision() != 0;
+}
+AnswerRoom::Size SizeOfRecord(const v1::CommandResult& result) {
+  return AnswerRoom::SizeOf(kv::StateMachine::Telling(result).previous_value_bytes());
+}
+
+Failure NoRoom() {
+  return Overloaded(StrCat("answers that clients have not taken yet leave no room for this one", kNotServed));
+}
+
 }  // namespace
 
 // ---- Methods ----
 
 KvService::KvService(EventLoop& loop, v1::KV::AsyncService& service, paxos::Node& node, kv::StateMachine& store,
-                     Forwarder& forwarder, Admission& admission)
+                     Forwarder& forwarder, const Bounds& bounds)
     : loop_(loop),
       service_(service),
       node_(node),
       store_(store),
-      admission_(admission),
+      admission_(bounds.admission),
+      callers_(bounds.callers),
       leadership_(loop, node),
       room_(loop, node.hand_over_max()),
       writer_(loop, node, store, leadership_, room_, forwarder),
       reader_(loop, node, leadership_, room_),
       scans_(loop),
-      pipelines_(loop, service,
+      pipelines_(loop, service, bounds.answers,
                  [this](const auto& stream, Duration time_left, v1::PipelinedRequest& wire) {
                    OnPipelined(stream, time_left, wire);
                  }) {
@@ -67,7 +80,7 @@ void KvService::Offer(
                            grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
     int posted) {
   auto method = std::make_shared<UnaryMethod<Request, Response>>(
-      loop_, [this, await](auto... arguments) { (service_.*await)(arguments...); },
+      callers_, [this, await](auto... arguments) { (service_.*await)(arguments...); },
       [this](CallPtr<Request, Response> call) { Serve(std::move(call)); });
   open_methods_.push_back([method = std::move(method), posted] { method->Open(posted); });
 }
@@ -131,7 +144,7 @@ std::optional<Duration> KvService::LetIn(AnyCall& call, const Status& check, siz
     call.Fail(*failure);
     return std::nullopt;
   }
-  call.Hold(std::move(place));
+  call.LetIn(std::move(place), AnswerBy(loop_.Now(), time_left));
   return time_left;
 }
 
@@ -150,26 +163,38 @@ void KvService::ServeWrite(CallPtr<Request, Response> call) {
   if (!time_left.has_value()) return;
   writer_.Start(command,
                 {.no_forwarding = call->request().header().no_forwarding(), .time_left = *time_left},
-                [this, call](WriteEnd& end) { AnswerWrite(*call, end); });
+                [this, call](WriteEnd& end) { AnswerWrite(call, end); });
 }
 
 template <typename Request, typename Response>
-void KvService::AnswerWrite(Call<Request, Response>& call, const WriteEnd& end) {
-  if (end.failure.has_value()) return call.Fail(*end.failure);
-  Response& response = call.response();
-  FillHeader(end.node, end.result.revision(), end.result.store_epoch(), *response.mutable_header());
-  FillResponse(end.result, response);
-  if (end.previous != nullptr) {
-    SetPrevious(*end.previous, response);
-  } else if (std::optional<v1::KeyValue> previous = PreviousOf(end)) {
-    SetPrevious(*std::move(previous), response);
-  }
-  call.Finish();
+void KvService::AnswerWrite(const CallPtr<Request, Response>& call, const WriteEnd& end) {
+  if (end.failure.has_value()) return call->Fail(*end.failure);
+  FillHeader(end.node, end.result.revision(), end.result.store_epoch(), *call->response().mutable_header());
+  FillResponse(end.result, call->response());
+  FinishTelling(call, end.result, end.previous);
 }
 
-std::optional<v1::KeyValue> KvService::PreviousOf(const WriteEnd& end) const {
-  if (end.node != leadership_.self()) return std::nullopt;
-  return store_.PreviousOf(end.result);
+template <typename Request, typename Response>
+void KvService::FinishTelling(const CallPtr<Request, Response>& call, const v1::CommandResult& result,
+                              const std::shared_ptr<const v1::KeyValue>& told) {
+  if (!TellsRecord(result)) return call->Finish();
+  const AnswerRoom::Size size = SizeOfRecord(result);
+  if (call->taker().HasRoom(size)) {
+    TellPrevious(told != nullptr ? std::optional(*told) : PreviousHere(result), call->response());
+    return call->Finish();
+  }
+  // What was told is not kept meanwhile; this node will have it too.
+  call->taker().Await(size, call->answer_by(), [this, call, result](bool has_room) {
+    TellPrevious(has_room ? PreviousHere(result) : std::nullopt, call->response());
+    call->Finish();
+  });
+}
+
+std::optional<v1::KeyValue> KvService::PreviousHere(const v1::CommandResult& result) const {
+  const kv::State& state = store_.state();
+  const bool is_as_far =
+      state.epoch == result.store_epoch() && state.revision >= kv::StateMachine::Telling(result).previous_revision();
+  return is_as_far ? store_.PreviousOf(result) : std::nullopt;
 }
 
 void KvService::OnForwarded(PeerService::ForwardedCall call) {
@@ -177,10 +202,16 @@ void KvService::OnForwarded(PeerService::ForwardedCall call) {
   const Status check = command.has_value() ? Check(*command) : absl::InvalidArgumentError("no command is forwarded");
   auto place = std::make_shared<Admission::Place>(admission_.Enter(kOverheadBytes + call.command().size()));
   if (const std::optional<Failure> failure = WhyNotIn(check, call.time_left(), *place)) return call.Fail(*failure);
+  const Time answer_by = AnswerBy(loop_.Now(), call.time_left());
   writer_.Start(*command, {.was_forwarded = true, .time_left = call.time_left()},
-                [this, call, place](WriteEnd& end) {
+                [this, call, place, answer_by](WriteEnd& end) {
                   if (end.failure.has_value()) return call.Fail(*end.failure);
-                  call.Answer(std::move(end.result_bytes), PreviousOf(end));
+                  if (!TellsRecord(end.result)) return call.Answer(std::move(end.result_bytes));
+                  call.taker().WhenRoom(answer_by, [&end] { return SizeOfRecord(end.result); },
+                                        [this, call, place, result = end.result](bool has_room) {
+                                          call.Answer(result.SerializeAsString(),
+                                                      has_room ? PreviousHere(result) : std::nullopt);
+                                        });
                 });
 }
 
@@ -197,12 +228,22 @@ void KvService::Serve(CallPtr<v1::GetRequest, v1::GetResponse> call) {
   const v1::GetRequest& request = call->request();
   const std::optional<Duration> time_left = LetIn(*call, Check(request), BytesOf(request));
   if (!time_left.has_value()) return;
-  if (reader_.MayReadNow(request.read())) return AnswerGet(*call);
+  if (reader_.MayReadNow(request.read())) return AnswerGet(call);
   WaitToRead({.mode = request.read(), .may_ask = !request.no_forwarding(), .time_left = *time_left}, call,
-             [this, call] { AnswerGet(*call); });
+             [this, call] { AnswerGet(call); });
 }
 
-void KvService::AnswerGet(Call<v1::GetRequest, v1::GetResponse>& call) {
+void KvService::AnswerGet(const CallPtr<v1::GetRequest, v1::GetResponse>& call) {
+  call->taker().WhenRoom(
+      call->answer_by(), [this, &call] { return AnswerRoom::SizeOf(store_.ValueBytes(call->request().key())); },
+      [this, call](bool has_room) {
+        if (!has_room) return call->Fail(NoRoom());
+        FillGet(*call);
+        call->Finish();
+      });
+}
+
+void KvService::FillGet(Call<v1::GetRequest, v1::GetResponse>& call) {
   const std::string& key = call.request().key();
   v1::GetResponse& response = call.response();
   FillHeader(leadership_.self(), store_.state().revision, store_.state().epoch, *response.mutable_header());
@@ -211,7 +252,6 @@ void KvService::AnswerGet(Call<v1::GetRequest, v1::GetResponse>& call) {
     response.set_found(true);
     *response.mutable_kv() = kv::ToKeyValue(key, *head);
   }
-  call.Finish();
 }
 
 void KvService::Serve(CallPtr<v1::RangeRequest, v1::RangeResponse> call) {
@@ -224,8 +264,14 @@ void KvService::Serve(CallPtr<v1::RangeRequest, v1::RangeResponse> call) {
              [this, call] { AnswerRange(call); });
 }
 
-// The view is that of now; what takes long is to read so much of it.
 void KvService::AnswerRange(const CallPtr<v1::RangeRequest, v1::RangeResponse>& call) {
+  call->taker().WhenRoom(call->answer_by(), [] { return AnswerRoom::Size::kLarge; },
+                         [this, call](bool has_room) { has_room ? ReadPage(call) : call->Fail(NoRoom()); });
+}
+
+// The view is that of now; what takes long is to read so much of it.
+void KvService::ReadPage(const CallPtr<v1::RangeRequest, v1::RangeResponse>& call) {
+  call->Hold(call->taker().Charge(kPageBytes));
   const auto status = std::make_shared<Status>();
   scans_.Run(
       [call, node = leadership_.self(), view = store_.view(), status] {
@@ -245,13 +291,13 @@ void KvService::Serve(OutcomeCall call) {
   const v1::OutcomeRequest& request = call->request();
   const std::optional<Duration> time_left = LetIn(*call, Check(request), BytesOf(request));
   if (!time_left.has_value()) return;
-  if (reader_.MayReadNow(v1::READ_MODE_LINEARIZABLE)) return AnswerOutcome(*call);
+  if (reader_.MayReadNow(v1::READ_MODE_LINEARIZABLE)) return AnswerOutcome(call);
   WaitToRead({.may_ask = !request.header().no_forwarding(), .time_left = *time_left}, call,
-             [this, call] { AnswerOutcome(*call); });
+             [this, call] { AnswerOutcome(call); });
 }
 
-void KvService::AnswerOutcome(Call<v1::OutcomeRequest, v1::OutcomeResponse>& call) {
-  const v1::RequestHeader& header = call.request().header();
+void KvService::AnswerOutcome(const OutcomeCall& call) {
+  const v1::RequestHeader& header = call->request().header();
   v1::CommandResult result;
   const kv::RequestFate fate = store_.FateOf(header.session(), header.number(), result);
   if (fate == kv::RequestFate::kUnknownSession) {
@@ -259,15 +305,12 @@ void KvService::AnswerOutcome(Call<v1::OutcomeRequest, v1::OutcomeResponse>& cal
                                   "the session has expired or was closed; nothing is known of its "
                                   "requests any more");
     failure.detail.set_reason(v1::ErrorDetail::REASON_SESSION_UNKNOWN);
-    return call.Fail(failure);
+    return call->Fail(failure);
   }
   const kv::State& state = store_.state();
-  FillHeader(leadership_.self(), state.revision, state.epoch, *call.response().mutable_header());
-  FillResponse(fate, result, call.response());
-  if (std::optional<v1::KeyValue> previous = store_.PreviousOf(result)) {
-    SetPrevious(*std::move(previous), call.response());
-  }
-  call.Finish();
+  FillHeader(leadership_.self(), state.revision, state.epoch, *call->response().mutable_header());
+  FillResponse(fate, result, call->response());
+  FinishTelling(call, result, nullptr);
 }
 
 }  // namespace decree::rpc

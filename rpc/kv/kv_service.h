@@ -21,7 +21,9 @@
 #include "rpc/kv/waiting_room.h"
 #include "rpc/kv/writer.h"
 #include "rpc/loop/admission.h"
+#include "rpc/loop/answer_room.h"
 #include "rpc/loop/call.h"
+#include "rpc/loop/callers.h"
 #include "rpc/loop/event_loop.h"
 #include "rpc/loop/scan_thread.h"
 #include "rpc/peer/forwarder.h"
@@ -31,10 +33,17 @@ namespace decree::rpc {
 
 class KvService {
  public:
-  // All references outlive the service; `admission` also outlives the node. `service` is the one registered with the
+  // What bounds the requests that it holds, and their answers.
+  struct Bounds {
+    Admission& admission;
+    AnswerRoom& answers;  // the callers' too
+    Callers& callers;
+  };
+
+  // All references outlive the service; the bounds also outlive the node. `service` is the one registered with the
   // server.
   KvService(EventLoop& loop, v1::KV::AsyncService& service, paxos::Node& node, kv::StateMachine& store,
-            Forwarder& forwarder, Admission& admission);
+            Forwarder& forwarder, const Bounds& bounds);
 
   // Takes requests from now on.
   void Open();
@@ -74,12 +83,18 @@ class KvService {
   template <typename Request, typename Response, typename AnswerIt>
   void WaitToRead(const ReadRequest& read, CallPtr<Request, Response> call, AnswerIt answer);
   template <typename Request, typename Response>
-  void AnswerWrite(Call<Request, Response>& call, const WriteEnd& end);
-  // The record that the end of a write that was carried out here tells of.
-  std::optional<v1::KeyValue> PreviousOf(const WriteEnd& end) const;
-  void AnswerGet(Call<v1::GetRequest, v1::GetResponse>& call);
+  void AnswerWrite(const CallPtr<Request, Response>& call, const WriteEnd& end);
+  void AnswerGet(const CallPtr<v1::GetRequest, v1::GetResponse>& call);
+  void FillGet(Call<v1::GetRequest, v1::GetResponse>& call);
   void AnswerRange(const CallPtr<v1::RangeRequest, v1::RangeResponse>& call);
-  void AnswerOutcome(Call<v1::OutcomeRequest, v1::OutcomeResponse>& call);
+  void ReadPage(const CallPtr<v1::RangeRequest, v1::RangeResponse>& call);
+  void AnswerOutcome(const OutcomeCall& call);
+  // Ends a call whose response lacks but the record that `result` tells of, if it does. `told`: by another node, or null.
+  template <typename Request, typename Response>
+  void FinishTelling(const CallPtr<Request, Response>& call, const v1::CommandResult& result,
+                     const std::shared_ptr<const v1::KeyValue>& told);
+  // That record, if this node's store is as far; also if another node has carried the write out.
+  std::optional<v1::KeyValue> PreviousHere(const v1::CommandResult& result) const;
 
   // ---- The door ----
 
@@ -95,6 +110,7 @@ class KvService {
   paxos::Node& node_;
   kv::StateMachine& store_;
   Admission& admission_;
+  Callers& callers_;
   Leadership leadership_;
   WaitingRoom room_;
   Writer writer_;

@@ -10,8 +10,6 @@
 namespace decree::rpc {
 namespace {
 
-// With so much unsent, a stream's further requests wait.
-constexpr size_t kUnsentBytesMax = 4 << 20;
 // How many requests of a stream are begun before the node and the other streams have their turn.
 constexpr int kServedAtOnce = 1024;
 
@@ -20,7 +18,8 @@ constexpr int kServedAtOnce = 1024;
 // One stream, and the requests that have come by it.
 class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
  public:
-  explicit Stream(PipelineService& owner) : owner_(owner), stream_(owner.loop_, *this) {}
+  explicit Stream(PipelineService& owner)
+      : owner_(owner), stream_(owner.loop_, *this), taker_(owner.room_, [this] { return Cancel(); }) {}
 
   void Await() {
     stream_.Await(shared_from_this(), [this](auto... arguments) {
@@ -28,13 +27,15 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
     });
   }
 
-  // Where the next answer goes; `bytes` is its size on the wire. Null if nobody waits for it any more.
-  v1::PipelinedResponse* AddAnswer(uint64_t id, size_t bytes) {
+  AnswerRoom::Taker& taker() { return taker_; }
+
+  // Where the next answer goes; `room` is that of its size on the wire. Null if nobody waits for it any more.
+  v1::PipelinedResponse* AddAnswer(uint64_t id, AnswerRoom::Piece room) {
     CHECK_GT(unanswered_, 0u) << "a request is answered twice";
     --unanswered_;
     if (stream_.is_ending()) return nullptr;
     NeedsFlush();
-    v1::PipelinedResponse* const answer = unsent_.ForNext(bytes).add_responses();
+    v1::PipelinedResponse* const answer = unsent_.ForNext(std::move(room)).add_responses();
     answer->set_id(id);
     return answer;
   }
@@ -80,8 +81,8 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
   }
 
   void OnWritten(bool ok) {
+    leaving_ = {};
     if (!ok) return End(grpc::Status::CANCELLED);  // The client is gone.
-    if (HasUnserved()) WaitForTurn();
     NeedsFlush();
   }
 
@@ -89,7 +90,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
 
   // `next_` may lie behind the end of a batch whose memory has been given back.
   bool HasUnserved() const { return next_ < stream_.received().requests_size(); }
-  bool HasRoom() const { return unsent_.bytes() < kUnsentBytesMax; }
+  bool HasRoom() const { return taker_.HasRoom(AnswerRoom::Size::kSmall); }
 
   void ServeBatch() {
     v1::RequestBatch& batch = stream_.received();
@@ -102,7 +103,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
     }
     NeedsFlush();
     if (HasUnserved()) {
-      if (HasRoom()) WaitForTurn();
+      HasRoom() ? WaitForTurn() : WaitForRoom();
       return;
     }
     must_read_ = true;
@@ -116,6 +117,13 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
     owner_.serve_timer_.Set(owner_.loop_.Now());
   }
 
+  void WaitForRoom() {
+    if (std::exchange(waits_for_turn_, true)) return;
+    taker_.Await(AnswerRoom::Size::kSmall, kTimeNever, [self = shared_from_this()](bool has_room) {
+      if (has_room) self->ServeOn();
+    });
+  }
+
   // Of a time that has run out, the least that counts as one.
   static Duration TimeLeft(const v1::PipelinedRequest& request, Duration waited) {
     constexpr uint64_t kMaxUs = uint64_t{1} << 40;
@@ -126,7 +134,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
 
   void Write() {
     stream_.Write(unsent_.front());
-    unsent_.PopFront();  // It has been copied out.
+    leaving_ = unsent_.PopFront();
   }
 
   void EndIfDone() {
@@ -141,6 +149,12 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
   void End(const grpc::Status& status) {
     unsent_.Clear();
     stream_.End(status);
+    taker_.Close();
+  }
+
+  std::string Cancel() {
+    stream_.Cancel();
+    return stream_.caller();
   }
 
   void NeedsFlush() {
@@ -153,7 +167,9 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
   int next_ = 0;  // of the requests received, to be served
   Time arrived_at_;
   size_t unanswered_ = 0;
+  AnswerRoom::Taker taker_;
   AnswerBatches<v1::ResponseBatch> unsent_;
+  AnswerRoom::Piece leaving_;  // of the batch that is being written
 
   bool must_read_ = false;  // with the next flush
   bool has_read_all_ = false;
@@ -161,9 +177,10 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
   bool waits_for_turn_ = false;
 };
 
-PipelineService::PipelineService(EventLoop& loop, v1::KV::AsyncService& service, Serve serve)
+PipelineService::PipelineService(EventLoop& loop, v1::KV::AsyncService& service, AnswerRoom& room, Serve serve)
     : loop_(loop),
       service_(service),
+      room_(room),
       serve_(std::move(serve)),
       serve_timer_(loop.timers(), [this] { ServeOn(); }) {}
 
@@ -188,12 +205,14 @@ void PipelineService::Close() {
   for (const std::shared_ptr<Stream>& stream : streams_) stream->Close();
 }
 
-v1::PipelinedResponse* PipelineService::AddAnswer(Stream& stream, uint64_t id, size_t bytes) {
-  return stream.AddAnswer(id, bytes);
+AnswerRoom::Taker& PipelineService::TakerOf(Stream& stream) { return stream.taker(); }
+
+v1::PipelinedResponse* PipelineService::AddAnswer(Stream& stream, uint64_t id, AnswerRoom::Piece room) {
+  return stream.AddAnswer(id, std::move(room));
 }
 
 void PipelineService::Refuse(Stream& stream, uint64_t id, const Failure& failure) {
-  v1::PipelinedResponse* const answer = stream.AddAnswer(id, failure.text.size());
+  v1::PipelinedResponse* const answer = stream.AddAnswer(id, stream.taker().Charge(failure.text.size()));
   if (answer != nullptr) *answer->mutable_error() = failure.ToRequestError();
 }
 

@@ -15,6 +15,7 @@
 
 #include "decree/v1/kv.grpc.pb.h"
 #include "rpc/failure.h"
+#include "rpc/loop/answer_room.h"
 #include "rpc/loop/call.h"
 #include "rpc/loop/event_loop.h"
 #include "rpc/pipelined_methods.h"
@@ -29,7 +30,7 @@ class PipelineService {
       std::function<void(const std::shared_ptr<Stream>&, Duration time_left, v1::PipelinedRequest&)>;
 
   // All references outlive the service. `service` is the one registered with the server.
-  PipelineService(EventLoop& loop, v1::KV::AsyncService& service, Serve serve);
+  PipelineService(EventLoop& loop, v1::KV::AsyncService& service, AnswerRoom& room, Serve serve);
   ~PipelineService();
 
   // Takes streams from now on.
@@ -39,8 +40,10 @@ class PipelineService {
   // Ends every stream, once what it waits for is answered.
   void Close();
 
-  // Where the answer to a request of a stream goes, which is `bytes` long. Null if the stream has ended.
-  static v1::PipelinedResponse* AddAnswer(Stream& stream, uint64_t id, size_t bytes);
+  // Who takes the answers to a stream's requests.
+  static AnswerRoom::Taker& TakerOf(Stream& stream);
+  // Where the answer to a request of a stream goes, whose size has `room`. Null if the stream has ended.
+  static v1::PipelinedResponse* AddAnswer(Stream& stream, uint64_t id, AnswerRoom::Piece room);
   static void Refuse(Stream& stream, uint64_t id, const Failure& failure);
 
  private:
@@ -49,6 +52,7 @@ class PipelineService {
 
   EventLoop& loop_;
   v1::KV::AsyncService& service_;
+  AnswerRoom& room_;
   const Serve serve_;
   bool is_closing_ = false;
   std::set<std::shared_ptr<Stream>> streams_;
@@ -67,6 +71,7 @@ class PipelinedCall final : public Call<Request, Response> {
   PipelinedCall(StreamPtr stream, uint64_t id, Duration time_left, Request& request)
       : stream_(std::move(stream)), id_(id), time_left_(time_left) {
     this->request_.Swap(&request);
+    this->taker_ = {stream_, &PipelineService::TakerOf(*stream_)};
   }
 
   // As of its arrival.
@@ -74,10 +79,15 @@ class PipelinedCall final : public Call<Request, Response> {
     return time_left_ == Duration::zero() ? fallback : time_left_;
   }
   void Finish() override {
-    v1::PipelinedResponse* const wire = PipelineService::AddAnswer(*stream_, id_, this->response_.ByteSizeLong());
+    this->LeavePlace();
+    v1::PipelinedResponse* const wire =
+        PipelineService::AddAnswer(*stream_, id_, this->TakeRoom(this->response_.ByteSizeLong()));
     if (wire != nullptr) PipelinedMethodOf<Request>::In(*wire).Swap(&this->response_);
   }
-  void Fail(const Failure& failure) override { PipelineService::Refuse(*stream_, id_, failure); }
+  void Fail(const Failure& failure) override {
+    this->LeavePlace();
+    PipelineService::Refuse(*stream_, id_, failure);
+  }
 
  private:
   const StreamPtr stream_;

@@ -3,34 +3,32 @@
 
 #include <cstddef>
 #include <deque>
+#include <utility>
+
+#include "rpc/loop/answer_room.h"
 
 namespace decree::rpc {
 
 template <typename Message>
 class AnswerBatches {
  public:
-  // The batch that the next answer goes to; `bytes` is its size on the wire.
-  Message& ForNext(size_t bytes) {
-    bytes += kOverheadBytes;
-    if (batches_.empty() || batches_.back().bytes >= kBatchBytes) batches_.emplace_back();
-    batches_.back().bytes += bytes;
-    bytes_ += bytes;
+  // The batch that the next answer goes to. `room` is that of its size on the wire, at least.
+  Message& ForNext(AnswerRoom::Piece room) {
+    if (batches_.empty() || batches_.back().room.bytes() >= kBatchBytes) batches_.emplace_back();
+    room.Resize(room.bytes() + kOverheadBytes);
+    batches_.back().room.Join(std::move(room));
     return batches_.back().message;
   }
 
   bool empty() const { return batches_.empty(); }
-  // Of all answers, with what they hold in memory beside that.
-  size_t bytes() const { return bytes_; }
-
   const Message& front() const { return batches_.front().message; }
-  void PopFront() {
-    bytes_ -= batches_.front().bytes;
+  // The first has been copied out; its room is to be held until it has left.
+  AnswerRoom::Piece PopFront() {
+    AnswerRoom::Piece room = std::move(batches_.front().room);
     batches_.pop_front();
+    return room;
   }
-  void Clear() {
-    batches_.clear();
-    bytes_ = 0;
-  }
+  void Clear() { batches_.clear(); }
 
  private:
   // A batch is closed when it is as large as this; it may be larger by one answer.
@@ -40,11 +38,10 @@ class AnswerBatches {
 
   struct Batch {
     Message message;
-    size_t bytes = 0;
+    AnswerRoom::Piece room;
   };
 
   std::deque<Batch> batches_;
-  size_t bytes_ = 0;
 };
 
 }  // namespace decree::rpc

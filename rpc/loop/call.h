@@ -7,6 +7,7 @@
 #include "paxos/base/time.h"
 #include "rpc/failure.h"
 #include "rpc/loop/admission.h"
+#include "rpc/loop/answer_room.h"
 
 namespace decree::rpc {
 
@@ -21,8 +22,17 @@ class Call {
 
   // How long the caller waits for the answer; `fallback` if it did not say.
   virtual Duration TimeLeft(Duration fallback) const = 0;
-  // The call has been let in, and holds its place until it is answered, or gone.
-  void Hold(Admission::Place place) { place_ = std::move(place); }
+  // The call has been let in, and holds its place until it is answered, or gone. It is to be answered at `answer_by`.
+  void LetIn(Admission::Place place, Time answer_by) {
+    place_ = std::move(place);
+    answer_by_ = answer_by;
+  }
+  Time answer_by() const { return answer_by_; }
+
+  // Who takes the answer.
+  AnswerRoom::Taker& taker() { return *taker_; }
+  // The answer is going to hold this.
+  void Hold(AnswerRoom::Piece room) { room_ = std::move(room); }
 
   // Each call is ended once, by one of these.
   virtual void Finish() = 0;
@@ -31,12 +41,21 @@ class Call {
  protected:
   // The answer is on its way. Whoever does not take it must not keep the others out.
   void LeavePlace() { place_ = {}; }
+  // The room of an answer that has turned out to be of this size.
+  AnswerRoom::Piece TakeRoom(size_t bytes) {
+    if (!room_) return taker_->Charge(bytes);
+    room_.Resize(bytes);
+    return std::move(room_);
+  }
 
   Request request_;
   Response response_;
+  std::shared_ptr<AnswerRoom::Taker> taker_;
 
  private:
   Admission::Place place_;
+  Time answer_by_ = kTimeNever;
+  AnswerRoom::Piece room_;
 };
 
 template <typename Request, typename Response>

@@ -13,6 +13,7 @@
 
 #include "rpc/failure.h"
 #include "rpc/loop/call.h"
+#include "rpc/loop/callers.h"
 #include "rpc/loop/event_loop.h"
 
 namespace decree::rpc {
@@ -27,7 +28,7 @@ class UnaryCall final : public Call<Request, Response> {
                                        grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*)>;
   using Handler = std::function<void(CallPtr<Request, Response>)>;
 
-  explicit UnaryCall(EventLoop& loop) : loop_(loop), writer_(&context_) {}
+  explicit UnaryCall(Callers& callers) : callers_(callers), writer_(&context_) {}
 
   Duration TimeLeft(Duration fallback) const override {
     const gpr_timespec deadline =
@@ -38,23 +39,36 @@ class UnaryCall final : public Call<Request, Response> {
   }
 
   void Finish() override {
-    this->LeavePlace();
-    writer_.Finish(this->response_, grpc::Status::OK, loop_.Tag(finished_));
+    void* const tag = BeginLeaving(this->response_.ByteSizeLong());
+    writer_.Finish(this->response_, grpc::Status::OK, tag);
+    Response().Swap(&this->response_);  // It has been copied out.
   }
   void Fail(const Failure& failure) override {
-    this->LeavePlace();
     AddErrorDetail(failure.detail, context_);
-    writer_.FinishWithError(failure.ToStatus(), loop_.Tag(finished_));
+    writer_.FinishWithError(failure.ToStatus(), BeginLeaving(failure.text.size()));
   }
 
  private:
   template <typename, typename>
   friend class UnaryMethod;
 
-  void OnArrived(bool ok) { on_arrived_(ok); }
-  void OnFinished(bool) { self_.reset(); }
+  // What gRPC holds of a call beside its answer.
+  static constexpr size_t kCallBytes = 4 << 10;
 
-  EventLoop& loop_;
+  void OnArrived(bool ok) { on_arrived_(ok); }
+  void* BeginLeaving(size_t bytes) {
+    this->LeavePlace();
+    this->Hold(this->TakeRoom(kCallBytes + bytes));
+    connection_->OnLeaving(context_);
+    return callers_.loop().Tag(finished_);
+  }
+  void OnFinished(bool) {
+    connection_->OnLeft(context_);
+    self_.reset();
+  }
+
+  Callers& callers_;
+  std::shared_ptr<Callers::Connection> connection_;  // once it has arrived
   grpc::ServerContext context_;
   grpc::ServerAsyncResponseWriter<Response> writer_;
   std::function<void(bool)> on_arrived_;
@@ -70,8 +84,8 @@ class UnaryMethod {
 
  public:
   // The method must live until the loop has seen the end of all its calls.
-  UnaryMethod(EventLoop& loop, typename OneCall::Requester requester, typename OneCall::Handler handler)
-      : loop_(loop), requester_(std::move(requester)), handler_(std::move(handler)) {}
+  UnaryMethod(Callers& callers, typename OneCall::Requester requester, typename OneCall::Handler handler)
+      : callers_(callers), requester_(std::move(requester)), handler_(std::move(handler)) {}
 
   // Takes calls from now on, up to `count` in one go.
   void Open(int count) {
@@ -80,12 +94,13 @@ class UnaryMethod {
 
  private:
   void Post() {
-    auto call = std::make_shared<OneCall>(loop_);
+    auto call = std::make_shared<OneCall>(callers_);
     OneCall* const posted = call.get();
     posted->self_ = std::move(call);
     posted->on_arrived_ = [this, posted](bool ok) { OnArrived(ok, *posted); };
-    requester_(&posted->context_, &posted->request_, &posted->writer_, loop_.queue(),
-               loop_.queue(), loop_.Tag(posted->arrived_));
+    EventLoop& loop = callers_.loop();
+    requester_(&posted->context_, &posted->request_, &posted->writer_, loop.queue(), loop.queue(),
+               loop.Tag(posted->arrived_));
   }
 
   void OnArrived(bool ok, OneCall& call) {
@@ -93,11 +108,13 @@ class UnaryMethod {
       call.self_.reset();
       return;
     }
+    call.connection_ = callers_.Find(call.context_);
+    call.taker_ = {call.connection_, &call.connection_->taker()};
     Post();
     handler_(call.self_);
   }
 
-  EventLoop& loop_;
+  Callers& callers_;
   const typename OneCall::Requester requester_;
   const typename OneCall::Handler handler_;
 };

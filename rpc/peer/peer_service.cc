@@ -18,8 +18,9 @@ namespace {
 constexpr Duration kHelloPatience = Seconds(5);
 // Streams at a time, greeted or not; a cluster has far fewer.
 constexpr size_t kStreamsMax = 256;
-// With answers of so many bytes unsent, nothing more is taken off a stream.
-constexpr size_t kUnsentBytesMax = 4 << 20;
+// What answers to forwarded writes hold. Peers share no room with clients: who takes no answers must not keep writes of
+// others from the leader.
+constexpr AnswerRoom::Limits kAnswerLimits{.bytes_max = 32 << 20, .share = 8 << 20};
 // The longest that a forwarded write may wait.
 constexpr uint64_t kTimeLeftMaxUs = uint64_t{3600} * 1'000'000;
 
@@ -31,7 +32,8 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
   explicit Stream(PeerService& owner)
       : owner_(owner),
         stream_(owner.loop_, *this),
-        hello_timer_(owner.loop_.timers(), [this] { stream_.Cancel(); }) {}
+        hello_timer_(owner.loop_.timers(), [this] { stream_.Cancel(); }),
+        taker_(owner.answers_, [this] { return CutOff(); }) {}
 
   void Await() {
     stream_.Await(shared_from_this(), [this](auto... arguments) {
@@ -48,11 +50,13 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
     if (!stream_.is_ending() && !stream_.is_writing() && !unsent_.empty()) WriteAnswers();
   }
 
+  AnswerRoom::Taker& taker() { return taker_; }
+
   // The answer to a forwarded write, `bytes` long on the wire, is to be filled in. Null if the stream has ended.
   v1::ForwardAnswer* AddAnswer(uint64_t number, size_t bytes) {
     if (stream_.is_ending()) return nullptr;
     if (!std::exchange(needs_flush_, true)) owner_.to_flush_.push_back(shared_from_this());
-    v1::ForwardAnswer* const answer = unsent_.ForNext(bytes).mutable_answers()->add_answers();
+    v1::ForwardAnswer* const answer = unsent_.ForNext(taker_.Charge(bytes)).mutable_answers()->add_answers();
     answer->set_number(number);
     return answer;
   }
@@ -84,6 +88,7 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
 
   void OnNoMore() { End(grpc::Status::OK); }
   void OnWritten(bool ok) {
+    leaving_ = {};
     // The peer is gone; while there is no room for answers, no read would tell.
     if (!ok) return End(grpc::Status::CANCELLED);
     if (!unsent_.empty()) WriteAnswers();
@@ -139,20 +144,35 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
   }
 
   void ReadIfRoom() {
-    if (!must_read_ || stream_.is_ending() || unsent_.bytes() >= kUnsentBytesMax) return;
+    if (!must_read_ || stream_.is_ending() || waits_for_room_) return;
+    if (!taker_.HasRoom(AnswerRoom::Size::kSmall)) return WaitForRoom();
     must_read_ = false;
     stream_.Read();
   }
 
+  void WaitForRoom() {
+    waits_for_room_ = true;
+    taker_.Await(AnswerRoom::Size::kSmall, kTimeNever, [self = shared_from_this()](bool has_room) {
+      self->waits_for_room_ = !has_room;
+      if (has_room) self->ReadIfRoom();
+    });
+  }
+
   void WriteAnswers() {
     stream_.Write(unsent_.front());
-    unsent_.PopFront();  // It has been copied out.
+    leaving_ = unsent_.PopFront();
+  }
+
+  std::string CutOff() {
+    stream_.Cancel();
+    return StrCat("n", from_.value(), " (", stream_.caller(), ")");
   }
 
   void End(const grpc::Status& status) {
     hello_timer_.Cancel();
     unsent_.Clear();
     stream_.End(status);
+    taker_.Close();
   }
 
   PeerService& owner_;
@@ -163,8 +183,11 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
   uint64_t life_ = 0;
   v1::StreamKind kind_ = v1::STREAM_KIND_UNSPECIFIED;
 
+  AnswerRoom::Taker taker_;
   AnswerBatches<v1::PeerReply> unsent_;
-  bool must_read_ = false;  // as soon as there is room for answers
+  AnswerRoom::Piece leaving_;  // of the answers that are being written
+  bool must_read_ = false;     // as soon as there is room for answers
+  bool waits_for_room_ = false;
   bool needs_flush_ = false;
 };
 
@@ -175,6 +198,8 @@ PeerService::ForwardedCall::ForwardedCall(std::shared_ptr<Stream> stream, v1::Fo
       number_(write.number()),
       time_left_(std::chrono::microseconds(std::min(write.time_left_us(), kTimeLeftMaxUs))),
       command_(std::move(*write.mutable_command())) {}
+
+AnswerRoom::Taker& PeerService::ForwardedCall::taker() const { return stream_->taker(); }
 
 void PeerService::ForwardedCall::Answer(std::string result, std::optional<v1::KeyValue> previous) const {
   const size_t bytes = result.size() + (previous.has_value() ? previous->ByteSizeLong() : 0);
@@ -191,7 +216,8 @@ void PeerService::ForwardedCall::Fail(const Failure& failure) const {
 
 // ---- All streams ----
 
-PeerService::PeerService(EventLoop& loop, const PeerIdentity& own) : loop_(loop), own_(own) {}
+PeerService::PeerService(EventLoop& loop, const PeerIdentity& own)
+    : loop_(loop), own_(own), answers_(loop, kAnswerLimits) {}
 
 PeerService::~PeerService() = default;
 

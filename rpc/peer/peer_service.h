@@ -19,6 +19,7 @@
 #include "paxos/core/message.h"
 #include "paxos/core/replica.h"
 #include "rpc/failure.h"
+#include "rpc/loop/answer_room.h"
 #include "rpc/loop/event_loop.h"
 #include "rpc/peer/peer_hello.h"
 #include "rpc/peer/peer_lives.h"
@@ -65,6 +66,7 @@ class PeerService {
   const paxos::Replica* replica_ = nullptr;
   OnMessage on_message_;
   OnForward on_forward_;
+  AnswerRoom answers_;
   std::set<std::shared_ptr<Stream>> streams_;
   std::vector<std::shared_ptr<Stream>> to_read_;  // whose next frame is to be asked for
   std::vector<std::shared_ptr<Stream>> to_flush_;
@@ -83,6 +85,8 @@ class PeerService::ForwardedCall {
   const std::string& command() const { return command_; }
   // As of its arrival.
   Duration time_left() const { return time_left_; }
+  // Who takes the answer.
+  AnswerRoom::Taker& taker() const;
 
   // Nothing if the stream has ended. `result`: a CommandResult; `previous`: the record that it tells of, if it does.
   void Answer(std::string result, std::optional<v1::KeyValue> previous = std::nullopt) const;

@@ -4,49 +4,60 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/rpc/loop/loop_fixture.h"
+
 namespace decree::rpc {
 namespace {
 
 constexpr size_t kMiB = 1 << 20;
 
-TEST(AnswerBatchesTest, WhatGathersLeavesAsOneBatch) {
-  AnswerBatches<std::string> batches;
-  EXPECT_TRUE(batches.empty());
-  batches.ForNext(1) += "a";
-  batches.ForNext(1) += "b";
-  ASSERT_FALSE(batches.empty());
-  EXPECT_EQ(batches.front(), "ab");
-  batches.PopFront();
-  EXPECT_TRUE(batches.empty());
+class AnswerBatchesTest : public testing::Test {
+ protected:
+  std::string& ForNext(size_t bytes) { return batches_.ForNext(taker_.Charge(bytes)); }
+
+  ManualLoop manual_;
+  AnswerRoom room_{manual_.loop(), {}};
+  AnswerRoom::Taker taker_{room_, [] { return ""; }};
+  AnswerBatches<std::string> batches_;
+};
+
+TEST_F(AnswerBatchesTest, WhatGathersLeavesAsOneBatch) {
+  EXPECT_TRUE(batches_.empty());
+  ForNext(1) += "a";
+  ForNext(1) += "b";
+  ASSERT_FALSE(batches_.empty());
+  EXPECT_EQ(batches_.front(), "ab");
+  batches_.PopFront();
+  EXPECT_TRUE(batches_.empty());
 }
 
-TEST(AnswerBatchesTest, ABatchIsClosedWhenItIsLarge) {
-  AnswerBatches<std::string> batches;
-  batches.ForNext(kMiB) += "large";
-  batches.ForNext(1) += "next";
-  EXPECT_EQ(batches.front(), "large");
-  batches.PopFront();
-  EXPECT_EQ(batches.front(), "next");
+TEST_F(AnswerBatchesTest, ABatchIsClosedWhenItIsLarge) {
+  ForNext(kMiB) += "large";
+  ForNext(1) += "next";
+  EXPECT_EQ(batches_.front(), "large");
+  batches_.PopFront();
+  EXPECT_EQ(batches_.front(), "next");
 }
 
-TEST(AnswerBatchesTest, CountsWhatHasNotLeftAndWhatItHoldsBesideItsBytes) {
-  AnswerBatches<std::string> batches;
-  batches.ForNext(kMiB);
-  batches.ForNext(1000);
-  const size_t both = batches.bytes();
+TEST_F(AnswerBatchesTest, HoldsRoomForAnswersAndWhatTheyHoldBesideTheirBytes) {
+  ForNext(kMiB);
+  ForNext(1000);
+  const size_t both = taker_.held();
   EXPECT_GT(both, kMiB + 1000);
-  batches.PopFront();
-  EXPECT_GT(batches.bytes(), 1000u);
-  EXPECT_LT(batches.bytes(), both - kMiB + 1);
-  batches.Clear();
-  EXPECT_EQ(batches.bytes(), 0u);
-  EXPECT_TRUE(batches.empty());
+  {
+    const AnswerRoom::Piece leaving = batches_.PopFront();
+    EXPECT_EQ(taker_.held(), both) << "it has not left";
+  }
+  EXPECT_GT(taker_.held(), 1000u);
+  EXPECT_LT(taker_.held(), both - kMiB + 1);
+  batches_.Clear();
+  EXPECT_EQ(taker_.held(), 0u);
+  EXPECT_TRUE(batches_.empty());
 }
 
-TEST(AnswerBatchesTest, ManySmallAnswersFillABatchToo) {
-  AnswerBatches<std::string> batches;
-  for (int i = 0; i < 20'000; ++i) batches.ForNext(1) += 'x';
-  EXPECT_LT(batches.front().size(), 20'000u);
+TEST_F(AnswerBatchesTest, ManySmallAnswersFillABatchToo) {
+  for (int i = 0; i < 20'000; ++i) ForNext(1) += 'x';
+  EXPECT_LT(batches_.front().size(), 20'000u);
 }
 
 }  // namespace

@@ -1,0 +1,45 @@
+#pragma once
+// A loop whose time is the test's.
+
+#include <grpcpp/server_builder.h>
+
+#include "rpc/loop/event_loop.h"
+
+namespace decree::rpc {
+
+class ManualClock final : public Clock {
+ public:
+  Time Now() const override { return now_; }
+  void Pass(Duration time) { now_ += time; }
+
+ private:
+  Time now_{Seconds(1000)};
+};
+
+class ManualLoop {
+ public:
+  ManualLoop() : loop_(builder_.AddCompletionQueue(), clock_) {}
+
+  EventLoop& loop() { return loop_; }
+  // Lets time pass, and does what is due by then, second by second.
+  void Pass(Duration time) {
+    for (; time > Seconds(1); time -= Seconds(1)) PassAtOnce(Seconds(1));
+    PassAtOnce(time);
+  }
+  // Does what is due now.
+  void Run() {
+    while (loop_.timers().RunDue(clock_.Now())) continue;
+  }
+
+ private:
+  void PassAtOnce(Duration time) {
+    clock_.Pass(time);
+    Run();
+  }
+
+  ManualClock clock_;
+  grpc::ServerBuilder builder_;
+  EventLoop loop_;
+};
+
+}  // namespace decree::rpc
