@@ -28,6 +28,7 @@ void FillReply(const v1::GetResponse& response, Reply& reply) {
   reply.revision = response.kv().mod_revision();
 }
 void FillReply(const v1::CompareAndSwapResponse& response, Reply& reply) {
+  if (response.current_omitted()) reply.status = absl::ResourceExhaustedError("the answer does not tell the key's value");
   reply.swapped = response.swapped();
   reply.revision =
       reply.swapped ? response.header().revision() : response.current().mod_revision();

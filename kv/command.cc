@@ -1,11 +1,17 @@
 #include "kv/command.h"
 
+#include "kv/sessions.h"
 #include "paxos/base/checksum.h"
 
 namespace decree::kv {
 namespace {
 
 constexpr uint64_t kHashSeed = 0x72657175657374;  // "request"
+
+bool IsWellFormed(const v1::OpenSessionOperation& open) {
+  const size_t owner_bytes = open.owner().size();
+  return owner_bytes > 0 && owner_bytes <= kOwnerBytesMax && FromProto(open.limits()).has_value();
+}
 
 }  // namespace
 
@@ -68,7 +74,7 @@ bool IsWellFormed(const v1::Command& command) {
     case v1::Command::OPERATION_NOT_SET:
       return false;
     case v1::Command::kOpenSession:
-      return !in_session;
+      return !in_session && IsWellFormed(command.open_session());
     case v1::Command::kCloseSession:
       return in_session;
     case v1::Command::kSettle:

@@ -15,6 +15,7 @@ namespace decree::kv {
 // The limits are part of the state machine: replicas that disagreed on them would differ.
 inline constexpr size_t kKeyBytesMax = 4 << 10;
 inline constexpr size_t kValueBytesMax = 1 << 20;
+inline constexpr size_t kOwnerBytesMax = 255;
 
 // kInvalidArgument that names the limit and the size.
 Status CheckKey(std::string_view key);
@@ -22,7 +23,7 @@ Status CheckValue(std::string_view value);
 
 // Nothing if these are not the bytes of a command that this program knows.
 std::optional<v1::Command> ParseCommand(std::string_view bytes);
-// Whether it has an operation, and a session where that needs one.
+// Whether it has an operation with all that it needs, and a session where that needs one.
 bool IsWellFormed(const v1::Command& command);
 // Whether it is a request about keys: one that a session keeps the answer to.
 bool DoesSomethingToKeys(const v1::Command& command);

@@ -1,6 +1,8 @@
 #include "kv/sessions.h"
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 #include <glog/logging.h>
 
@@ -21,6 +23,8 @@ constexpr size_t kBlockBytes = 16 << 10;
 constexpr size_t kExpiryWorkMax = 1024;
 // The time of use is noted when it has moved by this part of the idle time, and not with each request.
 constexpr uint64_t kUseSteps = 64;
+// No limit is higher.
+constexpr uint64_t kLimitMax = uint64_t{1} << 40;
 
 // So that replicas which disagree about a session are found out.
 void DigestSession(uint64_t session, uint64_t what, Overlay& overlay) {
@@ -34,8 +38,13 @@ void DigestSession(uint64_t session, uint64_t what, Overlay& overlay) {
 
 // ---- Opening and forgetting ----
 
-StatusOr<Sessions> Sessions::Load(const Store& store, const SessionLimits& limits) {
-  Sessions table(limits);
+StatusOr<Sessions> Sessions::Load(const Store& store) {
+  Sessions table;
+  if (const auto bytes = store.Get(MetaKey(Meta::kSessionLimits))) {
+    v1::SessionLimits limits;
+    if (limits.ParseFromString(*bytes)) table.limits_ = FromProto(limits);
+    if (!table.limits_.has_value()) return absl::DataLossError("the store's session limits are malformed");
+  }
   const auto snapshot = store.TakeSnapshot();
   Status status;
   snapshot->Scan(SessionKey(0), SessionsEnd(), [&](std::string_view key, std::string_view bytes) {
@@ -44,11 +53,16 @@ StatusOr<Sessions> Sessions::Load(const Store& store, const SessionLimits& limit
       status = record.status();
       return false;
     }
-    const uint64_t id = SessionOf(key);
-    table.sessions_[id] = {.floor = record->floor, .used = record->used, .kept = {}};
-    table.by_use_.emplace(record->used, id);
+    table.Add(SessionOf(key), {.floor = record->floor,
+                               .owner = record->owner,
+                               .was_used = record->was_used,
+                               .used = record->used,
+                               .kept = {}});
     return true;
   });
+  if (!table.sessions_.empty() && !table.limits_.has_value()) {
+    return absl::DataLossError("the store has sessions, and no limits for them");
+  }
   if (IsPlanted(PlantedBug::kSessionsForgottenAtStart)) return table;
   snapshot->Scan(AnswersKey(0, 0), AnswersEnd(), [&](std::string_view key, std::string_view bytes) {
     status = table.LoadBlock(SessionOfAnswers(key), FirstNumberOf(key), bytes);
@@ -77,17 +91,47 @@ Status Sessions::LoadBlock(uint64_t id, uint64_t first, std::string_view bytes) 
   return absl::DataLossError("the store holds answers that their session has dropped");
 }
 
-bool Sessions::Open(uint64_t session, paxos::LogTime now, Overlay& overlay) {
-  if (sessions_.size() >= limits_.sessions) {
+bool Sessions::Open(uint64_t session, const v1::OpenSessionOperation& operation, paxos::LogTime now,
+                    Overlay& overlay) {
+  if (!limits_.has_value()) {
+    limits_ = FromProto(operation.limits());
+    CHECK(limits_.has_value()) << "the command was checked";
+    const std::string bytes = ToProto(*limits_).SerializeAsString();
+    overlay.PutMeta(Meta::kSessionLimits, bytes);
+    overlay.Digest(bytes);
+  }
+  if (sessions_.size() >= limits_->sessions && !MakeRoom(operation.owner(), now, overlay)) {
     PROBE("a session was refused because there are too many");
     return false;
   }
-  const auto [position, is_new] = sessions_.try_emplace(session, Session{.used = now, .kept = {}});
-  CHECK(is_new) << "session " << session << " is opened twice";
-  by_use_.emplace(now, session);
+  Add(session, {.owner = operation.owner(), .used = now, .kept = {}});
   changed_.insert(session);
   DigestSession(session, 0, overlay);
   return true;
+}
+
+void Sessions::Add(uint64_t id, Session session) {
+  by_use_.emplace(session.used, id);
+  owners_.Add(OwnedBy(id, session));
+  CHECK(sessions_.try_emplace(id, std::move(session)).second) << "session " << id << " is opened twice";
+}
+
+bool Sessions::MakeRoom(const std::string& owner, paxos::LogTime now, Overlay& overlay) {
+  const uint64_t patience = limits_->idle_time / kUseSteps;
+  const paxos::LogTime stale(now.value() - std::min(patience, now.value()));
+  const std::optional<uint64_t> victim = owners_.Victim(owner, stale);
+  if (!victim.has_value()) return false;
+  PROBE("a session was ended to make room for another owner's");
+  ++ended_for_others_;
+  Forget(*victim, sessions_.at(*victim), overlay);
+  return true;
+}
+
+Sessions::Usage Sessions::usage() const {
+  Usage usage{.sessions = sessions_.size(), .greatest = {}, .ended_for_others = ended_for_others_};
+  if (limits_.has_value()) usage.sessions_max = limits_->sessions;
+  if (const auto greatest = owners_.Greatest()) std::tie(usage.greatest, usage.of_greatest) = *greatest;
+  return usage;
 }
 
 bool Sessions::Close(uint64_t id, paxos::LogTime now, Overlay& overlay) {
@@ -108,7 +152,7 @@ void Sessions::Expire(paxos::LogTime now, Overlay& overlay) {
 }
 
 bool Sessions::IsOver(paxos::LogTime used, paxos::LogTime now) const {
-  return now.value() - used.value() > limits_.idle_time;
+  return now.value() - used.value() > limits_->idle_time;
 }
 
 Sessions::Session* Sessions::FindLive(uint64_t id, paxos::LogTime now) {
@@ -120,6 +164,7 @@ size_t Sessions::Forget(uint64_t id, Session& session, Overlay& overlay) {
   const size_t answers = session.kept.size();
   while (!session.kept.empty()) DropFirstAnswer(id, session, overlay);
   by_use_.erase({session.used, id});
+  owners_.Remove(OwnedBy(id, session));
   changed_.erase(id);
   sessions_.erase(id);
   overlay.RemoveSession(id);
@@ -163,16 +208,19 @@ Sessions::Verdict Sessions::Admit(const SessionRequest& request, paxos::LogTime 
 // The floor itself always has room, or it could never rise: of a session there is one such answer at a time.
 bool Sessions::HasRoom(const Session& session, uint64_t number) const {
   if (number == session.floor) return true;
-  if (number - session.floor >= limits_.window || session.answer_bytes >= limits_.answer_bytes) return false;
-  const uint64_t share = limits_.answer_bytes_total / limits_.sessions;
-  return answer_bytes_ < limits_.answer_bytes_total || session.answer_bytes <= share;
+  if (number - session.floor >= limits_->window || session.answer_bytes >= limits_->answer_bytes) return false;
+  const uint64_t share = limits_->answer_bytes_total / limits_->sessions;
+  return answer_bytes_ < limits_->answer_bytes_total || session.answer_bytes <= share;
 }
 
 void Sessions::Touch(uint64_t id, Session& session, paxos::LogTime now) {
-  if (now.value() - session.used.value() < limits_.idle_time / kUseSteps) return;
+  if (session.was_used && now.value() - session.used.value() < limits_->idle_time / kUseSteps) return;
   by_use_.erase({session.used, id});
+  owners_.Remove(OwnedBy(id, session));
   session.used = now;
+  session.was_used = true;
   by_use_.emplace(now, id);
+  owners_.Add(OwnedBy(id, session));
   changed_.insert(id);
 }
 
@@ -267,38 +315,45 @@ void Sessions::EndSlot(Overlay& overlay) {
 void Sessions::Write(Overlay& overlay) {
   for (const uint64_t id : changed_) {
     const Session& session = sessions_.at(id);
-    overlay.PutSession(id, EncodeSessionRecord({.floor = session.floor, .used = session.used}));
+    overlay.PutSession(id, EncodeSessionRecord({.floor = session.floor,
+                                                .used = session.used,
+                                                .was_used = session.was_used,
+                                                .owner = session.owner}));
   }
   changed_.clear();
 }
 
 // ---- Bytes ----
 
-std::string EncodeSessionLimits(const SessionLimits& limits) {
-  std::string out;
-  for (const uint64_t value : {limits.sessions, limits.window, limits.answer_bytes,
-                               limits.answer_bytes_total, limits.idle_time}) {
-    PutU64(out, value);
-  }
-  return out;
+v1::SessionLimits ToProto(const SessionLimits& limits) {
+  v1::SessionLimits proto;
+  proto.set_sessions(limits.sessions);
+  proto.set_window(limits.window);
+  proto.set_answer_bytes(limits.answer_bytes);
+  proto.set_answer_bytes_total(limits.answer_bytes_total);
+  proto.set_idle_time(limits.idle_time);
+  return proto;
 }
 
-StatusOr<SessionLimits> DecodeSessionLimits(std::string_view bytes) {
-  ByteReader reader(bytes);
-  SessionLimits limits;
-  limits.sessions = reader.U64();
-  limits.window = reader.U64();
-  limits.answer_bytes = reader.U64();
-  limits.answer_bytes_total = reader.U64();
-  limits.idle_time = reader.U64();
-  if (!reader.AtEnd()) return absl::DataLossError("the store's session limits are malformed");
-  return limits;
+std::optional<SessionLimits> FromProto(const v1::SessionLimits& limits) {
+  const SessionLimits result{.sessions = limits.sessions(),
+                             .window = limits.window(),
+                             .answer_bytes = limits.answer_bytes(),
+                             .answer_bytes_total = limits.answer_bytes_total(),
+                             .idle_time = limits.idle_time()};
+  for (const uint64_t limit : {result.sessions, result.window, result.answer_bytes, result.answer_bytes_total}) {
+    if (limit == 0 || limit > kLimitMax) return std::nullopt;
+  }
+  if (result.idle_time == 0) return std::nullopt;
+  return result;
 }
 
 std::string EncodeSessionRecord(const SessionRecord& record) {
   std::string out;
   PutU64(out, record.floor);
   PutU64(out, record.used.value());
+  PutU8(out, record.was_used ? 1 : 0);
+  PutString(out, record.owner);
   return out;
 }
 
@@ -307,6 +362,8 @@ StatusOr<SessionRecord> DecodeSessionRecord(std::string_view bytes) {
   SessionRecord record;
   record.floor = reader.U64();
   record.used = paxos::LogTime(reader.U64());
+  record.was_used = reader.U8() != 0;
+  record.owner = std::string(reader.String());
   if (!reader.AtEnd()) return absl::DataLossError("a session record of the store is malformed");
   return record;
 }

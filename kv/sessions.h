@@ -20,15 +20,18 @@
 #include <unordered_map>
 #include <utility>
 
+#include "decree/v1/log.pb.h"
 #include "kv/answer_block.h"
 #include "kv/overlay.h"
+#include "kv/session_owners.h"
 #include "kv/store.h"
 #include "paxos/base/ids.h"
 #include "paxos/base/status.h"
 
 namespace decree::kv {
 
-// Set when a store is made, the same on all replicas, and part of its state from then on.
+// Part of the state: they come with the first session that is opened, and stay. So a store that another version of this
+// program rebuilds from the log has the same.
 struct SessionLimits {
   uint64_t sessions = 100'000;
   // How far above its floor a session's numbers may go.
@@ -43,8 +46,9 @@ struct SessionLimits {
   friend bool operator==(const SessionLimits&, const SessionLimits&) = default;
 };
 
-std::string EncodeSessionLimits(const SessionLimits& limits);
-StatusOr<SessionLimits> DecodeSessionLimits(std::string_view bytes);
+v1::SessionLimits ToProto(const SessionLimits& limits);
+// Nothing if they make no sense.
+std::optional<SessionLimits> FromProto(const v1::SessionLimits& limits);
 
 // What is known of a session's request.
 enum class RequestFate {
@@ -75,10 +79,10 @@ class Sessions {
   };
 
   // Reads the table out of the store.
-  static StatusOr<Sessions> Load(const Store& store, const SessionLimits& limits);
+  static StatusOr<Sessions> Load(const Store& store);
 
-  // False if there are too many.
-  bool Open(uint64_t session, paxos::LogTime now, Overlay& overlay);
+  // If there are too many, another is forgotten for it (session_owners.h). False if none is to.
+  bool Open(uint64_t session, const v1::OpenSessionOperation& operation, paxos::LogTime now, Overlay& overlay);
   // False if there is none.
   bool Close(uint64_t session, paxos::LogTime now, Overlay& overlay);
   // Forgets sessions that have not been used for too long, a bounded number of them: what is left goes with the
@@ -110,7 +114,15 @@ class Sessions {
   // Adds the sessions that have changed to the batch.
   void Write(Overlay& overlay);
 
-  size_t size() const { return sessions_.size(); }
+  // How full the table is.
+  struct Usage {
+    size_t sessions = 0;
+    size_t sessions_max = 0;  // 0: no session was ever opened
+    std::string greatest;     // the owner who has the most
+    size_t of_greatest = 0;
+    uint64_t ended_for_others = 0;  // since the start of this process
+  };
+  Usage usage() const;
 
  private:
   // Answers that are one record of the store, and leave it when the floor has passed them all. Known
@@ -121,6 +133,8 @@ class Sessions {
   };
   struct Session {
     uint64_t floor = 1;
+    std::string owner;
+    bool was_used = false;
     paxos::LogTime used;                // roughly: a little too early
     std::map<uint64_t, Kept> kept;      // by number
     std::map<uint64_t, Block> blocks;
@@ -132,8 +146,13 @@ class Sessions {
     std::string bytes;
   };
 
-  explicit Sessions(const SessionLimits& limits) : limits_(limits) {}
+  Sessions() = default;
 
+  static SessionOwners::Owned OwnedBy(uint64_t id, const Session& session) {
+    return {.owner = session.owner, .session = id, .used = session.used, .was_used = session.was_used};
+  }
+  void Add(uint64_t id, Session session);
+  bool MakeRoom(const std::string& owner, paxos::LogTime now, Overlay& overlay);
   void Touch(uint64_t id, Session& session, paxos::LogTime now);
   void RaiseFloor(uint64_t id, Session& session, uint64_t floor, Overlay& overlay);
   void DropFirstAnswer(uint64_t id, Session& session, Overlay& overlay);
@@ -148,12 +167,14 @@ class Sessions {
   Session* FindLive(uint64_t id, paxos::LogTime now);
   bool HasRoom(const Session& session, uint64_t number) const;
 
-  SessionLimits limits_;
+  std::optional<SessionLimits> limits_;  // none before the first session
   std::unordered_map<uint64_t, Session> sessions_;
   std::set<std::pair<paxos::LogTime, uint64_t>> by_use_;
+  SessionOwners owners_;
   std::set<uint64_t> changed_;  // not written yet
   std::map<uint64_t, OpenBlock> open_;  // of the slot that is being applied, by session
   uint64_t answer_bytes_ = 0;
+  uint64_t ended_for_others_ = 0;
 };
 
 // ---- What the store holds, for readers ----
@@ -161,6 +182,8 @@ class Sessions {
 struct SessionRecord {
   uint64_t floor = 1;
   paxos::LogTime used;
+  bool was_used = false;
+  std::string owner;
 };
 
 std::string EncodeSessionRecord(const SessionRecord& record);

@@ -144,13 +144,12 @@ StateMachine::StateMachine(Store& store, const State& state, std::string configu
       newest_(store, memory) {}
 
 StatusOr<std::unique_ptr<StateMachine>> StateMachine::Open(Store& store, const std::string& owner,
-                                                           const StateMachineOptions& options) {
+                                                           const MemoryOptions& memory) {
   const std::optional<std::string> found = store.Get(MetaKey(Meta::kOwner));
   if (!found.has_value()) {
     leveldb::WriteBatch batch;
     batch.Put(MetaKey(Meta::kOwner), owner);
     batch.Put(MetaKey(Meta::kState), EncodeState(State()));
-    batch.Put(MetaKey(Meta::kSessionLimits), EncodeSessionLimits(options.founding));
     store.Write(batch);
   } else if (*found != owner) {
     return absl::FailedPreconditionError(
@@ -160,13 +159,10 @@ StatusOr<std::unique_ptr<StateMachine>> StateMachine::Open(Store& store, const s
   const std::optional<std::string> bytes = store.Get(MetaKey(Meta::kState));
   if (!bytes.has_value()) return absl::DataLossError("the store has no state record");
   ASSIGN_OR_RETURN(const State state, DecodeState(*bytes));
-  const std::optional<std::string> limit_bytes = store.Get(MetaKey(Meta::kSessionLimits));
-  if (!limit_bytes.has_value()) return absl::DataLossError("the store has no session limits");
-  ASSIGN_OR_RETURN(const SessionLimits limits, DecodeSessionLimits(*limit_bytes));
-  ASSIGN_OR_RETURN(Sessions sessions, Sessions::Load(store, limits));
+  ASSIGN_OR_RETURN(Sessions sessions, Sessions::Load(store));
   return std::unique_ptr<StateMachine>(new StateMachine(
       store, state, store.Get(MetaKey(Meta::kConfiguration)).value_or(std::string()),
-      std::move(sessions), options.memory));
+      std::move(sessions), memory));
 }
 
 // ---- Applying ----
@@ -213,7 +209,7 @@ v1::CommandResult StateMachine::Execute(std::string_view bytes, const Place& pla
     PROBE("a malformed command was applied");
     result.set_refusal(v1::CommandResult::REFUSAL_MALFORMED);
   } else if (command->has_open_session()) {
-    OpenSession(place, overlay, result);
+    OpenSession(*command, place, overlay, result);
   } else if (command->has_close_session()) {
     CloseSession(*command, overlay, result);
   } else if (command->session() != 0) {
@@ -248,10 +244,11 @@ void StateMachine::ExecuteOnKeys(const v1::Command& command, Overlay& overlay,
 
 // ---- Sessions ----
 
-void StateMachine::OpenSession(const Place& place, Overlay& overlay, v1::CommandResult& result) {
+void StateMachine::OpenSession(const v1::Command& command, const Place& place, Overlay& overlay,
+                               v1::CommandResult& result) {
   CHECK_LT(place.index, 1u << kIndexBits) << "slot " << place.slot;
   const uint64_t session = place.slot.value() << kIndexBits | place.index;
-  if (sessions_.Open(session, state_.log_time, overlay)) {
+  if (sessions_.Open(session, command.open_session(), state_.log_time, overlay)) {
     result.set_session(session);
   } else {
     result.set_refusal(v1::CommandResult::REFUSAL_TOO_MANY_SESSIONS);

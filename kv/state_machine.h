@@ -31,18 +31,12 @@
 
 namespace decree::kv {
 
-struct StateMachineOptions {
-  // What a store that is new is given. Part of the state, so it must be the same on all replicas.
-  SessionLimits founding;
-  MemoryOptions memory;
-};
-
 class StateMachine final : public paxos::StateMachine {
  public:
   // Opens the state in `store`, which outlives the result. `owner` says whose state it is; a store
   // of another owner, or of a newer format, is refused.
   static StatusOr<std::unique_ptr<StateMachine>> Open(Store& store, const std::string& owner,
-                                                      const StateMachineOptions& options);
+                                                      const MemoryOptions& memory = {});
 
   // ---- paxos::StateMachine ----
 
@@ -73,7 +67,7 @@ class StateMachine final : public paxos::StateMachine {
   // The state as applied by now; the same object until the next Apply. Called by the applying thread.
   std::shared_ptr<const View> view();
   uint64_t SizeBytes() const { return store_.SizeBytes(); }
-  size_t session_count() const { return sessions_.size(); }
+  Sessions::Usage session_usage() const { return sessions_.usage(); }
 
  private:
   // Where a command stands in the log.
@@ -87,7 +81,7 @@ class StateMachine final : public paxos::StateMachine {
 
   v1::CommandResult Execute(std::string_view bytes, const Place& place, Overlay& overlay);
   void ExecuteInSession(v1::Command& command, Overlay& overlay, v1::CommandResult& result);
-  void OpenSession(const Place& place, Overlay& overlay, v1::CommandResult& result);
+  void OpenSession(const v1::Command& command, const Place& place, Overlay& overlay, v1::CommandResult& result);
   void CloseSession(const v1::Command& command, Overlay& overlay, v1::CommandResult& result);
   void Settle(const v1::Command& command, Overlay& overlay, v1::CommandResult& result);
   // What the command does to keys.

@@ -52,7 +52,7 @@ StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
   const paxos::LogIdentity& identity = recovered->log->identity();
   ASSIGN_OR_RETURN(recovered->machine,
                    kv::StateMachine::Open(*recovered->store, paxos::EncodeOwner(identity),
-                                          {.founding = {}, .memory = options.MemoryOptions()}));
+                                          options.MemoryOptions()));
   const paxos::Member* const member = identity.founding.Find(identity.node);
   CHECK(member != nullptr) << "the directory's configuration does not name its node";
   const PeerIdentity own = MakePeerIdentity(identity, paxos::Life(RandomNumber()));

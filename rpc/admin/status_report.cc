@@ -49,6 +49,7 @@ void StatusReport::Fill(v1::StatusResponse& status) const {
   status.set_peers_connected(sources_.peers_connected());
   FillConfiguration(status);
   FillReads(status);
+  FillSessions(status);
   FillProblems(status);
 }
 
@@ -74,6 +75,18 @@ void StatusReport::FillReads(v1::StatusResponse& status) const {
   status.set_reads_by_round(reads.by_round);
   status.set_reads_at_leaders_index(reads.at_leaders_index);
   status.set_reads_stale(sources_.stale_reads());
+}
+
+void StatusReport::FillSessions(v1::StatusResponse& status) const {
+  const kv::Sessions::Usage usage = sources_.machine.session_usage();
+  status.set_sessions(usage.sessions);
+  status.set_sessions_max(usage.sessions_max);
+  status.set_sessions_ended_for_others(usage.ended_for_others);
+  if (usage.sessions_max == 0 || usage.sessions < usage.sessions_max / 10 * 9) return;
+  status.add_problems(StrCat(usage.sessions, " of at most ", usage.sessions_max, " sessions are open, ",
+                             usage.of_greatest, " of them by clients at ", usage.greatest,
+                             ", who should use those that they have; where there is no room, sessions that are not "
+                             "used, or of whoever has the most, are ended for others"));
 }
 
 void StatusReport::FillProblems(v1::StatusResponse& status) const {

@@ -37,6 +37,7 @@ class StatusReport {
  private:
   void FillConfiguration(v1::StatusResponse& status) const;
   void FillReads(v1::StatusResponse& status) const;
+  void FillSessions(v1::StatusResponse& status) const;
   void FillProblems(v1::StatusResponse& status) const;
 
   const Sources sources_;

@@ -204,6 +204,7 @@ int CompareAndSwap(Client& client, const Output& output, v1::CompareAndSwapReque
     object["swapped"] = response->swapped();
     if (response->swapped()) object["version"] = response->version();
     if (response->has_current()) object["current"] = ToJson(response->current());
+    if (response->current_omitted()) object["current_omitted"] = true;
     Print(object);
   } else if (response->swapped()) {
     std::cout << "swapped: revision " << response->header().revision() << ", version "
@@ -213,6 +214,9 @@ int CompareAndSwap(Client& client, const Output& output, v1::CompareAndSwapReque
     std::cerr << "decree: refused, the key is not as expected: version " << current.version()
               << ", mod revision " << current.mod_revision() << ", value:\n";
     PrintValue(current.value());
+  } else if (response->current_omitted()) {
+    std::cerr << "decree: refused, the key is not as expected; what it holds is not told, for the node had no room "
+                 "for the answer; read the key\n";
   } else {
     std::cerr << "decree: refused, there is no such key\n";
   }
@@ -232,6 +236,7 @@ int Outcome(Client& client, const Output& output, uint64_t session, uint64_t num
                           {"changed", answer.changed()},
                           {"version", answer.version()}};
       if (answer.has_previous()) object["answer"]["previous"] = ToJson(answer.previous());
+      if (answer.previous_omitted()) object["answer"]["previous_omitted"] = true;
     }
     if (!response->refusal().empty()) object["refusal"] = response->refusal();
     Print(object);

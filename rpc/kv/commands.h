@@ -15,6 +15,7 @@ namespace decree::rpc {
 v1::Command MakeCommand(v1::PutRequest& request);
 v1::Command MakeCommand(v1::DeleteRequest& request);
 v1::Command MakeCommand(v1::CompareAndSwapRequest& request);
+// The owner is to be added.
 v1::Command MakeCommand(v1::OpenSessionRequest& request);
 v1::Command MakeCommand(v1::CloseSessionRequest& request);
 // Settles the request.

@@ -8,6 +8,7 @@
 #include "rpc/kv/answers.h"
 #include "rpc/kv/commands.h"
 #include "rpc/kv/range_page.h"
+#include "rpc/kv/session_owner.h"
 #include "rpc/loop/unary_call.h"
 #include "rpc/pipelined_methods.h"
 
@@ -144,7 +145,7 @@ std::optional<Duration> KvService::LetIn(AnyCall& call, const Status& check, siz
     call.Fail(*failure);
     return std::nullopt;
   }
-  call.LetIn(std::move(place), AnswerBy(loop_.Now(), time_left));
+  call.LetIn(std::move(place), AnswerBy(loop_.RoughlyNow(), time_left));
   return time_left;
 }
 
@@ -159,6 +160,7 @@ template <typename Request, typename Response>
 void KvService::ServeWrite(CallPtr<Request, Response> call) {
   const size_t bytes = BytesOf(call->request());
   v1::Command command = MakeCommand(call->request());
+  if (command.has_open_session()) command.mutable_open_session()->set_owner(OwnerOf(call->caller()));
   const std::optional<Duration> time_left = LetIn(*call, Check(command), bytes);
   if (!time_left.has_value()) return;
   writer_.Start(command,
@@ -202,7 +204,7 @@ void KvService::OnForwarded(PeerService::ForwardedCall call) {
   const Status check = command.has_value() ? Check(*command) : absl::InvalidArgumentError("no command is forwarded");
   auto place = std::make_shared<Admission::Place>(admission_.Enter(kOverheadBytes + call.command().size()));
   if (const std::optional<Failure> failure = WhyNotIn(check, call.time_left(), *place)) return call.Fail(*failure);
-  const Time answer_by = AnswerBy(loop_.Now(), call.time_left());
+  const Time answer_by = AnswerBy(loop_.RoughlyNow(), call.time_left());
   writer_.Start(*command, {.was_forwarded = true, .time_left = call.time_left()},
                 [this, call, place, answer_by](WriteEnd& end) {
                   if (end.failure.has_value()) return call.Fail(*end.failure);

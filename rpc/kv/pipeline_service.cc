@@ -28,6 +28,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
   }
 
   AnswerRoom::Taker& taker() { return taker_; }
+  const std::string& caller() const { return caller_; }
 
   // Where the next answer goes; `room` is that of its size on the wire. Null if nobody waits for it any more.
   v1::PipelinedResponse* AddAnswer(uint64_t id, AnswerRoom::Piece room) {
@@ -65,6 +66,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
 
   void OnArrived() {
     owner_.Post();
+    caller_ = stream_.caller();
     must_read_ = true;
     NeedsFlush();
   }
@@ -154,7 +156,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
 
   std::string Cancel() {
     stream_.Cancel();
-    return stream_.caller();
+    return caller_;
   }
 
   void NeedsFlush() {
@@ -164,6 +166,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
 
   PipelineService& owner_;
   Wire stream_;
+  std::string caller_;
   int next_ = 0;  // of the requests received, to be served
   Time arrived_at_;
   size_t unanswered_ = 0;
@@ -206,6 +209,8 @@ void PipelineService::Close() {
 }
 
 AnswerRoom::Taker& PipelineService::TakerOf(Stream& stream) { return stream.taker(); }
+
+const std::string& PipelineService::CallerOf(const Stream& stream) { return stream.caller(); }
 
 v1::PipelinedResponse* PipelineService::AddAnswer(Stream& stream, uint64_t id, AnswerRoom::Piece room) {
   return stream.AddAnswer(id, std::move(room));

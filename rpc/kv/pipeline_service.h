@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -42,6 +43,7 @@ class PipelineService {
 
   // Who takes the answers to a stream's requests.
   static AnswerRoom::Taker& TakerOf(Stream& stream);
+  static const std::string& CallerOf(const Stream& stream);
   // Where the answer to a request of a stream goes, whose size has `room`. Null if the stream has ended.
   static v1::PipelinedResponse* AddAnswer(Stream& stream, uint64_t id, AnswerRoom::Piece room);
   static void Refuse(Stream& stream, uint64_t id, const Failure& failure);
@@ -74,6 +76,7 @@ class PipelinedCall final : public Call<Request, Response> {
     this->taker_ = {stream_, &PipelineService::TakerOf(*stream_)};
   }
 
+  const std::string& caller() const override { return PipelineService::CallerOf(*stream_); }
   // As of its arrival.
   Duration TimeLeft(Duration fallback) const override {
     return time_left_ == Duration::zero() ? fallback : time_left_;

@@ -56,7 +56,7 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
 
   // Tells `done` too how the write ends, or that it has not ended in time.
   void Join(Duration time_left, OnEnd done) {
-    const Time answer_by = AnswerBy(writer_.loop_.Now(), time_left);
+    const Time answer_by = AnswerBy(writer_.loop_.RoughlyNow(), time_left);
     const auto waiter = waiters_.emplace(waiters_.end(), answer_by, std::move(done));
     waiter->deadline.emplace(writer_.loop_.timers(), [this, waiter] { OnDeadline(waiter); });
     waiter->deadline->Set(answer_by);

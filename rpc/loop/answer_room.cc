@@ -73,7 +73,7 @@ void AnswerRoom::Taker::End(std::list<Waiter>::iterator waiter, bool has_room) {
 }
 
 void AnswerRoom::Taker::Hold(size_t bytes) {
-  if (held_ == 0) taken_at_ = room_.loop_.Now();
+  if (held_ == 0) taken_at_ = room_.loop_.RoughlyNow();
   held_ += bytes;
   room_.held_ += bytes;
 }
@@ -82,7 +82,7 @@ void AnswerRoom::Taker::Leave(size_t bytes) {
   CHECK_LE(bytes, held_);
   held_ -= bytes;
   room_.held_ -= bytes;
-  taken_at_ = room_.loop_.Now();
+  taken_at_ = room_.loop_.RoughlyNow();
   if (!room_.queue_.empty()) room_.ServeSoon();
 }
 

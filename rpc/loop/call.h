@@ -2,6 +2,7 @@
 // One request of a client, whichever way it has come, and the way back for its answer.
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "paxos/base/time.h"
@@ -20,6 +21,8 @@ class Call {
   Request& request() { return request_; }
   Response& response() { return response_; }
 
+  // The address that the request has come from, as gRPC names it.
+  virtual const std::string& caller() const = 0;
   // How long the caller waits for the answer; `fallback` if it did not say.
   virtual Duration TimeLeft(Duration fallback) const = 0;
   // The call has been let in, and holds its place until it is answered, or gone. It is to be answered at `answer_by`.

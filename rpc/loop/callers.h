@@ -22,6 +22,8 @@ class Callers {
     Connection(Callers& callers, std::string address);
     ~Connection() { callers_.connections_.erase(address_); }
 
+    // As gRPC names it.
+    const std::string& address() const { return address_; }
     AnswerRoom::Taker& taker() { return taker_; }
     // The answer to this call has been given to gRPC, or has left.
     void OnLeaving(grpc::ServerContext& call) { leaving_.insert(&call); }

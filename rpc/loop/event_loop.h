@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include <grpcpp/alarm.h>
 #include <grpcpp/completion_queue.h>
@@ -68,6 +69,12 @@ class EventLoop {
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
   TimerQueue& timers() { return timers_; }
   Time Now() const { return clock_.Now(); }
+  // The time at some moment since the last Poll began, for what need not be exact: a look at the clock takes longer than
+  // many an event.
+  Time RoughlyNow() {
+    if (!roughly_now_.has_value()) roughly_now_ = Now();
+    return *roughly_now_;
+  }
 
   // To be passed as the tag of one operation.
   void* Tag(Event& event) {
@@ -90,6 +97,7 @@ class EventLoop {
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   const Clock& clock_;
+  std::optional<Time> roughly_now_;
   TimerQueue timers_;
   std::atomic<size_t> pending_{0};
 };

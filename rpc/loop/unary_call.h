@@ -30,6 +30,7 @@ class UnaryCall final : public Call<Request, Response> {
 
   explicit UnaryCall(Callers& callers) : callers_(callers), writer_(&context_) {}
 
+  const std::string& caller() const override { return connection_->address(); }
   Duration TimeLeft(Duration fallback) const override {
     const gpr_timespec deadline =
         gpr_convert_clock_type(context_.raw_deadline(), GPR_CLOCK_MONOTONIC);

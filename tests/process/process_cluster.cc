@@ -334,6 +334,17 @@ uint64_t ProcessCluster::ResidentBytes(uint32_t node) const {
   return resident_pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
+uint64_t ProcessCluster::PeakBytes(uint32_t node) const {
+  CHECK(IsRunning(node)) << node;
+  std::ifstream file(StrCat("/proc/", nodes_[node - 1].pid, "/status"));
+  std::string word;
+  while (file >> word && word != "VmHWM:") continue;
+  uint64_t kib = 0;
+  file >> kib;
+  CHECK(file.good()) << "no memory figures of node " << node;
+  return kib << 10;
+}
+
 // ---- Clients and what they see ----
 
 std::unique_ptr<rpc::Client> ProcessCluster::NewClient(Duration timeout) const {

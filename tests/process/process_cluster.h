@@ -77,6 +77,8 @@ class ProcessCluster {
 
   // The memory of a running node that is in use.
   uint64_t ResidentBytes(uint32_t node) const;
+  // The most that it has had in use since its start.
+  uint64_t PeakBytes(uint32_t node) const;
 
   // Who says that it leads, and is followed by a majority; 0 if nobody.
   uint32_t Leader() const;

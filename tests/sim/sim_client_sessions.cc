@@ -5,6 +5,7 @@
 
 #include <glog/logging.h>
 
+#include "kv/sessions.h"
 #include "tests/sim/sim_client.h"
 
 namespace decree::sim {
@@ -31,7 +32,9 @@ void SimClient::StartInSession(const CallPtr& call) {
 void SimClient::OpenSession() {
   if (std::exchange(is_opening_, true)) return;
   auto errand = std::make_shared<Errand>();
-  errand->command.mutable_open_session();
+  // Some clients are one owner.
+  errand->command.mutable_open_session()->set_owner(StrCat("owner", id_ / 2));
+  *errand->command.mutable_open_session()->mutable_limits() = kv::ToProto(world_.swarm.sessions);
   errand->give_up = world_.queue.now() + kErrandMax;
   errand->done = [this](const WriteAnswer* answer) { OnSessionOpened(answer); };
   Run(errand);

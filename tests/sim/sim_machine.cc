@@ -20,7 +20,7 @@ constexpr size_t kFewBytes = 2 << 10;
 }  // namespace
 
 SimMachine::SimMachine(paxos::FileSystem& files, const std::string& owner,
-                       const kv::SessionLimits& sessions, OnApplied on_applied)
+                       OnApplied on_applied)
     : env_(files), on_applied_(std::move(on_applied)) {
   CHECK(files.CreateDirectory(kStoreDirectory).ok());
   StatusOr<std::unique_ptr<kv::Store>> store =
@@ -30,8 +30,7 @@ SimMachine::SimMachine(paxos::FileSystem& files, const std::string& owner,
   if (env_.crashed()) throw paxos::SimulatedCrash();
   CHECK(store_ != nullptr) << store.status();
   StatusOr<std::unique_ptr<kv::StateMachine>> machine =
-      kv::StateMachine::Open(
-          *store_, owner, {.founding = sessions, .memory = {.key_index_bytes = 0, .record_cache_bytes = kFewBytes}});
+      kv::StateMachine::Open(*store_, owner, {.key_index_bytes = 0, .record_cache_bytes = kFewBytes});
   CHECK(machine.ok()) << machine.status();
   machine_ = *std::move(machine);
 }

@@ -34,8 +34,7 @@ class SimMachine final : public paxos::StateMachine {
   using OnApplied = std::function<void(std::span<const paxos::SlotCommands>, uint64_t digest)>;
 
   // Throws SimulatedCrash if the process ends while it opens the store.
-  SimMachine(paxos::FileSystem& files, const std::string& owner, const kv::SessionLimits& sessions,
-             OnApplied on_applied);
+  SimMachine(paxos::FileSystem& files, const std::string& owner, OnApplied on_applied);
   ~SimMachine() override;
 
   paxos::Slot applied() const override { return machine_->applied(); }

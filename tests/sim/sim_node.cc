@@ -66,7 +66,7 @@ void SimNode::StartProcess() {
   process->log = *std::move(log);
   if (process->log->recovered().torn_tail) world_.trace.Count("torn write cut off");
   process->machine = std::make_unique<SimMachine>(
-      files_, paxos::EncodeOwner(process->log->identity()), world_.swarm.sessions,
+      files_, paxos::EncodeOwner(process->log->identity()),
       [this](auto slots, uint64_t digest) {
         world_.oracle.OnApplied(id_, slots, digest);
       });

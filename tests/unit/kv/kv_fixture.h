@@ -52,9 +52,10 @@ inline std::string InSession(uint64_t session, uint64_t number, uint64_t floor,
   return command.SerializeAsString();
 }
 
-inline std::string OpenSessionCommand() {
+inline std::string OpenSessionCommand(const std::string& owner = "somebody", const SessionLimits& limits = {}) {
   v1::Command command;
-  command.mutable_open_session();
+  command.mutable_open_session()->set_owner(owner);
+  *command.mutable_open_session()->mutable_limits() = ToProto(limits);
   return command.SerializeAsString();
 }
 
@@ -78,15 +79,15 @@ inline constexpr size_t kFewBytes = 2 << 10;
 class OpenStore {
  public:
   explicit OpenStore(paxos::FileSystem& files, std::function<void()> before_change = [] {},
-                     const std::string& owner = kOwner, const SessionLimits& limits = {})
+                     const std::string& owner = kOwner)
       : env_(std::make_unique<check::FileSystemEnv>(files, std::move(before_change))) {
     CHECK(files.CreateDirectory(kStorePath).ok());
     // The smallest that LevelDB takes, so that it flushes.
     auto store = Store::Open(kStorePath, env_->disk(), {.write_buffer_bytes = 64 << 10});
     CHECK(store.ok()) << store.status();
     store_ = *std::move(store);
-    auto machine = StateMachine::Open(
-        *store_, owner, {.founding = limits, .memory = {.key_index_bytes = 0, .record_cache_bytes = kFewBytes}});
+    auto machine =
+        StateMachine::Open(*store_, owner, {.key_index_bytes = 0, .record_cache_bytes = kFewBytes});
     CHECK(machine.ok()) << machine.status();
     machine_ = *std::move(machine);
   }

@@ -18,7 +18,7 @@ constexpr uint64_t kSecond = 1'000'000'000;
 class SessionsTest : public testing::Test {
  protected:
   // With small limits, so that they are met.
-  SessionsTest() : kv_(files_, [] {}, kOwner, Limits()) {}
+  SessionsTest() : kv_(files_) {}
 
   static SessionLimits Limits() {
     return {.sessions = 3,
@@ -28,10 +28,14 @@ class SessionsTest : public testing::Test {
             .idle_time = 100 * kSecond};
   }
 
-  uint64_t Open() {
-    const CommandResult result = kv_.ApplyOne(OpenSessionCommand());
-    EXPECT_EQ(result.refusal(), CommandResult::REFUSAL_NONE);
-    return result.session();
+  // 0: it was refused.
+  uint64_t TryOpen(const std::string& owner) {
+    return kv_.ApplyOne(OpenSessionCommand(owner, Limits())).session();
+  }
+  uint64_t Open(const std::string& owner = "somebody") {
+    const uint64_t session = TryOpen(owner);
+    EXPECT_NE(session, 0u);
+    return session;
   }
   CommandResult Put(uint64_t session, uint64_t number, uint64_t floor, const std::string& key,
                     const std::string& value) {
@@ -145,8 +149,8 @@ TEST_F(SessionsTest, AFullSessionTakesTheSameNumberOnceItsFloorHasRisen) {
 
 TEST_F(SessionsTest, AnswersAreBoundedInBytes) {
   paxos::SimulatedFileSystem files(1);
-  OpenStore kv(files, [] {}, kOwner, {.answer_bytes = 250});
-  const uint64_t session = kv.ApplyOne(OpenSessionCommand()).session();
+  OpenStore kv(files);
+  const uint64_t session = kv.ApplyOne(OpenSessionCommand("somebody", {.answer_bytes = 250})).session();
   const auto put = [&](uint64_t number, uint64_t floor) {
     return kv.ApplyOne(InSession(session, number, floor, PutCommand("k", "v", true))).refusal();
   };
@@ -178,14 +182,79 @@ TEST_F(SessionsTest, AnswersTellOfLargeValuesAndDoNotHoldThem) {
   EXPECT_EQ(kv.PreviousOf(first), large) << "what the key held when it was compared";
 }
 
-TEST_F(SessionsTest, AFullTableRefusesRegistration) {
-  const uint64_t session = Open();
-  Open();
-  Open();
-  EXPECT_EQ(kv_.ApplyOne(OpenSessionCommand()).refusal(),
+TEST_F(SessionsTest, AFullTableRefusesRegistrationToWhoHasItsShare) {
+  std::vector<uint64_t> sessions;
+  for (int i = 0; i < 3; ++i) {
+    sessions.push_back(Open());
+    Put(sessions.back(), 1, 1, "k", "a");
+  }
+  EXPECT_EQ(kv_.ApplyOne(OpenSessionCommand("somebody", Limits())).refusal(),
             CommandResult::REFUSAL_TOO_MANY_SESSIONS);
-  kv_.ApplyOne(CloseSessionCommand(session));
-  EXPECT_NE(Open(), session);
+  kv_.ApplyOne(CloseSessionCommand(sessions[0]));
+  EXPECT_NE(Open(), sessions[0]);
+}
+
+TEST_F(SessionsTest, WhoHasTheMostMakesRoomForOthers) {
+  const uint64_t first = Open("hog");
+  const uint64_t second = Open("hog");
+  const uint64_t third = Open("hog");
+  for (const uint64_t session : {second, third, first}) Put(session, 1, 1, "k", "a");
+  const uint64_t other = Open("other");
+  Put(other, 1, 1, "k", "b");
+  EXPECT_EQ(FateOf(first, 1), Fate::kUnknownSession) << "all were last used at one time; this one is the oldest";
+  EXPECT_EQ(Put(first, 1, 1, "k", "a").refusal(), CommandResult::REFUSAL_SESSION_UNKNOWN);
+  EXPECT_EQ(FateOf(second, 1), Fate::kEnded);
+  EXPECT_EQ(TryOpen("hog"), 0u) << "it has more than the other";
+  EXPECT_EQ(TryOpen("other"), 0u) << "both would have two";
+  EXPECT_NE(TryOpen("a third"), 0u);
+  EXPECT_EQ(FateOf(other, 1), Fate::kEnded);
+  EXPECT_EQ(kv_.machine().session_usage().ended_for_others, 2u);
+}
+
+TEST_F(SessionsTest, WhatWasOpenedAndNeverUsedGoesFirst) {
+  const uint64_t idle = Open("hog");
+  const uint64_t used = Open("hog");
+  const uint64_t young = Open("hog");
+  Put(used, 1, 1, "k", "a");
+  const uint64_t other = Open("other");
+  EXPECT_EQ(Put(idle, 1, 1, "k", "a").refusal(), CommandResult::REFUSAL_SESSION_UNKNOWN);
+  Open("hog");
+  EXPECT_EQ(Put(young, 1, 1, "k", "a").refusal(), CommandResult::REFUSAL_SESSION_UNKNOWN) << "its own goes";
+  EXPECT_EQ(Put(other, 1, 1, "k", "a").refusal(), CommandResult::REFUSAL_NONE);
+  EXPECT_EQ(Put(used, 2, 2, "k", "a").refusal(), CommandResult::REFUSAL_NONE);
+}
+
+TEST_F(SessionsTest, WhatWasNotUsedForLongGoesWhoeversItIs) {
+  PassTo(1000);
+  const uint64_t idle = Open("other");
+  for (int i = 0; i < 2; ++i) Put(Open("hog"), 1, 1, "k", "a");
+  EXPECT_EQ(TryOpen("hog"), 0u) << "the other's may be used any moment";
+  PassTo(1002);
+  EXPECT_NE(TryOpen("hog"), 0u);
+  EXPECT_EQ(Put(idle, 1, 1, "k", "a").refusal(), CommandResult::REFUSAL_SESSION_UNKNOWN);
+}
+
+TEST_F(SessionsTest, LimitsAreThoseOfTheFirstSession) {
+  EXPECT_EQ(kv_.machine().session_usage().sessions_max, 0u);
+  const uint64_t first = Open();
+  SessionLimits others = Limits();
+  others.window = 100;
+  const uint64_t second = kv_.ApplyOne(OpenSessionCommand("somebody", others)).session();
+  for (const uint64_t session : {first, second}) {
+    EXPECT_EQ(Put(session, 8, 1, "k", "a").refusal(), CommandResult::REFUSAL_NONE);
+    EXPECT_EQ(Put(session, 9, 1, "k", "a").refusal(), CommandResult::REFUSAL_SESSION_FULL);
+  }
+  EXPECT_EQ(kv_.machine().session_usage().sessions_max, 3u);
+}
+
+TEST_F(SessionsTest, SessionsWithoutOwnerOrLimitsAreMalformed) {
+  SessionLimits wrong = Limits();
+  wrong.window = 0;
+  for (const std::string& command : {OpenSessionCommand("", Limits()), OpenSessionCommand(std::string(256, 'o'), Limits()),
+                                     OpenSessionCommand("somebody", wrong)}) {
+    EXPECT_EQ(kv_.ApplyOne(command).refusal(), CommandResult::REFUSAL_MALFORMED);
+  }
+  EXPECT_NE(TryOpen(std::string(255, 'o')), 0u);
 }
 
 TEST_F(SessionsTest, ExpiresAsAWholeByLogTime) {
@@ -201,7 +270,7 @@ TEST_F(SessionsTest, ExpiresAsAWholeByLogTime) {
   EXPECT_EQ(Put(used, 1, 1, "k", "b").refusal(), CommandResult::REFUSAL_NONE)
       << "an answer of a live session is gone";
   EXPECT_EQ(kv_.ValueOf("k"), "b");
-  EXPECT_EQ(kv_.machine().session_count(), 1u);
+  EXPECT_EQ(kv_.machine().session_usage().sessions, 1u);
 }
 
 TEST_F(SessionsTest, AFloorAboveTheNumberIsRefusedAndRaisesNothing) {
@@ -215,9 +284,10 @@ TEST_F(SessionsTest, AFloorAboveTheNumberIsRefusedAndRaisesNothing) {
 
 TEST(SessionsExpiryTest, ManyThatEndTogetherAreForgottenOverSeveralSlots) {
   paxos::SimulatedFileSystem files{1};
-  OpenStore kv(files, [] {}, kOwner, {.sessions = 20'000, .idle_time = 100 * kSecond});
+  OpenStore kv(files);
   constexpr size_t kSessions = 10'000;
-  const auto opened = kv.Apply(std::vector<std::string>(kSessions, OpenSessionCommand()));
+  const auto opened = kv.Apply(
+      std::vector<std::string>(kSessions, OpenSessionCommand("somebody", {.idle_time = 100 * kSecond})));
   const uint64_t last = opened.back().session();
   const std::string answered = InSession(last, 1, 1, PutCommand("k", "a"));
   kv.ApplyOne(answered);
@@ -230,11 +300,11 @@ TEST(SessionsExpiryTest, ManyThatEndTogetherAreForgottenOverSeveralSlots) {
             CommandResult::REFUSAL_SESSION_UNKNOWN)
       << "its time is over, though it is not forgotten yet";
   EXPECT_EQ(kv.ApplyOne(CloseSessionCommand(last)).refusal(), CommandResult::REFUSAL_SESSION_UNKNOWN);
-  const size_t left = kv.machine().session_count();
+  const size_t left = kv.machine().session_usage().sessions;
   EXPECT_GT(left, 0u);
   EXPECT_LT(left, kSessions);
   for (int i = 0; i < 10; ++i) kv.ApplyOne(PutCommand("k", "v"));
-  EXPECT_EQ(kv.machine().session_count(), 0u);
+  EXPECT_EQ(kv.machine().session_usage().sessions, 0u);
 }
 
 TEST_F(SessionsTest, AClosedOrUnknownSessionCarriesNothingOut) {
@@ -345,16 +415,33 @@ TEST(SessionsLoadTest, RefusesAnswersThatCannotBe) {
     paxos::SimulatedFileSystem files(1);
     OpenStore kv(files);
     leveldb::WriteBatch batch;
-    batch.Put(SessionKey(session), EncodeSessionRecord({.floor = floor, .used = {}}));
+    batch.Put(MetaKey(Meta::kSessionLimits), ToProto(SessionLimits()).SerializeAsString());
+    batch.Put(SessionKey(session), EncodeSessionRecord({.floor = floor, .used = {}, .owner = "somebody"}));
     for (size_t i = 0; i < blocks.size(); ++i) batch.Put(AnswersKey(kSession, i), blocks[i]);
     kv.store().Write(batch);
-    return std::string(Sessions::Load(kv.store(), {}).status().message());
+    return std::string(Sessions::Load(kv.store()).status().message());
   };
   EXPECT_EQ(load(kSession, 3, {answers}), "");
   EXPECT_THAT(load(kSession + 1, 3, {answers}), testing::HasSubstr("a session that it does not know"));
   EXPECT_THAT(load(kSession, 3, {answers, answers}), testing::HasSubstr("two answers to one request"));
   EXPECT_THAT(load(kSession, 4, {answers}), testing::HasSubstr("has dropped"));
   EXPECT_THAT(load(kSession, 3, {answers + "x"}), testing::HasSubstr("malformed"));
+}
+
+TEST(SessionsLoadTest, RefusesLimitsThatCannotBe) {
+  const auto load = [](const std::optional<std::string>& limits) {
+    paxos::SimulatedFileSystem files(1);
+    OpenStore kv(files);
+    leveldb::WriteBatch batch;
+    batch.Put(SessionKey(7), EncodeSessionRecord({.floor = 1, .used = {}, .owner = "somebody"}));
+    if (limits.has_value()) batch.Put(MetaKey(Meta::kSessionLimits), *limits);
+    kv.store().Write(batch);
+    return std::string(Sessions::Load(kv.store()).status().message());
+  };
+  EXPECT_EQ(load(ToProto(SessionLimits()).SerializeAsString()), "");
+  EXPECT_THAT(load("\xff"), testing::HasSubstr("malformed"));
+  EXPECT_THAT(load(""), testing::HasSubstr("malformed")) << "limits of 0";
+  EXPECT_THAT(load(std::nullopt), testing::HasSubstr("no limits"));
 }
 
 // The table is found again after a restart, from what LevelDB has flushed and the log beyond that.
@@ -413,7 +500,7 @@ TEST_F(SessionsTest, SurvivesARestart) {
   EXPECT_EQ(second.SerializeAsString(), both[1].SerializeAsString());
   for (int i = 0; i < 40; ++i) kv_.ApplyOne(PutCommand(StrCat("fill", i), std::string(4000, '.')));
   files_.Kill();
-  OpenStore again(files_, [] {}, kOwner, SessionLimits());
+  OpenStore again(files_);
   ASSERT_GT(again.machine().applied().value(), 3u) << "nothing was flushed: the test proves little";
   EXPECT_EQ(again.ApplyOne(InSession(session, 2, 2, PutCommand("k", "b", true))).SerializeAsString(),
             second.SerializeAsString());
@@ -422,6 +509,7 @@ TEST_F(SessionsTest, SurvivesARestart) {
   // The limits are those that the store was made with.
   EXPECT_EQ(again.ApplyOne(InSession(session, 10, 2, PutCommand("k", "c"))).refusal(),
             CommandResult::REFUSAL_SESSION_FULL);
+  EXPECT_EQ(again.machine().session_usage().greatest, "somebody");
 }
 
 }  // namespace

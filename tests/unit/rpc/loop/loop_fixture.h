@@ -34,6 +34,7 @@ class ManualLoop {
  private:
   void PassAtOnce(Duration time) {
     clock_.Pass(time);
+    loop_.Poll(clock_.Now());
     Run();
   }
 

@@ -1,0 +1,60 @@
+#pragma once
+// Whose the sessions are, and which one goes when another is opened and there is no room: nobody is to take what all share.
+//
+// An owner is whoever the node that took the request says it is, today an address; it travels in the command. Part of
+// the replicated state, so all replicas choose alike.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "paxos/base/ids.h"
+
+namespace decree::kv {
+
+class SessionOwners {
+ public:
+  // What is to be known of a session.
+  struct Owned {
+    std::string owner;
+    uint64_t session = 0;
+    paxos::LogTime used;
+    bool was_used = false;  // false: it was opened, then, and that is all
+  };
+
+  void Add(const Owned& owned);
+  // As it was added.
+  void Remove(const Owned& owned);
+
+  // The session that makes room for one more of this owner; nothing: it has its share, and all the others are in use.
+  //
+  //   one that was opened before `stale` and never used, the oldest, whoever's it is
+  //   else, of the owner with the most sessions: the oldest that was never used; or, if that owner has more than this one
+  //   would have, the one that was used the longest time ago
+  std::optional<uint64_t> Victim(const std::string& owner, paxos::LogTime stale) const;
+
+  // Who has the most sessions, and how many; nothing if there are none.
+  std::optional<std::pair<std::string, size_t>> Greatest() const;
+
+ private:
+  using ByUse = std::set<std::pair<paxos::LogTime, uint64_t>>;
+  struct Sessions {
+    ByUse unused;
+    ByUse used;
+    size_t size() const { return unused.size() + used.size(); }
+  };
+
+  // Does `change` to the owner's sessions.
+  template <typename Change>
+  void Update(const std::string& owner, const Change& change);
+
+  std::map<std::string, Sessions> owners_;
+  std::set<std::pair<size_t, std::string>> by_size_;
+  ByUse unused_;  // everybody's
+};
+
+}  // namespace decree::kv

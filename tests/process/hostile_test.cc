@@ -1,0 +1,311 @@
+// What clients may do to a cluster with little effort: ask for much, and take nothing. Whatever it is, each node keeps to
+// its memory, the leader goes on leading, and other clients are served.
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <grpcpp/create_channel.h>
+#include <gtest/gtest.h>
+
+#include "decree/v1/kv.grpc.pb.h"
+#include "tests/process/process_cluster.h"
+#include "tests/process/raw_pipeline.h"
+#include "tests/support/tcp_proxy.h"
+
+namespace decree::process {
+namespace {
+
+using std::chrono::steady_clock;
+
+// Of a node with default options, its caches included.
+constexpr uint64_t kMemoryMax = 512 * kMiB;
+constexpr char kLarge[] = "large";
+
+class HostileTest : public testing::Test {
+ protected:
+  HostileTest() : cluster_(3), leader_(cluster_.AwaitLeader()), ballot_(BallotOf(leader_)), other_(cluster_.NewClient(Seconds(30))) {
+    const auto put = other_->Put(kLarge, std::string(kMiB, 'x'));
+    EXPECT_TRUE(put.ok()) << put.status();
+  }
+  void TearDown() override {
+    for (uint32_t node = 1; node <= cluster_.size(); ++node) {
+      const uint64_t peak = cluster_.PeakBytes(node);
+      std::cout << "n" << node << (node == leader_ ? ", the leader," : "") << " has held " << peak / kMiB << " MiB\n";
+      EXPECT_LT(peak, kMemoryMax);
+    }
+    EXPECT_EQ(BallotOf(leader_), ballot_) << "it has lost its leadership:\n" << cluster_.Log(leader_);
+  }
+
+  uint32_t Follower() const { return leader_ % 3 + 1; }
+  std::pair<uint64_t, uint32_t> BallotOf(uint32_t node) const {
+    const v1::StatusResponse status = cluster_.StatusOf(node);
+    return {status.ballot_round(), status.ballot_node()};
+  }
+  // Small requests of another client are answered as ever.
+  void ExpectOthersServed() {
+    for (int i = 0; i < 20; ++i) {
+      const auto start = steady_clock::now();
+      const auto put = other_->Put("small", "v");
+      ASSERT_TRUE(put.ok()) << put.status();
+      const auto get = other_->Get("small");
+      ASSERT_TRUE(get.ok()) << get.status();
+      EXPECT_LT(steady_clock::now() - start, std::chrono::seconds(3));
+    }
+  }
+
+  ProcessCluster cluster_;
+  const uint32_t leader_;
+  const std::pair<uint64_t, uint32_t> ballot_;
+  const std::unique_ptr<rpc::Client> other_;
+};
+
+v1::CompareAndSwapRequest RefusedSwap() {
+  v1::CompareAndSwapRequest swap;
+  swap.set_key(kLarge);
+  swap.set_value("never");
+  swap.set_expected_version(999);
+  return swap;
+}
+
+// Each answer holds the key's value; each replica carries the swaps out, and does so again after a restart.
+TEST_F(HostileTest, RefusedSwapsOfALargeValue) {
+  constexpr size_t kSwaps = 2400;
+  RawPipeline pipeline(cluster_.Endpoint(leader_));
+  for (size_t id = 1; id <= kSwaps; ++id) *pipeline.Add(id).mutable_compare_and_swap() = RefusedSwap();
+  ASSERT_TRUE(pipeline.Send());
+  ExpectOthersServed();
+  const auto answers = pipeline.Read(kSwaps);
+  ASSERT_EQ(answers.size(), kSwaps);
+  for (const auto& [id, answer] : answers) {
+    ASSERT_TRUE(answer.has_compare_and_swap()) << answer.error().ShortDebugString();
+    const v1::CompareAndSwapResponse& swap = answer.compare_and_swap();
+    EXPECT_FALSE(swap.swapped());
+    EXPECT_TRUE(swap.current().value().size() == kMiB || swap.current_omitted()) << swap.header().ShortDebugString();
+  }
+  EXPECT_TRUE(cluster_.AwaitAgreement());
+}
+
+TEST(HostileReplayTest, RefusedSwapsOfALargeValueCostNoReplayMuch) {
+  ProcessCluster cluster(3);
+  const uint32_t leader = cluster.AwaitLeader();
+  RawPipeline pipeline(cluster.Endpoint(leader));
+  pipeline.AddPut(1, kLarge, std::string(kMiB, 'x'));
+  ASSERT_TRUE(pipeline.Send());
+  ASSERT_TRUE(pipeline.ReadOne(1).has_put());
+  constexpr size_t kSwaps = 1000;
+  for (size_t id = 1; id <= kSwaps; ++id) *pipeline.Add(id).mutable_compare_and_swap() = RefusedSwap();
+  ASSERT_TRUE(pipeline.Send());
+  ASSERT_EQ(pipeline.Read(kSwaps).size(), kSwaps);
+  ASSERT_TRUE(cluster.AwaitAgreement());
+  cluster.KillAll();
+  for (uint32_t node = 1; node <= 3; ++node) cluster.Start(node);
+  cluster.AwaitLeader();
+  for (uint32_t node = 1; node <= 3; ++node) EXPECT_LT(cluster.PeakBytes(node), 256 * kMiB) << "n" << node;
+  EXPECT_TRUE(cluster.AwaitAgreement());
+}
+
+// Nothing is wrong with this client.
+TEST_F(HostileTest, ManyLargeReadsAtAFollower) {
+  constexpr size_t kGets = 1000;
+  RawPipeline pipeline(cluster_.Endpoint(Follower()));
+  for (size_t id = 1; id <= kGets; ++id) {
+    v1::PipelinedRequest& request = pipeline.Add(id);
+    request.set_time_left_us(60'000'000);
+    request.mutable_get()->set_key(kLarge);
+  }
+  ASSERT_TRUE(pipeline.Send());
+  const auto answers = pipeline.Read(kGets);
+  ASSERT_EQ(answers.size(), kGets);
+  for (const auto& [id, answer] : answers) {
+    EXPECT_EQ(answer.get().kv().value().size(), kMiB) << answer.error().ShortDebugString();
+  }
+}
+
+// A link to a node, which passes nothing back when it is held.
+class OneWayLink {
+ public:
+  explicit OneWayLink(const std::string& endpoint) {
+    proxy_.LeadTo(static_cast<uint16_t>(std::stoul(endpoint.substr(endpoint.rfind(':') + 1))));
+  }
+  std::string endpoint() const { return StrCat("127.0.0.1:", proxy_.port()); }
+  void Hold() { proxy_.HoldTo(1); }
+
+ private:
+  check::TcpProxy proxy_;
+};
+
+// Who does not read its streams waits for itself, as long as there is room; and is cut off when others want it.
+TEST_F(HostileTest, StreamsThatAreNotRead) {
+  OneWayLink link(cluster_.Endpoint(leader_));
+  std::vector<std::unique_ptr<RawPipeline>> pipelines;
+  for (int stream = 0; stream < 100; ++stream) {
+    pipelines.push_back(std::make_unique<RawPipeline>(link.endpoint()));
+    pipelines.back()->AddStaleGet(0, "small");
+    ASSERT_TRUE(pipelines.back()->Send());
+    ASSERT_TRUE(pipelines.back()->ReadOne(0).has_get());
+  }
+  link.Hold();
+  for (const auto& pipeline : pipelines) {
+    for (size_t id = 1; id <= 50; ++id) {
+      v1::PipelinedRequest& request = pipeline->Add(id);
+      request.set_time_left_us(60'000'000);
+      request.mutable_get()->set_key(kLarge);
+    }
+    ASSERT_TRUE(pipeline->Send());
+  }
+  ExpectOthersServed();
+  // A large answer has no room before some of them are cut off.
+  const auto get = other_->Get(kLarge);
+  ASSERT_TRUE(get.ok()) << get.status();
+  EXPECT_THAT(cluster_.Log(leader_), testing::HasSubstr("is cut off"));
+  ExpectOthersServed();
+  for (const auto& pipeline : pipelines) pipeline->Cancel();
+}
+
+// ---- Calls of their own ----
+
+// What one of many calls asks for.
+struct Ask {
+  std::string name;
+  // Begins a call; `done` is called when it has ended.
+  std::function<void(v1::KV::Stub&, grpc::ClientContext&, uint64_t session, std::function<void(grpc::Status)> done)>
+      begin;
+};
+
+template <typename Request, typename Response, typename Begin>
+auto Asking(Request request, Begin begin) {
+  return [request, begin](v1::KV::Stub& stub, grpc::ClientContext& context, uint64_t session,
+                          std::function<void(grpc::Status)> done) {
+    struct Call {
+      Request request;
+      Response response;
+    };
+    const auto call = std::make_shared<Call>(Call{.request = request, .response = {}});
+    if constexpr (std::is_same_v<Request, v1::OutcomeRequest>) call->request.mutable_header()->set_session(session);
+    begin(*stub.async(), &context, &call->request, &call->response,
+          std::function<void(grpc::Status)>(
+              [call, done = std::move(done)](grpc::Status status) { done(std::move(status)); }));
+  };
+}
+
+// Calls over connections whose client takes nothing any more.
+class Unread {
+ public:
+  Unread(const std::string& endpoint, const Ask& ask, uint64_t session, size_t calls)
+      : link_(endpoint), contexts_(calls) {
+    for (int i = 0; i < kChannels; ++i) {
+      grpc::ChannelArguments arguments;
+      arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+      // It lets the server send as much as it likes.
+      arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, static_cast<int>(64 * kMiB));
+      const auto channel = grpc::CreateCustomChannel(link_.endpoint(), grpc::InsecureChannelCredentials(), arguments);
+      CHECK(channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(10)));
+      stubs_.push_back(v1::KV::NewStub(channel));
+    }
+    link_.Hold();
+    for (size_t i = 0; i < calls; ++i) {
+      contexts_[i].set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(120));
+      ask.begin(*stubs_[i % kChannels], contexts_[i], session, [this](const grpc::Status& status) {
+        status.ok() ? ++ok_ : ++failed_;
+      });
+    }
+  }
+  ~Unread() {
+    for (grpc::ClientContext& context : contexts_) context.TryCancel();
+    EXPECT_TRUE(WaitFor([this] { return ok_ + failed_ == contexts_.size(); }));
+  }
+
+ private:
+  static constexpr int kChannels = 20;
+
+  OneWayLink link_;
+  std::vector<std::unique_ptr<v1::KV::Stub>> stubs_;
+  std::vector<grpc::ClientContext> contexts_;
+  std::atomic<size_t> ok_{0};
+  std::atomic<size_t> failed_{0};
+};
+
+v1::GetRequest LargeGet() {
+  v1::GetRequest get;
+  get.set_key(kLarge);
+  return get;
+}
+
+v1::RangeRequest LargeRange() {
+  v1::RangeRequest range;
+  range.set_first(kLarge);
+  return range;
+}
+
+v1::PutRequest LargePut() {
+  v1::PutRequest put;
+  put.set_key(kLarge);
+  put.set_value(std::string(kMiB, 'y'));
+  put.set_return_previous(true);
+  return put;
+}
+
+v1::OutcomeRequest OutcomeOfFirst() {
+  v1::OutcomeRequest outcome;
+  outcome.mutable_header()->set_number(1);
+  return outcome;
+}
+
+const std::vector<Ask>& Asks() {
+  static const std::vector<Ask> asks{
+      {"Get", Asking<v1::GetRequest, v1::GetResponse>(
+                  LargeGet(), [](auto& stub, auto... arguments) { stub.Get(arguments...); })},
+      {"Swap", Asking<v1::CompareAndSwapRequest, v1::CompareAndSwapResponse>(
+                   RefusedSwap(), [](auto& stub, auto... arguments) { stub.CompareAndSwap(arguments...); })},
+      {"Range", Asking<v1::RangeRequest, v1::RangeResponse>(
+                    LargeRange(), [](auto& stub, auto... arguments) { stub.Range(arguments...); })},
+      {"Put", Asking<v1::PutRequest, v1::PutResponse>(
+                  LargePut(), [](auto& stub, auto... arguments) { stub.Put(arguments...); })},
+      {"Outcome", Asking<v1::OutcomeRequest, v1::OutcomeResponse>(
+                      OutcomeOfFirst(), [](auto& stub, auto... arguments) { stub.Outcome(arguments...); })},
+  };
+  return asks;
+}
+
+class UnreadCallsTest : public HostileTest, public testing::WithParamInterface<size_t> {
+ protected:
+  // A session whose first request is a put that tells of the large value.
+  uint64_t SessionWithLargeAnswer() {
+    RawPipeline pipeline(cluster_.Endpoint(leader_));
+    const uint64_t session = pipeline.OpenSession();
+    pipeline.AddPut(1, kLarge, std::string(kMiB, 'z'));
+    pipeline.HeaderOfLastPut().set_session(session);
+    pipeline.HeaderOfLastPut().set_number(1);
+    pipeline.LastPut().set_return_previous(true);
+    EXPECT_TRUE(pipeline.Send());
+    EXPECT_EQ(pipeline.ReadOne(1).put().previous().value().size(), kMiB);
+    return session;
+  }
+};
+
+TEST_P(UnreadCallsTest, AreCutOffWhenOthersWantTheRoom) {
+  const Ask& ask = Asks()[GetParam()];
+  const bool is_put = ask.name == "Put";
+  const uint64_t session = SessionWithLargeAnswer();
+  // Half of them at the leader; the others, where a node has the answers from it.
+  const uint32_t node = GetParam() % 2 == 0 ? leader_ : Follower();
+  const Unread unread(cluster_.Endpoint(node), ask, session, is_put ? 200 : 1000);
+  ExpectOthersServed();
+  const auto get = cluster_.NewClientOf(node, Seconds(60))->Get(kLarge);
+  EXPECT_TRUE(get.ok()) << get.status();
+  ExpectOthersServed();
+}
+
+INSTANTIATE_TEST_SUITE_P(Calls, UnreadCallsTest, testing::Range<size_t>(0, Asks().size()),
+                         [](const auto& which) { return Asks()[which.param].name; });
+
+}  // namespace
+}  // namespace decree::process
