@@ -118,7 +118,7 @@ void AnswerRoom::Serve() {
   for (size_t i = 0; i < queue_.size();) {
     Taker& taker = *queue_[i];
     const auto waiter = taker.waiting_.begin();
-    if (!taker.HasShare() || !Fits(waiter->size)) {
+    if (!taker.HasShare() || !taker.Fits(waiter->size)) {
       is_short = is_short || taker.HasShare();
       ++i;
       continue;

@@ -29,6 +29,8 @@ class AnswerRoom {
     size_t bytes_max = 64 << 20;
     // Of these, what a single taker may hold.
     size_t share = 8 << 20;
+    // What each may hold of small answers whatever the others hold: a client who reads is served at once.
+    size_t least = 16 << 10;
     Duration patience = Seconds(10);
   };
   // Small answers find some room that large ones leave: most of what coordination needs is small.
@@ -77,7 +79,7 @@ class AnswerRoom {
     Taker& operator=(const Taker&) = delete;
 
     // Whether an answer may be built now.
-    bool HasRoom(Size size) const { return waiting_.empty() && HasShare() && room_.Fits(size); }
+    bool HasRoom(Size size) const { return waiting_.empty() && HasShare() && Fits(size); }
     // `then` is called once: later, when an answer may be built, which is to be done then; or without room, when it is
     // `until`, or at once if the taker is closed.
     void Await(Size size, Time until, std::function<void(bool has_room)> then);
@@ -107,6 +109,9 @@ class AnswerRoom {
     };
 
     bool HasShare() const { return held_ < room_.limits_.share; }
+    bool Fits(Size size) const {
+      return room_.Fits(size) || (size == Size::kSmall && held_ < room_.limits_.least);
+    }
     void Hold(size_t bytes);
     void Leave(size_t bytes);
     void End(std::list<Waiter>::iterator waiter, bool has_room);

@@ -1,6 +1,8 @@
 // What clients may do to a cluster with little effort: ask for much, and take nothing. Whatever it is, each node keeps to
 // its memory, the leader goes on leading, and other clients are served.
 
+#include <sys/resource.h>
+
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -28,10 +30,14 @@ using std::chrono::steady_clock;
 // Of a node with default options, its caches included.
 constexpr uint64_t kMemoryMax = 512 * kMiB;
 constexpr char kLarge[] = "large";
+constexpr int kNiceness = 10;
 
 class HostileTest : public testing::Test {
  protected:
-  HostileTest() : cluster_(3), leader_(cluster_.AwaitLeader()), ballot_(BallotOf(leader_)), other_(cluster_.NewClient(Seconds(30))) {
+  HostileTest() : cluster_(3), leader_(cluster_.AwaitLeader()), ballot_(BallotOf(leader_)) {
+    // Its clients have machines of their own elsewhere.
+    setpriority(PRIO_PROCESS, 0, kNiceness);
+    other_ = cluster_.NewClient(Seconds(30));
     const auto put = other_->Put(kLarge, std::string(kMiB, 'x'));
     EXPECT_TRUE(put.ok()) << put.status();
   }
@@ -64,7 +70,7 @@ class HostileTest : public testing::Test {
   ProcessCluster cluster_;
   const uint32_t leader_;
   const std::pair<uint64_t, uint32_t> ballot_;
-  const std::unique_ptr<rpc::Client> other_;
+  std::unique_ptr<rpc::Client> other_;
 };
 
 v1::CompareAndSwapRequest RefusedSwap() {
@@ -142,32 +148,51 @@ class OneWayLink {
   check::TcpProxy proxy_;
 };
 
+// Streams whose client asks for a key again and again, and takes nothing.
+class UnreadStreams {
+ public:
+  UnreadStreams(const std::string& endpoint, size_t streams, const std::string& key, size_t gets) : link_(endpoint) {
+    for (size_t i = 0; i < streams; ++i) {
+      pipelines_.push_back(std::make_unique<RawPipeline>(link_.endpoint()));
+      pipelines_.back()->AddStaleGet(0, "small");
+      EXPECT_TRUE(pipelines_.back()->Send());
+      EXPECT_TRUE(pipelines_.back()->ReadOne(0).has_get());
+    }
+    link_.Hold();
+    for (const auto& pipeline : pipelines_) {
+      for (size_t id = 1; id <= gets; ++id) {
+        v1::PipelinedRequest& request = pipeline->Add(id);
+        request.set_time_left_us(60'000'000);
+        request.mutable_get()->set_key(key);
+      }
+      EXPECT_TRUE(pipeline->Send());
+    }
+  }
+  ~UnreadStreams() {
+    for (const auto& pipeline : pipelines_) pipeline->Cancel();
+  }
+
+ private:
+  OneWayLink link_;
+  std::vector<std::unique_ptr<RawPipeline>> pipelines_;
+};
+
+// They fill the room, small as each answer is. Whoever reads does not notice.
+TEST_F(HostileTest, SmallAnswersThatAreNotRead) {
+  ASSERT_TRUE(other_->Put("medium", std::string(10 << 10, 'm')).ok());
+  const UnreadStreams unread(cluster_.Endpoint(leader_), 20, "medium", 2000);
+  ExpectOthersServed();
+}
+
 // Who does not read its streams waits for itself, as long as there is room; and is cut off when others want it.
 TEST_F(HostileTest, StreamsThatAreNotRead) {
-  OneWayLink link(cluster_.Endpoint(leader_));
-  std::vector<std::unique_ptr<RawPipeline>> pipelines;
-  for (int stream = 0; stream < 100; ++stream) {
-    pipelines.push_back(std::make_unique<RawPipeline>(link.endpoint()));
-    pipelines.back()->AddStaleGet(0, "small");
-    ASSERT_TRUE(pipelines.back()->Send());
-    ASSERT_TRUE(pipelines.back()->ReadOne(0).has_get());
-  }
-  link.Hold();
-  for (const auto& pipeline : pipelines) {
-    for (size_t id = 1; id <= 50; ++id) {
-      v1::PipelinedRequest& request = pipeline->Add(id);
-      request.set_time_left_us(60'000'000);
-      request.mutable_get()->set_key(kLarge);
-    }
-    ASSERT_TRUE(pipeline->Send());
-  }
+  const UnreadStreams unread(cluster_.Endpoint(leader_), 100, kLarge, 50);
   ExpectOthersServed();
   // A large answer has no room before some of them are cut off.
-  const auto get = other_->Get(kLarge);
+  const auto get = cluster_.NewClientOf(leader_, Seconds(30))->Get(kLarge);
   ASSERT_TRUE(get.ok()) << get.status();
   EXPECT_THAT(cluster_.Log(leader_), testing::HasSubstr("is cut off"));
   ExpectOthersServed();
-  for (const auto& pipeline : pipelines) pipeline->Cancel();
 }
 
 // ---- Calls of their own ----
@@ -302,6 +327,58 @@ TEST_P(UnreadCallsTest, AreCutOffWhenOthersWantTheRoom) {
   const auto get = cluster_.NewClientOf(node, Seconds(60))->Get(kLarge);
   EXPECT_TRUE(get.ok()) << get.status();
   ExpectOthersServed();
+}
+
+// Everything at once, at the leader and at a follower; and large puts, as many as are let in.
+TEST_F(HostileTest, AllOfItTogether) {
+  std::vector<std::unique_ptr<Unread>> unread;
+  for (const Ask& ask : Asks()) {
+    if (ask.name == "Outcome") continue;
+    for (const uint32_t node : {leader_, Follower()}) {
+      unread.push_back(std::make_unique<Unread>(cluster_.Endpoint(node), ask, 0, 300));
+    }
+  }
+  for (int i = 0; i < 10; ++i) {
+    const auto put = other_->Put("small", "v");
+    EXPECT_TRUE(put.ok()) << put.status();
+  }
+}
+
+// A client that opens sessions and forgets them.
+TEST_F(HostileTest, SessionsThatAreLeft) {
+  constexpr size_t kSessions = 110'000;
+  constexpr size_t kAtOnce = 500;
+  const auto stub = v1::KV::NewStub(
+      grpc::CreateChannel(cluster_.Endpoint(leader_), grpc::InsecureChannelCredentials()));
+  std::atomic<size_t> begun{0};
+  std::atomic<size_t> opened{0};
+  std::atomic<size_t> ended{0};
+  const std::function<void()> open = [&] {
+    struct Call {
+      grpc::ClientContext context;
+      v1::OpenSessionRequest request;
+      v1::OpenSessionResponse response;
+    };
+    if (begun++ >= kSessions) {
+      ++ended;
+      return;
+    }
+    const auto call = std::make_shared<Call>();
+    stub->async()->OpenSession(&call->context, &call->request, &call->response, [&, call](const grpc::Status& status) {
+      if (status.ok()) ++opened;
+      open();
+    });
+  };
+  for (size_t i = 0; i < kAtOnce; ++i) open();
+  ASSERT_TRUE(WaitFor([&] { return ended == kAtOnce; }, Seconds(60)));
+  EXPECT_EQ(opened, kSessions) << "its own sessions, which it does not use, are to go";
+  const v1::StatusResponse status = cluster_.StatusOf(leader_);
+  EXPECT_EQ(status.sessions(), status.sessions_max());
+  EXPECT_GT(status.sessions_ended_for_others(), 0u);
+  EXPECT_THAT(status.problems(), testing::Contains(testing::HasSubstr("of them by clients at 127.0.0.1")));
+  const auto put = cluster_.NewClient()->Put("first", "v");
+  EXPECT_TRUE(put.ok()) << put.status();
+  EXPECT_TRUE(cluster_.AwaitAgreement());
 }
 
 INSTANTIATE_TEST_SUITE_P(Calls, UnreadCallsTest, testing::Range<size_t>(0, Asks().size()),

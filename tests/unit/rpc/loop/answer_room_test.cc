@@ -18,7 +18,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 // Large answers may use 75 of these.
-constexpr AnswerRoom::Limits kLimits{.bytes_max = 100, .share = 40, .patience = Seconds(10)};
+constexpr AnswerRoom::Limits kLimits{.bytes_max = 100, .share = 40, .least = 4, .patience = Seconds(10)};
 
 class AnswerRoomTest : public testing::Test {
  protected:
@@ -96,6 +96,22 @@ TEST_F(AnswerRoomTest, SmallAnswersHaveRoomThatLargeOnesLeave) {
   EXPECT_THAT(served_, ElementsAre("b"));
   c_.Hold(22);
   EXPECT_FALSE(a_.taker.HasRoom(Size::kSmall));
+}
+
+TEST_F(AnswerRoomTest, WhoHoldsLittleFindsRoomForSmallOnes) {
+  const Piece all = a_.taker.Charge(100);
+  b_.Hold(3);
+  EXPECT_TRUE(b_.taker.HasRoom(Size::kSmall));
+  EXPECT_FALSE(b_.taker.HasRoom(Size::kLarge));
+  b_.Hold(1);
+  EXPECT_FALSE(b_.taker.HasRoom(Size::kSmall));
+  Await(b_, 1, Size::kSmall);
+  Await(c_, 1, Size::kSmall);
+  manual_.Run();
+  EXPECT_THAT(served_, ElementsAre("c"));
+  b_.held.Resize(3);
+  manual_.Run();
+  EXPECT_THAT(served_, ElementsAre("c", "b"));
 }
 
 TEST_F(AnswerRoomTest, TheyAreServedInTurn) {
