@@ -76,6 +76,9 @@ void AnswerRoom::Taker::Hold(size_t bytes) {
   if (held_ == 0) taken_at_ = room_.loop_.RoughlyNow();
   held_ += bytes;
   room_.held_ += bytes;
+  if (room_.turn_ != room_.loop_.turn()) room_.built_ = 0;
+  room_.turn_ = room_.loop_.turn();
+  room_.built_ += bytes;
 }
 
 void AnswerRoom::Taker::Leave(size_t bytes) {
@@ -115,11 +118,14 @@ void AnswerRoom::ServeSoon() {
 void AnswerRoom::Serve() {
   ended_.clear();
   bool is_short = false;
+  bool waits_for_turn = false;
   for (size_t i = 0; i < queue_.size();) {
     Taker& taker = *queue_[i];
     const auto waiter = taker.waiting_.begin();
-    if (!taker.HasShare() || !taker.Fits(waiter->size)) {
-      is_short = is_short || taker.HasShare();
+    const bool fits = taker.Fits(waiter->size);
+    if (!taker.HasShare() || !fits || !taker.IsItsTurn(waiter->size)) {
+      is_short = is_short || (taker.HasShare() && !fits);
+      waits_for_turn = waits_for_turn || (taker.HasShare() && fits);
       ++i;
       continue;
     }
@@ -128,7 +134,10 @@ void AnswerRoom::Serve() {
     taker.End(waiter, true);
     i = 0;
     is_short = false;
+    waits_for_turn = false;
   }
+  // Later than now, so that the loop goes round first.
+  if (waits_for_turn) serve_timer_.Set(loop_.Now() + Duration(1));
   if (!is_short) return look_timer_.Cancel();
   if (!look_timer_.is_set()) look_timer_.Set(loop_.Now() + kLookEvery);
 }

@@ -4,7 +4,8 @@
 // An answer is built only while there is room, holds a piece of it, and gives that back when gRPC says that it has gone to
 // the network. While there is none, requests wait, which are small. Takers are served in turn, each up to a share, so that
 // one who does not read keeps itself waiting and not the others. When the room is short all the same, whoever has taken
-// nothing for `patience` is cancelled.
+// nothing for `patience` is cancelled. However much room there is, large answers are built a few at a time, and the loop
+// goes round in between.
 //
 // In the loop's thread.
 
@@ -31,6 +32,8 @@ class AnswerRoom {
     size_t share = 8 << 20;
     // What each may hold of small answers whatever the others hold: a client who reads is served at once.
     size_t least = 16 << 10;
+    // When so much was built in a turn of the loop, large answers wait for the next.
+    size_t turn_bytes = 2 << 20;
     Duration patience = Seconds(10);
   };
   // Small answers find some room that large ones leave: most of what coordination needs is small.
@@ -79,7 +82,7 @@ class AnswerRoom {
     Taker& operator=(const Taker&) = delete;
 
     // Whether an answer may be built now.
-    bool HasRoom(Size size) const { return waiting_.empty() && HasShare() && Fits(size); }
+    bool HasRoom(Size size) const { return waiting_.empty() && HasShare() && Fits(size) && IsItsTurn(size); }
     // `then` is called once: later, when an answer may be built, which is to be done then; or without room, when it is
     // `until`, or at once if the taker is closed.
     void Await(Size size, Time until, std::function<void(bool has_room)> then);
@@ -112,6 +115,7 @@ class AnswerRoom {
     bool Fits(Size size) const {
       return room_.Fits(size) || (size == Size::kSmall && held_ < room_.limits_.least);
     }
+    bool IsItsTurn(Size size) const { return size == Size::kSmall || !room_.IsTurnOver(); }
     void Hold(size_t bytes);
     void Leave(size_t bytes);
     void End(std::list<Waiter>::iterator waiter, bool has_room);
@@ -136,6 +140,7 @@ class AnswerRoom {
 
  private:
   bool Fits(Size size) const;
+  bool IsTurnOver() const { return turn_ == loop_.turn() && built_ >= limits_.turn_bytes; }
   // Lets in who waits, as far as there is room.
   void Serve();
   void ServeSoon();
@@ -145,6 +150,8 @@ class AnswerRoom {
   EventLoop& loop_;
   const Limits limits_;
   size_t held_ = 0;
+  uint64_t turn_ = 0;  // of the loop
+  size_t built_ = 0;   // bytes of answers, in that turn
   bool is_closed_ = false;
   std::list<Taker*> takers_;
   std::deque<Taker*> queue_;  // of those that wait, by whose turn it is

@@ -56,6 +56,7 @@ EventLoop::~EventLoop() {
 
 size_t EventLoop::Poll(Time until) {
   roughly_now_.reset();
+  ++turn_;
   // gRPC has its own clock, so what passes between the two is how long to wait.
   const Duration wait = until == kTimeNever ? std::chrono::hours(1)
                                             : std::max(until - Now(), Duration::zero());

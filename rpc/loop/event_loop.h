@@ -88,6 +88,9 @@ class EventLoop {
   // Operations that have not ended.
   size_t pending() const { return pending_.load(std::memory_order_relaxed); }
 
+  // How often Poll was called: another number in each turn of the loop.
+  uint64_t turn() const { return turn_; }
+
   // Waits for an event until `until`, then handles it and all that are ready by then: what has
   // gathered makes one batch. Returns how many there were.
   size_t Poll(Time until);
@@ -98,6 +101,7 @@ class EventLoop {
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   const Clock& clock_;
   std::optional<Time> roughly_now_;
+  uint64_t turn_ = 0;
   TimerQueue timers_;
   std::atomic<size_t> pending_{0};
 };

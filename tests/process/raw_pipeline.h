@@ -46,7 +46,8 @@ class RawPipeline {
     get.set_key(key);
     get.set_read(v1::READ_MODE_STALE);
   }
-  v1::PutRequest& LastPut() { return *batch_.mutable_requests()->rbegin()->mutable_put(); }
+  v1::PipelinedRequest& Last() { return *batch_.mutable_requests()->rbegin(); }
+  v1::PutRequest& LastPut() { return *Last().mutable_put(); }
   v1::RequestHeader& HeaderOfLastPut() { return *LastPut().mutable_header(); }
   uint64_t OpenSession() {
     grpc::ClientContext context;

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/process/process_cluster.h"
+#include "tests/process/raw_pipeline.h"
 
 namespace decree::process {
 namespace {
@@ -148,6 +149,33 @@ TEST_F(SlowLinkTest, ALeaderIsElectedAmongThoseThatHaveAcceptedALargeValue) {
   const auto got = cluster_.NewClient(Seconds(20))->Get("large", v1::READ_MODE_LINEARIZABLE);
   ASSERT_TRUE(got.ok()) << got.status();
   EXPECT_EQ(got->kv().value().size(), kMegabyte);
+}
+
+// Two copies of a request, of which one has more time than the other, wait at a follower for the same answer.
+TEST_F(SlowLinkTest, ACopyThatHasMoreTimeGoesOnWhereAnotherIsLate) {
+  const uint32_t follower = leader_ % 3 + 1;
+  RawPipeline pipeline(cluster_.Endpoint(follower));
+  const uint64_t session = pipeline.OpenSession();
+  for (const uint32_t node : {1, 2, 3}) {
+    if (node != leader_) cluster_.LinkTo(node).SetRate(4 * kMegabyte / 8);
+  }
+  // What comes behind this one takes two seconds.
+  const auto client = cluster_.NewClientOf(leader_, Seconds(60));
+  auto large = std::async(std::launch::async, [&] { return client->Put("large", std::string(kMegabyte, 'v')); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  for (const uint64_t id : {1, 2}) {
+    pipeline.AddPut(id, "small", "v");
+    pipeline.HeaderOfLastPut().set_session(session);
+    pipeline.HeaderOfLastPut().set_number(1);
+    pipeline.HeaderOfLastPut().set_first_unanswered(1);
+    pipeline.Last().set_time_left_us(id == 1 ? 500'000 : 30'000'000);
+  }
+  ASSERT_TRUE(pipeline.Send());
+  auto answers = pipeline.Read(2);
+  EXPECT_EQ(answers[1].error().code(), grpc::StatusCode::DEADLINE_EXCEEDED) << answers[1].ShortDebugString();
+  EXPECT_EQ(answers[1].error().detail().outcome(), v1::ErrorDetail::OUTCOME_UNKNOWN);
+  EXPECT_EQ(answers[2].put().version(), 1u) << answers[2].ShortDebugString();
+  EXPECT_TRUE(large.get().ok());
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 // Large answers may use 75 of these.
-constexpr AnswerRoom::Limits kLimits{.bytes_max = 100, .share = 40, .least = 4, .patience = Seconds(10)};
+constexpr AnswerRoom::Limits kLimits{
+    .bytes_max = 100, .share = 40, .least = 4, .turn_bytes = 1000, .patience = Seconds(10)};
 
 class AnswerRoomTest : public testing::Test {
  protected:
@@ -134,6 +135,33 @@ TEST_F(AnswerRoomTest, OneAnswerAtATimeGoesBeyondTheLimit) {
   manual_.Run();
   EXPECT_THAT(served_, ElementsAre("b"));
   EXPECT_EQ(room_.held(), 104u);
+}
+
+TEST_F(AnswerRoomTest, LargeAnswersAreBuiltAFewInATurn) {
+  {
+    const Piece many = a_.taker.Charge(1000);
+    EXPECT_FALSE(b_.taker.HasRoom(Size::kLarge));
+  }
+  EXPECT_FALSE(b_.taker.HasRoom(Size::kLarge)) << "they have left, but their time is spent";
+  EXPECT_TRUE(b_.taker.HasRoom(Size::kSmall));
+  Await(b_, 1);
+  Await(c_, 1, Size::kSmall);
+  manual_.Run();
+  EXPECT_THAT(served_, ElementsAre("c"));
+  manual_.Pass(Seconds(2));
+  EXPECT_THAT(served_, ElementsAre("c", "b"));
+  EXPECT_TRUE(b_.taker.HasRoom(Size::kLarge));
+}
+
+TEST_F(AnswerRoomTest, WhoWaitsForItsTurnIsNotShortOfRoom) {
+  a_.Hold(30);
+  manual_.Pass(Seconds(60));
+  { const Piece many = b_.taker.Charge(1000); }
+  Await(c_, 1);
+  manual_.Run();
+  manual_.Pass(Seconds(2));
+  EXPECT_THAT(served_, ElementsAre("c"));
+  EXPECT_THAT(cancelled_, IsEmpty());
 }
 
 TEST_F(AnswerRoomTest, WhoWaitsTooLongGoesWithout) {
