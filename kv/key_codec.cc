@@ -139,11 +139,6 @@ std::string AnswersKey(uint64_t session, uint64_t first_number) {
   return out;
 }
 
-std::string AnswersEnd(uint64_t session) {
-  // No key of another session begins like the session's last, and goes on.
-  return AnswersKey(session, UINT64_MAX) + '\0';
-}
-
 std::string AnswersEnd() { return EndOf(Kind::kAnswer); }
 
 uint64_t SessionOfAnswers(std::string_view answers_key) {

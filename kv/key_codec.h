@@ -41,10 +41,8 @@ std::string SessionsEnd();
 // The session of a key made by SessionKey.
 uint64_t SessionOf(std::string_view session_key);
 
-// A block of a session's answers that begins with this number, behind the last of the session, and behind
-// all of them.
+// A block of a session's answers that begins with this number, and behind the last of all blocks.
 std::string AnswersKey(uint64_t session, uint64_t first_number);
-std::string AnswersEnd(uint64_t session);
 std::string AnswersEnd();
 // The number and the session of a key made by AnswersKey.
 uint64_t FirstNumberOf(std::string_view answers_key);

@@ -90,8 +90,7 @@ class Sessions {
   void Expire(paxos::LogTime now, Overlay& overlay);
 
   // Raises the session's floor, unless the request itself lies below the one that it names, and says what
-  // is to be done with the request. `answer` is set for
-  // kRepeated.
+  // is to be done with the request. `answer` is set for kRepeated.
   Verdict Admit(const SessionRequest& request, paxos::LogTime now, Overlay& overlay,
                 std::string& answer);
   // Keeps how a request that was new has ended.

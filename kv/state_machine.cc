@@ -123,9 +123,9 @@ std::optional<v1::KeyValue> StateMachine::PreviousOf(const v1::CommandResult& re
   if (revision == 0) return std::nullopt;
   const std::optional<std::string> bytes = store_.Get(ChangeKey({.main = revision}));
   if (!bytes.has_value()) return std::nullopt;
-  const StatusOr<KeyChange> change = DecodeKeyChange(*bytes);
+  StatusOr<KeyChange> change = DecodeKeyChange(*bytes);
   CHECK(change.ok()) << change.status();
-  return ToKeyValue(change->key, change->record);
+  return ToKeyValue(change->key, std::move(change->record));
 }
 
 std::shared_ptr<const View> StateMachine::view() {

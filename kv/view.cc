@@ -1,14 +1,16 @@
 #include "kv/view.h"
 
+#include <utility>
+
 #include "kv/key_codec.h"
 #include "kv/record_reader.h"
 
 namespace decree::kv {
 
-v1::KeyValue ToKeyValue(std::string_view key, const KeyRecord& record) {
+v1::KeyValue ToKeyValue(std::string_view key, KeyRecord record) {
   v1::KeyValue kv;
   kv.set_key(key.data(), key.size());
-  kv.set_value(record.value);
+  kv.set_value(std::move(record.value));
   kv.set_create_revision(record.counters.create_revision);
   kv.set_mod_revision(record.counters.modified.main);
   kv.set_version(record.counters.version);

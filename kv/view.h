@@ -48,6 +48,6 @@ class View {
 };
 
 // The record as clients see it.
-v1::KeyValue ToKeyValue(std::string_view key, const KeyRecord& record);
+v1::KeyValue ToKeyValue(std::string_view key, KeyRecord record);
 
 }  // namespace decree::kv

@@ -250,9 +250,9 @@ void KvService::FillGet(Call<v1::GetRequest, v1::GetResponse>& call) {
   v1::GetResponse& response = call.response();
   FillHeader(leadership_.self(), store_.state().revision, store_.state().epoch, *response.mutable_header());
   response.set_read(call.request().read());
-  if (const std::optional<kv::KeyRecord> head = store_.Get(key)) {
+  if (std::optional<kv::KeyRecord> head = store_.Get(key)) {
     response.set_found(true);
-    *response.mutable_kv() = kv::ToKeyValue(key, *head);
+    *response.mutable_kv() = kv::ToKeyValue(key, *std::move(head));
   }
 }
 

@@ -83,7 +83,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
   }
 
   void OnWritten(bool ok) {
-    leaving_ = {};
+    unsent_.OnLeft();
     if (!ok) return End(grpc::Status::CANCELLED);  // The client is gone.
     NeedsFlush();
   }
@@ -136,7 +136,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
 
   void Write() {
     stream_.Write(unsent_.front());
-    leaving_ = unsent_.PopFront();
+    unsent_.PopFront();
   }
 
   void EndIfDone() {
@@ -172,7 +172,6 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
   size_t unanswered_ = 0;
   AnswerRoom::Taker taker_;
   AnswerBatches<v1::ResponseBatch> unsent_;
-  AnswerRoom::Piece leaving_;  // of the batch that is being written
 
   bool must_read_ = false;  // with the next flush
   bool has_read_all_ = false;

@@ -5,6 +5,8 @@
 #include <deque>
 #include <utility>
 
+#include <glog/logging.h>
+
 #include "rpc/loop/answer_room.h"
 
 namespace decree::rpc {
@@ -22,12 +24,14 @@ class AnswerBatches {
 
   bool empty() const { return batches_.empty(); }
   const Message& front() const { return batches_.front().message; }
-  // The first has been copied out; its room is to be held until it has left.
-  AnswerRoom::Piece PopFront() {
-    AnswerRoom::Piece room = std::move(batches_.front().room);
+  // The first is being written, and has been copied out; it holds its room until it has left.
+  void PopFront() {
+    CHECK(!leaving_) << "two are being written";
+    leaving_ = std::move(batches_.front().room);
     batches_.pop_front();
-    return room;
   }
+  void OnLeft() { leaving_ = {}; }
+  // Forgets what is not being written.
   void Clear() { batches_.clear(); }
 
  private:
@@ -42,6 +46,7 @@ class AnswerBatches {
   };
 
   std::deque<Batch> batches_;
+  AnswerRoom::Piece leaving_;
 };
 
 }  // namespace decree::rpc

@@ -1,7 +1,5 @@
 #include "rpc/loop/answer_room.h"
 
-#include <algorithm>
-
 #include <glog/logging.h>
 
 #include "paxos/base/probe.h"
@@ -37,7 +35,7 @@ AnswerRoom::Taker::Taker(AnswerRoom& room, std::function<std::string()> cancel)
 
 AnswerRoom::Taker::~Taker() {
   CHECK_EQ(held_, 0u);
-  CHECK(waiting_.empty());
+  for (const auto& waiting : waiting_) CHECK(waiting.empty());
   room_.takers_.erase(position_);
 }
 
@@ -49,25 +47,29 @@ AnswerRoom::Piece AnswerRoom::Taker::Charge(size_t bytes) {
 void AnswerRoom::Taker::Await(Size size, Time until, std::function<void(bool)> then) {
   if (room_.is_closed_ || is_closed_) return then(false);
   PROBE("an answer waits for room");
-  const auto waiter = waiting_.emplace(waiting_.end(), size, std::move(then));
+  std::list<Waiter>& waiting = WaitingFor(size);
+  const auto waiter = waiting.emplace(waiting.end(), size, std::move(then));
   if (until != kTimeNever) {
     waiter->deadline.emplace(room_.loop_.timers(), [this, waiter] { End(waiter, false); });
     waiter->deadline->Set(until);
   }
-  if (waiting_.size() == 1) room_.queue_.push_back(this);
+  if (waiting.size() == 1) room_.QueueFor(size).push_back(this);
   room_.ServeSoon();
 }
 
 void AnswerRoom::Taker::Close() {
   is_closed_ = true;
-  while (!waiting_.empty()) End(waiting_.begin(), false);
+  for (auto& waiting : waiting_) {
+    while (!waiting.empty()) End(waiting.begin(), false);
+  }
 }
 
 void AnswerRoom::Taker::End(std::list<Waiter>::iterator waiter, bool has_room) {
   if (waiter->deadline.has_value()) waiter->deadline->Cancel();
   const std::function<void(bool)> then = std::exchange(waiter->then, nullptr);
-  room_.ended_.splice(room_.ended_.end(), waiting_, waiter);
-  if (waiting_.empty()) std::erase(room_.queue_, this);
+  std::list<Waiter>& waiting = WaitingFor(waiter->size);
+  room_.ended_.splice(room_.ended_.end(), waiting, waiter);
+  if (waiting.empty()) std::erase(room_.QueueFor(waiter->size), this);
   room_.ServeSoon();
   then(has_room);
 }
@@ -76,9 +78,7 @@ void AnswerRoom::Taker::Hold(size_t bytes) {
   if (held_ == 0) taken_at_ = room_.loop_.RoughlyNow();
   held_ += bytes;
   room_.held_ += bytes;
-  if (room_.turn_ != room_.loop_.turn()) room_.built_ = 0;
-  room_.turn_ = room_.loop_.turn();
-  room_.built_ += bytes;
+  if (SizeOf(bytes) == Size::kLarge) room_.NoteBuilt(bytes);
 }
 
 void AnswerRoom::Taker::Leave(size_t bytes) {
@@ -86,7 +86,9 @@ void AnswerRoom::Taker::Leave(size_t bytes) {
   held_ -= bytes;
   room_.held_ -= bytes;
   taken_at_ = room_.loop_.RoughlyNow();
-  if (!room_.queue_.empty()) room_.ServeSoon();
+  for (const auto& queue : room_.queues_) {
+    if (!queue.empty()) room_.ServeSoon();
+  }
 }
 
 // ---- The room ----
@@ -101,9 +103,8 @@ AnswerRoom::~AnswerRoom() { CHECK(takers_.empty()) << "a taker is there without 
 
 void AnswerRoom::Close() {
   is_closed_ = true;
-  while (!queue_.empty()) {
-    Taker& taker = *queue_.front();
-    taker.End(taker.waiting_.begin(), false);
+  for (auto& queue : queues_) {
+    while (!queue.empty()) queue.front()->Close();
   }
 }
 
@@ -115,31 +116,45 @@ void AnswerRoom::ServeSoon() {
   if (!serve_timer_.is_set()) serve_timer_.Set(loop_.Now());
 }
 
+bool AnswerRoom::IsTurnOver(Size size) const {
+  if (size == Size::kSmall || turn_ != loop_.turn() || built_ == 0) return false;
+  return built_ >= limits_.turn_bytes || loop_.Now() - loop_.RoughlyNow() >= limits_.turn_time;
+}
+
+void AnswerRoom::NoteBuilt(size_t bytes) {
+  if (turn_ != loop_.turn()) built_ = 0;
+  turn_ = loop_.turn();
+  built_ += bytes;
+}
+
 void AnswerRoom::Serve() {
   ended_.clear();
+  const bool is_short_of_little = ServeQueue(Size::kSmall);
+  const bool is_short_of_much = ServeQueue(Size::kLarge);
+  if (!is_short_of_little && !is_short_of_much) return look_timer_.Cancel();
+  if (!look_timer_.is_set()) look_timer_.Set(loop_.Now() + kLookEvery);
+}
+
+bool AnswerRoom::ServeQueue(Size size) {
+  std::deque<Taker*>& queue = QueueFor(size);
   bool is_short = false;
-  bool waits_for_turn = false;
-  for (size_t i = 0; i < queue_.size();) {
-    Taker& taker = *queue_[i];
-    const auto waiter = taker.waiting_.begin();
-    const bool fits = taker.Fits(waiter->size);
-    if (!taker.HasShare() || !fits || !taker.IsItsTurn(waiter->size)) {
-      is_short = is_short || (taker.HasShare() && !fits);
-      waits_for_turn = waits_for_turn || (taker.HasShare() && fits);
+  // Whoever is passed over has no room before the next call: what is let in only takes some.
+  for (size_t i = 0; i < queue.size();) {
+    if (IsTurnOver(size)) {
+      serve_timer_.Set(loop_.Now() + Duration(1));  // Later than now: the loop goes round first.
+      break;
+    }
+    Taker& taker = *queue[i];
+    if (!taker.HasShare() || !taker.Fits(size)) {
+      is_short = is_short || taker.HasShare();
       ++i;
       continue;
     }
-    queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(i));
-    queue_.push_back(&taker);  // It is the turn of the others; `End` takes it out if nobody waits any more.
-    taker.End(waiter, true);
-    i = 0;
-    is_short = false;
-    waits_for_turn = false;
+    queue.erase(queue.begin() + static_cast<std::ptrdiff_t>(i));
+    queue.push_back(&taker);  // It is the turn of the others; `End` takes it out if nobody waits any more.
+    taker.End(taker.WaitingFor(size).begin(), true);
   }
-  // Later than now, so that the loop goes round first.
-  if (waits_for_turn) serve_timer_.Set(loop_.Now() + Duration(1));
-  if (!is_short) return look_timer_.Cancel();
-  if (!look_timer_.is_set()) look_timer_.Set(loop_.Now() + kLookEvery);
+  return is_short;
 }
 
 void AnswerRoom::CancelTheIdle() {

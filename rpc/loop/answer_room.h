@@ -9,6 +9,7 @@
 //
 // In the loop's thread.
 
+#include <array>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -16,7 +17,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "paxos/base/time.h"
 #include "rpc/loop/event_loop.h"
@@ -32,11 +32,14 @@ class AnswerRoom {
     size_t share = 8 << 20;
     // What each may hold of small answers whatever the others hold: a client who reads is served at once.
     size_t least = 16 << 10;
-    // When so much was built in a turn of the loop, large answers wait for the next.
+    // When large answers of so many bytes were built in a turn of the loop, or building them took so long, others wait
+    // for the next.
     size_t turn_bytes = 2 << 20;
+    Duration turn_time = Milliseconds(5);
     Duration patience = Seconds(10);
   };
-  // Small answers find some room that large ones leave: most of what coordination needs is small.
+  // Small answers find some room that large ones leave, and do not wait behind them: most of what coordination needs is
+  // small.
   enum class Size { kSmall, kLarge };
   static Size SizeOf(size_t bytes) { return bytes <= 16 << 10 ? Size::kSmall : Size::kLarge; }
 
@@ -82,7 +85,9 @@ class AnswerRoom {
     Taker& operator=(const Taker&) = delete;
 
     // Whether an answer may be built now.
-    bool HasRoom(Size size) const { return waiting_.empty() && HasShare() && Fits(size) && IsItsTurn(size); }
+    bool HasRoom(Size size) const {
+      return WaitingFor(size).empty() && HasShare() && Fits(size) && !room_.IsTurnOver(size);
+    }
     // `then` is called once: later, when an answer may be built, which is to be done then; or without room, when it is
     // `until`, or at once if the taker is closed.
     void Await(Size size, Time until, std::function<void(bool has_room)> then);
@@ -115,7 +120,8 @@ class AnswerRoom {
     bool Fits(Size size) const {
       return room_.Fits(size) || (size == Size::kSmall && held_ < room_.limits_.least);
     }
-    bool IsItsTurn(Size size) const { return size == Size::kSmall || !room_.IsTurnOver(); }
+    std::list<Waiter>& WaitingFor(Size size) { return waiting_[static_cast<size_t>(size)]; }
+    const std::list<Waiter>& WaitingFor(Size size) const { return waiting_[static_cast<size_t>(size)]; }
     void Hold(size_t bytes);
     void Leave(size_t bytes);
     void End(std::list<Waiter>::iterator waiter, bool has_room);
@@ -124,7 +130,7 @@ class AnswerRoom {
     const std::function<std::string()> cancel_;
     size_t held_ = 0;
     Time taken_at_;  // it took something, or had nothing to take
-    std::list<Waiter> waiting_;
+    std::array<std::list<Waiter>, 2> waiting_;  // by size
     bool is_closed_ = false;
     const std::list<Taker*>::iterator position_;  // among all takers
   };
@@ -140,9 +146,14 @@ class AnswerRoom {
 
  private:
   bool Fits(Size size) const;
-  bool IsTurnOver() const { return turn_ == loop_.turn() && built_ >= limits_.turn_bytes; }
+  // Whether no more is to be built before the loop has gone round.
+  bool IsTurnOver(Size size) const;
+  void NoteBuilt(size_t bytes);
+  std::deque<Taker*>& QueueFor(Size size) { return queues_[static_cast<size_t>(size)]; }
   // Lets in who waits, as far as there is room.
   void Serve();
+  // Those who wait for answers of this size. True if there was no room for some.
+  bool ServeQueue(Size size);
   void ServeSoon();
   // Cancels who has taken nothing for too long.
   void CancelTheIdle();
@@ -151,11 +162,11 @@ class AnswerRoom {
   const Limits limits_;
   size_t held_ = 0;
   uint64_t turn_ = 0;  // of the loop
-  size_t built_ = 0;   // bytes of answers, in that turn
+  size_t built_ = 0;   // bytes of large answers, in that turn
   bool is_closed_ = false;
   std::list<Taker*> takers_;
-  std::deque<Taker*> queue_;  // of those that wait, by whose turn it is
-  std::list<Taker::Waiter> ended_;  // a timer must outlive what it does
+  std::array<std::deque<Taker*>, 2> queues_;  // of those that wait, by size, and by whose turn it is
+  std::list<Taker::Waiter> ended_;            // a timer must outlive what it does
   Timer serve_timer_;
   Timer look_timer_;
 };

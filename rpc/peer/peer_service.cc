@@ -88,7 +88,7 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
 
   void OnNoMore() { End(grpc::Status::OK); }
   void OnWritten(bool ok) {
-    leaving_ = {};
+    unsent_.OnLeft();
     // The peer is gone; while there is no room for answers, no read would tell.
     if (!ok) return End(grpc::Status::CANCELLED);
     if (!unsent_.empty()) WriteAnswers();
@@ -160,7 +160,7 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
 
   void WriteAnswers() {
     stream_.Write(unsent_.front());
-    leaving_ = unsent_.PopFront();
+    unsent_.PopFront();
   }
 
   std::string CutOff() {
@@ -185,8 +185,7 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
 
   AnswerRoom::Taker taker_;
   AnswerBatches<v1::PeerReply> unsent_;
-  AnswerRoom::Piece leaving_;  // of the answers that are being written
-  bool must_read_ = false;     // as soon as there is room for answers
+  bool must_read_ = false;  // as soon as there is room for answers
   bool waits_for_room_ = false;
   bool needs_flush_ = false;
 };

@@ -512,5 +512,20 @@ TEST_F(SessionsTest, SurvivesARestart) {
   EXPECT_EQ(again.machine().session_usage().greatest, "somebody");
 }
 
+TEST_F(SessionsTest, WhichSessionsWereUsedSurvivesARestart) {
+  const uint64_t used = Open();
+  const uint64_t unused = Open();
+  Put(used, 1, 1, "k", "a");
+  for (int i = 0; i < 40; ++i) kv_.ApplyOne(PutCommand(StrCat("fill", i), std::string(4000, '.')));
+  files_.Kill();
+  OpenStore again(files_);
+  ASSERT_GT(again.machine().applied().value(), 3u) << "nothing was flushed: the test proves little";
+  again.ApplyOne(OpenSessionCommand("other"));
+  EXPECT_NE(again.ApplyOne(OpenSessionCommand("other")).session(), 0u) << "one is to make room";
+  CommandResult result;
+  EXPECT_EQ(again.machine().FateOf(unused, 1, result), Fate::kUnknownSession);
+  EXPECT_EQ(again.machine().FateOf(used, 1, result), Fate::kEnded);
+}
+
 }  // namespace
 }  // namespace decree::kv

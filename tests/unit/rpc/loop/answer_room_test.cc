@@ -18,8 +18,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 // Large answers may use 75 of these.
-constexpr AnswerRoom::Limits kLimits{
-    .bytes_max = 100, .share = 40, .least = 4, .turn_bytes = 1000, .patience = Seconds(10)};
+constexpr AnswerRoom::Limits kLimits{.bytes_max = 100, .share = 40, .least = 4, .patience = Seconds(10)};
 
 class AnswerRoomTest : public testing::Test {
  protected:
@@ -119,7 +118,7 @@ TEST_F(AnswerRoomTest, TheyAreServedInTurn) {
   Piece all = a_.taker.Charge(100);
   for (int i = 0; i < 3; ++i) Await(b_, 1);
   Await(c_, 1);
-  EXPECT_FALSE(b_.taker.HasRoom(Size::kSmall)) << "others of it wait";
+  EXPECT_FALSE(b_.taker.HasRoom(Size::kLarge)) << "others of it wait";
   manual_.Run();
   EXPECT_THAT(served_, IsEmpty());
   all = {};
@@ -137,9 +136,27 @@ TEST_F(AnswerRoomTest, OneAnswerAtATimeGoesBeyondTheLimit) {
   EXPECT_EQ(room_.held(), 104u);
 }
 
+TEST_F(AnswerRoomTest, SmallOnesDoNotWaitBehindLargeOnesOfTheSameTaker) {
+  const Piece most = a_.taker.Charge(80);
+  Await(b_, 1);
+  EXPECT_TRUE(b_.taker.HasRoom(Size::kSmall));
+  Piece all = a_.taker.Charge(20);
+  b_.Hold(4);
+  Await(b_, 1, Size::kSmall);
+  EXPECT_FALSE(b_.taker.HasRoom(Size::kSmall));
+  all = {};
+  manual_.Run();
+  EXPECT_THAT(served_, ElementsAre("b"));
+}
+
+TEST_F(AnswerRoomTest, SmallAnswersTakeNoTurnFromLargeOnes) {
+  for (int i = 0; i < 1000; ++i) a_.taker.Charge(10'000);
+  EXPECT_TRUE(b_.taker.HasRoom(Size::kLarge));
+}
+
 TEST_F(AnswerRoomTest, LargeAnswersAreBuiltAFewInATurn) {
   {
-    const Piece many = a_.taker.Charge(1000);
+    const Piece many = a_.taker.Charge(AnswerRoom::Limits().turn_bytes);
     EXPECT_FALSE(b_.taker.HasRoom(Size::kLarge));
   }
   EXPECT_FALSE(b_.taker.HasRoom(Size::kLarge)) << "they have left, but their time is spent";
@@ -153,10 +170,23 @@ TEST_F(AnswerRoomTest, LargeAnswersAreBuiltAFewInATurn) {
   EXPECT_TRUE(b_.taker.HasRoom(Size::kLarge));
 }
 
+TEST_F(AnswerRoomTest, WhereBuildingThemTakesLongTheyAreFewer) {
+  const Piece one = a_.taker.Charge(20 << 10);
+  AnswerRoom room(manual_.loop(), {});
+  AnswerRoom::Taker taker(room, [] { return ""; });
+  manual_.Linger(Seconds(1));
+  EXPECT_TRUE(taker.HasRoom(Size::kLarge)) << "one in each turn, at least";
+  const Piece first = taker.Charge(20 << 10);
+  EXPECT_FALSE(taker.HasRoom(Size::kLarge));
+  EXPECT_TRUE(taker.HasRoom(Size::kSmall));
+  manual_.Pass(Milliseconds(1));
+  EXPECT_TRUE(taker.HasRoom(Size::kLarge));
+}
+
 TEST_F(AnswerRoomTest, WhoWaitsForItsTurnIsNotShortOfRoom) {
   a_.Hold(30);
   manual_.Pass(Seconds(60));
-  { const Piece many = b_.taker.Charge(1000); }
+  { const Piece many = b_.taker.Charge(AnswerRoom::Limits().turn_bytes); }
   Await(c_, 1);
   manual_.Run();
   manual_.Pass(Seconds(2));

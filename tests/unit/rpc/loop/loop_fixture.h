@@ -26,6 +26,8 @@ class ManualLoop {
     for (; time > Seconds(1); time -= Seconds(1)) PassAtOnce(Seconds(1));
     PassAtOnce(time);
   }
+  // Lets time pass within a turn.
+  void Linger(Duration time) { clock_.Pass(time); }
   // Does what is due now.
   void Run() {
     while (loop_.timers().RunDue(clock_.Now())) continue;

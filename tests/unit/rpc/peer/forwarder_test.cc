@@ -273,11 +273,13 @@ TEST_F(ForwarderTest, APeerThatTakesNoAnswersAndGoesLeavesNoStreamBehind) {
       write.set_command("put");
     }
     stream->Write(frame);
-    stream->Finish();  // When it is cancelled.
+    stream->Write(frame);  // This one waits for room.
+    stream->Finish();      // When it is cancelled.
   });
   AwaitCalls(16);
   for (int i = 0; i < 10; ++i) PollUntil([first = true]() mutable { return !std::exchange(first, false); });
   EXPECT_EQ(service_.streams(), streams + 1);
+  EXPECT_EQ(calls_.size(), 16u);
   context.TryCancel();
   peer.join();
   calls_.clear();
