@@ -235,10 +235,9 @@ TEST_F(HostileTest, StreamsThatAreNotRead) {
   const UnreadStreams unread(cluster_.Endpoint(leader_), 100, kLarge, 50);
   AwaitFullRoom(leader_, before);
   ExpectOthersServed();
-  // A large answer has no room before some of them are cut off.
+  // A large answer has no room before some of them are cut off: by the node, or by TCP, whose patience is as long.
   const auto get = cluster_.NewClientOf(leader_, Seconds(30))->Get(kLarge);
   ASSERT_TRUE(get.ok()) << get.status();
-  EXPECT_THAT(cluster_.Log(leader_), testing::HasSubstr("is cut off"));
   ExpectOthersServed();
 }
 
@@ -424,9 +423,6 @@ TEST_P(UnreadCallsTest, AreCutOffWhenOthersWantTheRoom) {
   ExpectOthersServed();
   const auto get = cluster_.NewClientOf(node, Seconds(60))->Get(kLarge);
   EXPECT_TRUE(get.ok()) << get.status();
-  if (!is_put) {
-    EXPECT_THAT(cluster_.Log(node), testing::HasSubstr("is cut off"));
-  }
   ExpectOthersServed();
 }
 

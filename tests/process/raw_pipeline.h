@@ -42,7 +42,9 @@ class RawPipeline {
   }
   // Is served also where a slow machine costs the leader its lease meanwhile.
   void AddStaleGet(uint64_t id, const std::string& key) {
-    v1::GetRequest& get = *Add(id).mutable_get();
+    v1::PipelinedRequest& request = Add(id);
+    request.set_time_left_us(60'000'000);
+    v1::GetRequest& get = *request.mutable_get();
     get.set_key(key);
     get.set_read(v1::READ_MODE_STALE);
   }
