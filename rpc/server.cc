@@ -233,6 +233,7 @@ void Server::Close() {
     if (kv_ != nullptr) kv_->BeforeTurn();
   }
   shutdown.join();
+  loop_.Poll(loop_.Now());  // gRPC has requests of its own there, which need the server.
   // All that was acknowledged is in the log; nothing is lost by what is cut off here.
   if (loop_.pending() > 0) {
     LOG(WARNING) << loop_.pending() << " operations did not end in time and are cut off";
