@@ -8,9 +8,6 @@
 #include <string>
 
 #include <glog/logging.h>
-#include <grpcpp/security/server_credentials.h>
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
 
 #include "decree/v1/echo.grpc.pb.h"
 #include "paxos/base/posix_clock.h"
@@ -18,6 +15,7 @@
 #include "rpc/loop/event_loop.h"
 #include "rpc/loop/grpc_process.h"
 #include "rpc/loop/unary_call.h"
+#include "rpc/port/port.h"
 
 namespace decree::bench {
 namespace {
@@ -36,28 +34,27 @@ int Main(int argc, char** argv) {
   signal(SIGTERM, [](int) { is_stopping = 1; });
   signal(SIGINT, [](int) { is_stopping = 1; });
 
-  grpc::ServerBuilder builder;
-  rpc::SetServerArguments(builder);
-  int port = 0;
-  builder.AddListeningPort(argv[1], grpc::InsecureServerCredentials(), &port);
-  v1::Echo::AsyncService service;
-  builder.RegisterService(&service);
   const PosixClock clock;
-  rpc::EventLoop loop(builder.AddCompletionQueue(), clock);
-  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr || port == 0) {
-    std::cerr << "decree-echo: cannot listen on " << argv[1] << '\n';
+  rpc::EventLoop loop(clock);
+  v1::Echo::AsyncService service;
+  rpc::Port port(loop, {.address = argv[1], .message_bytes_max = rpc::kClientMessageBytesMax});
+  Status status = port.Bind();
+  if (status.ok()) status = port.Serve({&service});
+  if (!status.ok()) {
+    std::cerr << "decree-echo: " << status.message() << '\n';
     return 1;
   }
   rpc::AnswerRoom answers(loop, {});
-  rpc::Callers callers(loop, answers);
+  rpc::Callers callers(loop, answers, [&port](const std::string& address) { port.Disconnect(address); });
   rpc::UnaryMethod<v1::EchoRequest, v1::EchoResponse> echo(
       callers, [&service](auto... arguments) { service.RequestEcho(arguments...); },
       [](const auto& call) { call->Finish(); });
   echo.Open(kPostedCalls);
+  port.Open();
   while (is_stopping == 0) loop.Poll(loop.Now() + Milliseconds(100));
 
-  server->Shutdown(std::chrono::system_clock::now());
+  port.StopListening();
+  port.Shutdown(std::chrono::system_clock::now());
   while (loop.pending() > 0) loop.Poll(loop.Now() + Milliseconds(100));
   return 0;
 }

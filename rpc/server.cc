@@ -10,8 +10,6 @@
 
 #include <glog/logging.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/security/server_credentials.h>
-#include <grpcpp/server_builder.h>
 
 #include "kv/posix_disk.h"
 #include "rpc/channel_arguments.h"
@@ -31,6 +29,15 @@ constexpr Duration kCloseMax = Milliseconds(700);
 
 constexpr Duration kDirectoryCheckEvery = Seconds(1);
 
+// What gRPC may hold for clients: connections, calls, and messages that have come in part.
+constexpr size_t kClientMemoryMax = 96 << 20;
+
+kv::StoreOptions StoreOptionsWith(const ServerOptions& options, const FileShares& files) {
+  kv::StoreOptions with = options.StoreOptions();
+  with.open_files_max = files.store;
+  return with;
+}
+
 }  // namespace
 
 struct Server::Recovered {
@@ -45,10 +52,12 @@ struct Server::Recovered {
 StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
   // gRPC looks for plugins when a builder is made.
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  ASSIGN_OR_RETURN(const FileShares files,
+                   ShareFiles(RaiseFileLimit(), options.open_files_max, options.connections_max));
   auto recovered = std::make_unique<Recovered>();
   ASSIGN_OR_RETURN(recovered->log, OpenDataDirectory(options, recovered->files));
   ASSIGN_OR_RETURN(recovered->store,
-                   kv::Store::Open(StorePath(options.data), kv::PosixDisk(), options.StoreOptions()));
+                   kv::Store::Open(StorePath(options.data), kv::PosixDisk(), StoreOptionsWith(options, files)));
   const paxos::LogIdentity& identity = recovered->log->identity();
   ASSIGN_OR_RETURN(recovered->machine,
                    kv::StateMachine::Open(*recovered->store, paxos::EncodeOwner(identity),
@@ -56,47 +65,37 @@ StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
   const paxos::Member* const member = identity.founding.Find(identity.node);
   CHECK(member != nullptr) << "the directory's configuration does not name its node";
   const PeerIdentity own = MakePeerIdentity(identity, paxos::Life(RandomNumber()));
-
-  grpc::ServerBuilder builder;
-  SetServerArguments(builder);
-  // Reflection alone is served by gRPC's own threads; one is enough for it.
-  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
-  const std::pair<std::string, std::string> addresses{
-      options.listen_client.empty() ? member->client_address : options.listen_client,
-      options.listen_peer.empty() ? member->peer_address : options.listen_peer};
-  int client_port = 0;
-  int peer_port = 0;
-  builder.AddListeningPort(addresses.first, grpc::InsecureServerCredentials(), &client_port);
-  builder.AddListeningPort(addresses.second, grpc::InsecureServerCredentials(), &peer_port);
-  std::unique_ptr<Server> server(
-      new Server(options, std::move(recovered), builder.AddCompletionQueue(), own));
-  server->RegisterServices(builder);
-  server->server_ = builder.BuildAndStart();
-  if (server->server_ == nullptr || client_port == 0 || peer_port == 0) {
-    return absl::UnavailableError(
-        StrCat("cannot listen on ", client_port == 0 ? addresses.first : addresses.second,
-               "; another process has this port, or it is no address of this machine"));
-  }
+  std::unique_ptr<Server> server(new Server(options, files, std::move(recovered), own, *member));
+  RETURN_IF_ERROR(server->TakePorts());
   RETURN_IF_ERROR(server->StartNode());
   server->OpenServices();
   LOG(INFO) << "n" << identity.node << " of cluster '" << identity.cluster << "' serves: clients="
-            << addresses.first << " peers=" << addresses.second
+            << server->client_port_.address() << " peers=" << server->peer_port_.address()
             << " chosen_index=" << server->node_->replica().chosen_index()
-            << " version=" << kVersion;
+            << " version=" << kVersion << " files_max=" << files.limit << " connections_max=" << files.clients;
   return server;
 }
 
-Server::Server(const ServerOptions& options, std::unique_ptr<Recovered> recovered,
-               std::unique_ptr<grpc::ServerCompletionQueue> queue, const PeerIdentity& own)
+Server::Server(const ServerOptions& options, const FileShares& files, std::unique_ptr<Recovered> recovered,
+               const PeerIdentity& own, const paxos::Member& member)
     : options_(options),
       recovered_(std::move(recovered)),
       own_(own),
-      loop_(std::move(queue), clock_),
+      loop_(clock_),
       answers_(loop_, {}),
-      callers_(loop_, answers_),
-      peers_in_(loop_, own_),
+      callers_(loop_, answers_, [this](const std::string& address) { client_port_.Disconnect(address); }),
+      peers_in_(loop_, own_, [this](const std::string& address) { peer_port_.Disconnect(address); }),
+      client_port_(loop_, {.address = options.listen_client.empty() ? member.client_address : options.listen_client,
+                           .purpose = StrCat("this port is for clients; other nodes call ", member.peer_address),
+                           .connections = {.all = files.clients, .of_a_client = options.client_connections_max},
+                           .message_bytes_max = kClientMessageBytesMax,
+                           .memory_max = kClientMemoryMax,
+                           .is_used = [this](const std::string& caller) { return callers_.IsUsed(caller); }}),
+      peer_port_(loop_, {.address = options.listen_peer.empty() ? member.peer_address : options.listen_peer,
+                         .purpose = StrCat("this port is for other nodes; clients call ", member.client_address),
+                         .connections = {.all = files.peers, .of_a_client = files.peers},
+                         .message_bytes_max = kMessageBytesMax,
+                         .is_used = [this](const std::string& caller) { return peers_in_.HasGreeted(caller); }}),
       peers_out_(loop_, own_, PeerLinkOptions()),
       forwarder_(loop_, own_, PeerLinkOptions()),
       admission_(options.AdmissionLimits()),
@@ -106,14 +105,14 @@ Server::Server(const ServerOptions& options, std::unique_ptr<Recovered> recovere
 
 Server::~Server() {
   // After a start that failed half-way the queue must be drained too.
-  if (server_ != nullptr) Close();
+  if (client_port_.is_serving() && !is_closed_) Close();
 }
 
-void Server::RegisterServices(grpc::ServerBuilder& builder) {
-  builder.RegisterService(&kv_async_);
-  builder.RegisterService(&admin_async_);
-  builder.RegisterService(&health_async_);
-  builder.RegisterService(peers_in_.service());
+Status Server::TakePorts() {
+  RETURN_IF_ERROR(client_port_.Bind());
+  RETURN_IF_ERROR(peer_port_.Bind());
+  RETURN_IF_ERROR(client_port_.Serve({&kv_async_, &admin_async_, &health_async_}));
+  return peer_port_.Serve({peers_in_.service()});
 }
 
 Status Server::StartNode() {
@@ -147,6 +146,8 @@ void Server::OpenServices() {
   kv_->Open();
   admin_->Open();
   health_->Open();
+  client_port_.Open();
+  peer_port_.Open();
   CheckDirectory();
 }
 
@@ -193,7 +194,8 @@ void Server::NoteProblems() {
 
 std::vector<std::string> Server::Problems() const {
   std::vector<std::string> problems = problems_.Recent(loop_.Now());
-  for (const auto& others : {peers_out_.Problems(), peers_in_.Problems()}) {
+  for (const auto& others :
+       {peers_out_.Problems(), peers_in_.Problems(), client_port_.Problems(), peer_port_.Problems()}) {
     problems.insert(problems.end(), others.begin(), others.end());
   }
   return problems;
@@ -216,12 +218,17 @@ void Server::Drain() {
 }
 
 void Server::Close() {
+  is_closed_ = true;
+  client_port_.StopListening();
+  peer_port_.StopListening();
   peers_out_.Close();
   forwarder_.Close();
   answers_.Close();
   std::atomic<bool> is_shut_down{false};
   std::thread shutdown([&] {
-    server_->Shutdown(std::chrono::system_clock::now() + kShutdownMax);
+    const auto until = std::chrono::system_clock::now() + kShutdownMax;
+    client_port_.Shutdown(until);
+    peer_port_.Shutdown(until);
     is_shut_down = true;
   });
   const Time end = loop_.Now() + kCloseMax;
@@ -233,14 +240,12 @@ void Server::Close() {
     if (kv_ != nullptr) kv_->BeforeTurn();
   }
   shutdown.join();
-  loop_.Poll(loop_.Now());  // gRPC has requests of its own there, which need the server.
   // All that was acknowledged is in the log; nothing is lost by what is cut off here.
   if (loop_.pending() > 0) {
     LOG(WARNING) << loop_.pending() << " operations did not end in time and are cut off";
     google::FlushLogFiles(google::INFO);
     _exit(0);
   }
-  server_.reset();
 }
 
 }  // namespace decree::rpc

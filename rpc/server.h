@@ -30,6 +30,8 @@
 #include "rpc/peer/peer_hello.h"
 #include "rpc/peer/peer_service.h"
 #include "rpc/peer/peer_transport.h"
+#include "rpc/port/file_limit.h"
+#include "rpc/port/port.h"
 #include "rpc/recent_problems.h"
 
 namespace decree::rpc {
@@ -51,10 +53,10 @@ class Server {
   // What is read from the disk before the ports are taken.
   struct Recovered;
 
-  Server(const ServerOptions& options, std::unique_ptr<Recovered> recovered,
-         std::unique_ptr<grpc::ServerCompletionQueue> queue, const PeerIdentity& own);
+  Server(const ServerOptions& options, const FileShares& files, std::unique_ptr<Recovered> recovered,
+         const PeerIdentity& own, const paxos::Member& member);
 
-  void RegisterServices(grpc::ServerBuilder& builder);
+  Status TakePorts();
   Status StartNode();
   void OpenServices();
   // Waits for events until then at most, and does what follows from them.
@@ -62,7 +64,7 @@ class Server {
   void Drain();
   void Close();
   void NoteProblems();
-  // What is wrong between this node and the others.
+  // What is wrong between this node and those who call it.
   std::vector<std::string> Problems() const;
   // Ends the process if its data directory is gone.
   void CheckDirectory();
@@ -79,6 +81,8 @@ class Server {
   v1::Admin::AsyncService admin_async_;
   grpc::health::v1::Health::AsyncService health_async_;
   PeerService peers_in_;
+  Port client_port_;
+  Port peer_port_;
   PeerTransport peers_out_;
   Forwarder forwarder_;
   Admission admission_;
@@ -87,11 +91,11 @@ class Server {
   std::unique_ptr<StatusReport> status_;
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<HealthService> health_;
-  std::unique_ptr<grpc::Server> server_;
   DirectoryWatch directory_;
   Timer directory_timer_;
   RecentProblems problems_;  // of the protocol: what peers said and cannot be right
   bool is_stopping_ = false;
+  bool is_closed_ = false;
   Wakeup stop_wakeup_;
 };
 

@@ -94,4 +94,9 @@ StatusOr<Segment> Segment::Open(FileSystem& files, const std::string& directory,
   return Segment(std::move(path), std::move(file), identity, header);
 }
 
+Status Segment::Reopen(FileSystem& files) {
+  ASSIGN_OR_RETURN(file_, files.Open(path_));
+  return OkStatus();
+}
+
 }  // namespace decree::paxos

@@ -49,7 +49,11 @@ class Segment {
   // Of all its records; no two segments have the same.
   uint64_t seed() const { return seed_; }
   const std::string& path() const { return path_; }
+  // There while it is open, as it is at first.
   File& file() const { return *file_; }
+  bool is_open() const { return file_ != nullptr; }
+  void Close() { file_.reset(); }
+  Status Reopen(FileSystem& files);
 
  private:
   Segment(std::string path, std::unique_ptr<File> file, const LogIdentity& identity,

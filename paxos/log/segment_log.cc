@@ -1,6 +1,7 @@
 #include "paxos/log/segment_log.h"
 
 #include <algorithm>
+#include <deque>
 #include <optional>
 #include <utility>
 
@@ -18,6 +19,10 @@
 
 namespace decree::paxos {
 namespace {
+
+// How many segments are open at once beside the last: those that were read of late. A log may have more segments than a
+// process may have files open.
+constexpr size_t kReadSegmentsMax = 8;
 
 std::string LockPath(const std::string& path) { return path + "/lock"; }
 std::string IdentityPath(const std::string& path) { return path + "/identity"; }
@@ -72,7 +77,11 @@ class FileSegmentLog final : public SegmentLog {
 
   void StartSegment();
   void WriteGroup(const std::vector<const Record*>& records, uint64_t bytes);
-  StatusOr<Vote> ReadRecord(Slot slot, const RecordPosition& position) const;
+  StatusOr<Vote> ReadRecord(Slot slot, const RecordPosition& position);
+  // Opens the segment if it is closed, and closes another for it.
+  Status MakeReadable(size_t segment);
+  // Of a segment that is open, and not written to any more.
+  void NoteRead(size_t segment);
 
   FileSystem& files_;
   const std::string path_;
@@ -83,7 +92,8 @@ class FileSegmentLog final : public SegmentLog {
   WatermarkFile watermark_;
   RecoveredLog recovered_;
 
-  std::vector<Segment> segments_;  // never empty; the last is written to
+  std::vector<Segment> segments_;  // never empty; the last is written to, and open
+  std::deque<size_t> read_segments_;  // of those before, the ones that are open
   SlotIndex index_;
   uint64_t end_ = 0;  // where the next record goes in the last segment
   uint64_t file_end_ = 0;  // of the last segment: zeros up to there
@@ -121,6 +131,7 @@ Status FileSegmentLog::OpenSegments() {
       return DamagedError(StrCat(path_, "/", Segment::FileName(i + 1)), "it is missing");
     }
     ASSIGN_OR_RETURN(Segment segment, Segment::Open(files_, path_, identity_, numbers[i]));
+    if (!segments_.empty()) segments_.back().Close();
     segments_.push_back(std::move(segment));
   }
   return OkStatus();
@@ -130,6 +141,7 @@ Status FileSegmentLog::ScanSegments() {
   Group& last = last_group_;
   for (size_t i = 0; i + 1 < segments_.size(); ++i) {
     const SegmentHeader& next = segments_[i + 1].header();
+    RETURN_IF_ERROR(MakeReadable(i));
     RETURN_IF_ERROR(ScanWholeSegment(
         segments_[i], next.previous_end, next.first_group,
         [&](const ScannedRecord& record) { return NoteRecord(i, record); }, last));
@@ -238,6 +250,7 @@ void FileSegmentLog::StartSegment() {
                                             .first_group = next_group_,
                                             .previous_end = end_});
   Require(made.status());
+  NoteRead(segments_.size() - 1);
   segments_.push_back(*std::move(made));
   earlier_bytes_ += end_;
   end_ = kSegmentHeaderBytes;
@@ -275,7 +288,22 @@ Slot FileSegmentLog::TailStart(Slot last, size_t bytes_max) const {
   return start;
 }
 
-StatusOr<Vote> FileSegmentLog::ReadRecord(Slot slot, const RecordPosition& position) const {
+Status FileSegmentLog::MakeReadable(size_t segment) {
+  if (segments_[segment].is_open()) return OkStatus();
+  RETURN_IF_ERROR(segments_[segment].Reopen(files_));
+  NoteRead(segment);
+  return OkStatus();
+}
+
+void FileSegmentLog::NoteRead(size_t segment) {
+  read_segments_.push_back(segment);
+  if (read_segments_.size() <= kReadSegmentsMax) return;
+  segments_[read_segments_.front()].Close();
+  read_segments_.pop_front();
+}
+
+StatusOr<Vote> FileSegmentLog::ReadRecord(Slot slot, const RecordPosition& position) {
+  RETURN_IF_ERROR(MakeReadable(position.segment));
   const Segment& segment = segments_[position.segment];
   const std::string where = StrCat(segment.path(), " at offset ", position.offset);
   ASSIGN_OR_RETURN(const std::string bytes, segment.file().Read(position.offset, position.bytes));

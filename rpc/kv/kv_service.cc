@@ -8,7 +8,7 @@
 #include "rpc/kv/answers.h"
 #include "rpc/kv/commands.h"
 #include "rpc/kv/range_page.h"
-#include "rpc/kv/session_owner.h"
+#include "rpc/loop/caller_address.h"
 #include "rpc/loop/unary_call.h"
 #include "rpc/pipelined_methods.h"
 
@@ -16,6 +16,8 @@ namespace decree::rpc {
 namespace {
 
 using grpc::StatusCode;
+
+static_assert(kClientBytesMax <= kv::kOwnerBytesMax, "a client owns its sessions");
 
 // Calls that each method keeps waiting at gRPC.
 constexpr int kPostedCalls = 128;
@@ -60,7 +62,7 @@ KvService::KvService(EventLoop& loop, v1::KV::AsyncService& service, paxos::Node
       writer_(loop, node, store, leadership_, room_, forwarder),
       reader_(loop, node, leadership_, room_),
       scans_(loop),
-      pipelines_(loop, service, bounds.answers,
+      pipelines_(loop, service, bounds.answers, bounds.callers,
                  [this](const auto& stream, Duration time_left, v1::PipelinedRequest& wire) {
                    OnPipelined(stream, time_left, wire);
                  }) {
@@ -160,7 +162,7 @@ template <typename Request, typename Response>
 void KvService::ServeWrite(CallPtr<Request, Response> call) {
   const size_t bytes = BytesOf(call->request());
   v1::Command command = MakeCommand(call->request());
-  if (command.has_open_session()) command.mutable_open_session()->set_owner(OwnerOf(call->caller()));
+  if (command.has_open_session()) command.mutable_open_session()->set_owner(ClientOf(call->caller()));
   const std::optional<Duration> time_left = LetIn(*call, Check(command), bytes);
   if (!time_left.has_value()) return;
   writer_.Start(command,

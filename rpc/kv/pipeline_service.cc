@@ -19,7 +19,7 @@ constexpr int kServedAtOnce = 1024;
 class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
  public:
   explicit Stream(PipelineService& owner)
-      : owner_(owner), stream_(owner.loop_, *this), taker_(owner.room_, [this] { return Cancel(); }) {}
+      : owner_(owner), stream_(owner.loop_, *this), taker_(owner.room_, [this] { return connection_->CutOff(); }) {}
 
   void Await() {
     stream_.Await(shared_from_this(), [this](auto... arguments) {
@@ -28,12 +28,13 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
   }
 
   AnswerRoom::Taker& taker() { return taker_; }
-  const std::string& caller() const { return caller_; }
+  const std::string& caller() const { return connection_->address(); }
 
   // Where the next answer goes; `room` is that of its size on the wire. Null if nobody waits for it any more.
   v1::PipelinedResponse* AddAnswer(uint64_t id, AnswerRoom::Piece room) {
     CHECK_GT(unanswered_, 0u) << "a request is answered twice";
     --unanswered_;
+    connection_->OnAnswered();
     if (stream_.is_ending()) return nullptr;
     NeedsFlush();
     v1::PipelinedResponse* const answer = unsent_.ForNext(std::move(room)).add_responses();
@@ -66,7 +67,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
 
   void OnArrived() {
     owner_.Post();
-    caller_ = stream_.caller();
+    connection_ = stream_.FindCaller(owner_.callers_);
     must_read_ = true;
     NeedsFlush();
   }
@@ -101,6 +102,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
     for (int i = 0; i < kServedAtOnce && HasUnserved() && HasRoom(); ++i, ++next_) {
       v1::PipelinedRequest& request = *batch.mutable_requests(next_);
       ++unanswered_;
+      connection_->OnRequest();
       owner_.serve_(self, TimeLeft(request, waited), request);
     }
     NeedsFlush();
@@ -154,11 +156,6 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
     taker_.Close();
   }
 
-  std::string Cancel() {
-    stream_.Cancel();
-    return caller_;
-  }
-
   void NeedsFlush() {
     if (std::exchange(needs_flush_, true)) return;
     owner_.to_flush_.push_back(shared_from_this());
@@ -166,7 +163,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
 
   PipelineService& owner_;
   Wire stream_;
-  std::string caller_;
+  std::shared_ptr<Callers::Connection> connection_;  // once it has arrived
   int next_ = 0;  // of the requests received, to be served
   Time arrived_at_;
   size_t unanswered_ = 0;
@@ -179,10 +176,12 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
   bool waits_for_turn_ = false;
 };
 
-PipelineService::PipelineService(EventLoop& loop, v1::KV::AsyncService& service, AnswerRoom& room, Serve serve)
+PipelineService::PipelineService(EventLoop& loop, v1::KV::AsyncService& service, AnswerRoom& room, Callers& callers,
+                                 Serve serve)
     : loop_(loop),
       service_(service),
       room_(room),
+      callers_(callers),
       serve_(std::move(serve)),
       serve_timer_(loop.timers(), [this] { ServeOn(); }) {}
 

@@ -17,6 +17,7 @@
 #include "decree/v1/kv.grpc.pb.h"
 #include "rpc/failure.h"
 #include "rpc/loop/answer_room.h"
+#include "rpc/loop/callers.h"
 #include "rpc/loop/call.h"
 #include "rpc/loop/event_loop.h"
 #include "rpc/pipelined_methods.h"
@@ -31,7 +32,7 @@ class PipelineService {
       std::function<void(const std::shared_ptr<Stream>&, Duration time_left, v1::PipelinedRequest&)>;
 
   // All references outlive the service. `service` is the one registered with the server.
-  PipelineService(EventLoop& loop, v1::KV::AsyncService& service, AnswerRoom& room, Serve serve);
+  PipelineService(EventLoop& loop, v1::KV::AsyncService& service, AnswerRoom& room, Callers& callers, Serve serve);
   ~PipelineService();
 
   // Takes streams from now on.
@@ -55,6 +56,7 @@ class PipelineService {
   EventLoop& loop_;
   v1::KV::AsyncService& service_;
   AnswerRoom& room_;
+  Callers& callers_;
   const Serve serve_;
   bool is_closing_ = false;
   std::set<std::shared_ptr<Stream>> streams_;

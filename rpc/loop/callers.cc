@@ -5,10 +5,10 @@
 namespace decree::rpc {
 
 Callers::Connection::Connection(Callers& callers, std::string address)
-    : callers_(callers), address_(std::move(address)), taker_(callers.room_, [this] { return Cancel(); }) {}
+    : callers_(callers), address_(std::move(address)), taker_(callers.room_, [this] { return CutOff(); }) {}
 
-std::string Callers::Connection::Cancel() {
-  for (grpc::ServerContext* const call : leaving_) call->TryCancel();
+std::string Callers::Connection::CutOff() {
+  callers_.disconnect_(address_);
   return address_;
 }
 
@@ -21,6 +21,13 @@ std::shared_ptr<Callers::Connection> Callers::Find(const grpc::ServerContext& ca
     known = connection;
   }
   return connection;
+}
+
+bool Callers::IsUsed(const std::string& address) const {
+  const auto found = connections_.find(address);
+  if (found == connections_.end()) return false;
+  const std::shared_ptr<Connection> connection = found->second.lock();
+  return connection != nullptr && connection->is_used();
 }
 
 }  // namespace decree::rpc

@@ -1,12 +1,14 @@
 #pragma once
-// The connections that unary calls come by. All answers to one connection share what a taker may hold.
+// The connections that requests come by. All answers to unary calls of one share what a taker may hold.
 //
 // In the loop's thread.
 
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
 
 #include <grpcpp/server_context.h>
 
@@ -25,29 +27,37 @@ class Callers {
     // As gRPC names it.
     const std::string& address() const { return address_; }
     AnswerRoom::Taker& taker() { return taker_; }
-    // The answer to this call has been given to gRPC, or has left.
-    void OnLeaving(grpc::ServerContext& call) { leaving_.insert(&call); }
-    void OnLeft(grpc::ServerContext& call) { leaving_.erase(&call); }
+    // Cancelling its calls would not do: what gRPC has begun to write is held until the other end takes it.
+    std::string CutOff();
+    // A request has come by it, or been answered.
+    void OnRequest() { ++unanswered_; }
+    void OnAnswered() { --unanswered_; }
+    bool is_used() const { return unanswered_ > 0; }
 
    private:
-    std::string Cancel();
-
     Callers& callers_;
     const std::string address_;
-    std::unordered_set<grpc::ServerContext*> leaving_;
+    size_t unanswered_ = 0;
     AnswerRoom::Taker taker_;
   };
 
-  // Both outlive all connections.
-  Callers(EventLoop& loop, AnswerRoom& room) : loop_(loop), room_(room) {}
+  // Ends the connection from an address, also if it takes nothing of what is being written.
+  using Disconnect = std::function<void(const std::string& address)>;
+
+  // All outlive all connections.
+  Callers(EventLoop& loop, AnswerRoom& room, Disconnect disconnect)
+      : loop_(loop), room_(room), disconnect_(std::move(disconnect)) {}
 
   EventLoop& loop() { return loop_; }
   // The one that the call has come by. It is known as long as somebody holds it.
   std::shared_ptr<Connection> Find(const grpc::ServerContext& call);
+  // Whether requests wait for their answers at the connection from there.
+  bool IsUsed(const std::string& address) const;
 
  private:
   EventLoop& loop_;
   AnswerRoom& room_;
+  const Disconnect disconnect_;
   std::unordered_map<std::string, std::weak_ptr<Connection>> connections_;  // by the other end's address
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <glog/logging.h>
+#include <grpcpp/server_builder.h>
 
 namespace decree::rpc {
 namespace {
@@ -46,8 +47,8 @@ bool TimerQueue::RunDue(Time now) {
 
 // ---- Loop ----
 
-EventLoop::EventLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, const Clock& clock)
-    : queue_(std::move(queue)), clock_(clock) {}
+// Only a builder makes queues for servers.
+EventLoop::EventLoop(const Clock& clock) : queue_(grpc::ServerBuilder().AddCompletionQueue()), clock_(clock) {}
 
 EventLoop::~EventLoop() {
   CHECK_EQ(pending(), 0u) << "operations were left behind";

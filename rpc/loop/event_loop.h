@@ -62,7 +62,7 @@ class Timer {
 
 class EventLoop {
  public:
-  EventLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, const Clock& clock);
+  explicit EventLoop(const Clock& clock);
   // Every operation must have ended.
   ~EventLoop();
 

@@ -60,11 +60,10 @@ class UnaryCall final : public Call<Request, Response> {
   void* BeginLeaving(size_t bytes) {
     this->LeavePlace();
     this->Hold(this->TakeRoom(kCallBytes + bytes));
-    connection_->OnLeaving(context_);
     return callers_.loop().Tag(finished_);
   }
   void OnFinished(bool) {
-    connection_->OnLeft(context_);
+    connection_->OnAnswered();
     self_.reset();
   }
 
@@ -110,6 +109,7 @@ class UnaryMethod {
       return;
     }
     call.connection_ = callers_.Find(call.context_);
+    call.connection_->OnRequest();
     call.taker_ = {call.connection_, &call.connection_->taker()};
     Post();
     handler_(call.self_);

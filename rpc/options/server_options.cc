@@ -117,6 +117,11 @@ void AddLimitOptions(LayeredOptions& all, ServerOptions& options) {
       ->check(Between(1 << 20, int64_t{1} << 40));
   all.Add("requests-max", options.requests_max, "The most requests without an answer")
       ->check(Between(1, 1'000'000));
+  all.Add("connections-max", options.connections_max,
+          "The most connections of clients; fewer, if the process may not have so many files open")
+      ->check(Between(1, 1'000'000));
+  all.Add("client-connections-max", options.client_connections_max, "The most connections from one address")
+      ->check(Between(1, 1'000'000));
 }
 
 void AddStorageOptions(LayeredOptions& all, ServerOptions& options) {

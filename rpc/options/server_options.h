@@ -38,6 +38,8 @@ struct ServerOptions {
   uint64_t slots_in_flight_max = 1;
   uint64_t pending_bytes_max = 64 << 20;
   uint64_t requests_max = 10'000;
+  uint64_t connections_max = 4096;
+  uint64_t client_connections_max = 2048;
 
   uint64_t segment_mib = 64;
   uint64_t key_index_mib = kv::MemoryOptions().key_index_bytes >> 20;

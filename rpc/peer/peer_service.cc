@@ -63,6 +63,7 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
 
   paxos::NodeId from() const { return from_; }
   v1::StreamKind kind() const { return kind_; }
+  std::string caller() const { return stream_.caller(); }
 
  private:
   using Wire = ServerStream<Stream, grpc::ServerAsyncReaderWriter<v1::PeerReply, v1::PeerFrame>>;
@@ -164,7 +165,7 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
   }
 
   std::string CutOff() {
-    stream_.Cancel();
+    owner_.disconnect_(stream_.caller());
     return StrCat("n", from_.value(), " (", stream_.caller(), ")");
   }
 
@@ -215,8 +216,8 @@ void PeerService::ForwardedCall::Fail(const Failure& failure) const {
 
 // ---- All streams ----
 
-PeerService::PeerService(EventLoop& loop, const PeerIdentity& own)
-    : loop_(loop), own_(own), answers_(loop, kAnswerLimits) {}
+PeerService::PeerService(EventLoop& loop, const PeerIdentity& own, std::function<void(const std::string&)> disconnect)
+    : loop_(loop), own_(own), disconnect_(std::move(disconnect)), answers_(loop, kAnswerLimits) {}
 
 PeerService::~PeerService() = default;
 
@@ -252,6 +253,11 @@ void PeerService::Register(Stream& stream) {
   Stream*& current = current_[{stream.from(), stream.kind()}];
   if (current != nullptr) current->Cancel();
   current = &stream;
+}
+
+bool PeerService::HasGreeted(const std::string& caller) const {
+  return std::any_of(current_.begin(), current_.end(),
+                     [&](const auto& item) { return item.second->caller() == caller; });
 }
 
 void PeerService::Remove(const std::shared_ptr<Stream>& stream) {

@@ -35,7 +35,8 @@ class PeerService {
   using OnForward = std::function<void(ForwardedCall)>;
 
   // `own` outlives the service.
-  PeerService(EventLoop& loop, const PeerIdentity& own);
+  // `disconnect` ends the connection from an address, also if it takes nothing of what is being written.
+  PeerService(EventLoop& loop, const PeerIdentity& own, std::function<void(const std::string&)> disconnect);
   ~PeerService();
 
   grpc::Service* service() { return &service_; }
@@ -50,6 +51,8 @@ class PeerService {
   // Those that are there, and one that is waited for.
   size_t streams() const { return streams_.size(); }
   // Whom it has lately refused, and why.
+  // Whether a peer has greeted at the connection from there.
+  bool HasGreeted(const std::string& caller) const;
   std::vector<std::string> Problems() const { return problems_.Recent(loop_.Now()); }
 
  private:
@@ -62,6 +65,7 @@ class PeerService {
 
   EventLoop& loop_;
   const PeerIdentity& own_;
+  const std::function<void(const std::string&)> disconnect_;
   v1::Peer::AsyncService service_;
   const paxos::Replica* replica_ = nullptr;
   OnMessage on_message_;

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -201,6 +202,8 @@ pid_t ProcessCluster::Spawn(const std::vector<std::string>& arguments,
   if (pid == 0) {
     // Not to outlive a test that is killed.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const rlimit files{.rlim_cur = files_max_, .rlim_max = files_max_};
+    if (files_max_ > 0) setrlimit(RLIMIT_NOFILE, &files);
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
     execv(argv[0], argv.data());

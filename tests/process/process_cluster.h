@@ -67,6 +67,8 @@ class ProcessCluster {
   // Formats a place's directory, for the node `as` of a cluster with this fixture's members.
   void Format(uint32_t place, uint32_t as, const std::string& cluster = kCluster);
   void Start(uint32_t node, const std::vector<std::string>& more_arguments = {});
+  // So many files, connections among them, may those have open that are started from now on.
+  void LimitFiles(uint64_t files_max) { files_max_ = files_max; }
   void Signal(uint32_t node, int signal);
   // SIGKILL, and waits for the end.
   void Kill(uint32_t node);
@@ -107,6 +109,7 @@ class ProcessCluster {
   const Arguments arguments_;
   const uint32_t members_;
   std::string directory_;
+  uint64_t files_max_ = 0;  // 0: as this process
   mutable std::mutex pids_mutex_;
   std::map<pid_t, uint32_t> pids_;  // for the proxies' threads: the running nodes
   std::vector<Node> nodes_;         // Last: the proxies use the above.

@@ -80,7 +80,10 @@ class SimulatedFileSystem::HeldLock final : public FileLock {
 class SimulatedFileSystem::OpenFile final : public File {
  public:
   OpenFile(SimulatedFileSystem& files, InodePtr inode)
-      : files_(files), inode_(std::move(inode)), generation_(files.locks_->generation) {}
+      : files_(files), inode_(std::move(inode)), generation_(files.locks_->generation), count_(files.open_files_) {
+    ++*count_;
+  }
+  ~OpenFile() override { --*count_; }
 
   StatusOr<std::string> Read(uint64_t offset, size_t size) const override {
     CheckAlive();
@@ -137,6 +140,7 @@ class SimulatedFileSystem::OpenFile final : public File {
   SimulatedFileSystem& files_;
   const InodePtr inode_;
   const uint64_t generation_;
+  const std::shared_ptr<size_t> count_;
 };
 
 SimulatedFileSystem::SimulatedFileSystem(uint64_t seed)

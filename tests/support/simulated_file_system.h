@@ -49,6 +49,9 @@ class SimulatedFileSystem final : public FileSystem {
   std::string Contents(const std::string& path) const;
   void SetContents(const std::string& path, std::string bytes);
 
+  // How many files are open, by processes that are gone too.
+  size_t open_files() const { return *open_files_; }
+
   // The same disk once more, for a test to crash.
   std::unique_ptr<SimulatedFileSystem> Clone(uint64_t seed) const;
 
@@ -93,6 +96,7 @@ class SimulatedFileSystem final : public FileSystem {
   std::vector<std::weak_ptr<Inode>> dirty_;
   std::map<Operation, Status> errors_;
   std::shared_ptr<Locks> locks_;
+  std::shared_ptr<size_t> open_files_ = std::make_shared<size_t>(0);
   uint64_t crash_after_ = 0;
 };
 

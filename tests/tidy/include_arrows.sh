@@ -3,7 +3,7 @@
 #
 #   paxos/base <- paxos/core <- paxos/log <- paxos/node <- kv <- rpc        proto <- all but core
 #   in rpc: loop <- client <- cli        options <- cli and the server's wiring, at the top of rpc
-#           loop <- peer <- kv and loop <- admin; the wiring sees all
+#           loop <- peer <- kv, loop <- port and loop <- admin; the wiring sees all
 #   bench may include all of them, and none of them bench
 #
 # For each folder: what it may include of ours, and what it may not include of others, as extended
@@ -53,6 +53,7 @@ check rpc 'rpc/|kv/|paxos/|decree/v1/|absl/|grpc' "$leveldb"
 # What stands at the top of rpc/ for all rooms.
 shared='rpc/(channel_arguments|failure|leader_hint|pipelined_methods|recent_problems|version)\.h|decree/v1/|absl/|grpc|paxos/base/'
 check rpc/loop "rpc/loop/|$shared" "$leveldb"
+check rpc/port "rpc/(port|loop)/|$shared" "$leveldb"
 check rpc/peer "rpc/(loop|peer)/|paxos/|$shared" "$leveldb"
 check rpc/kv "rpc/(loop|peer|kv)/|kv/|paxos/|$shared" "$leveldb"
 check rpc/admin "rpc/(loop|admin)/|kv/|paxos/|$shared" "$leveldb"

@@ -181,6 +181,28 @@ TEST_F(LogTest, GoesOnInNewSegments) {
   EXPECT_EQ(log_->SizeBytes(), bytes);
 }
 
+TEST_F(LogTest, HasFewSegmentsOpenHoweverManyThereAre) {
+  constexpr size_t kOpenMax = 12;  // with promise and watermark
+  const auto expect_few_are_open = [&] { EXPECT_LE(files_.open_files(), kOpenMax); };
+  uint64_t slot = 0;
+  while (!files_.Exists(SegmentPath(100))) Append({AcceptedAt(++slot, std::string(1000, 'a'))});
+  expect_few_are_open();
+  EXPECT_EQ(Contents().size(), slot);
+  expect_few_are_open();
+  LosePower();
+  Open();
+  expect_few_are_open();
+  // To and fro.
+  for (uint64_t first = 1; first <= slot / 2; first += 10) {
+    for (const uint64_t read : {first, slot - first}) {
+      const auto votes = log_->Read(Slot(read), Slot(read), 1 << 20);
+      ASSERT_TRUE(votes.ok()) << votes.status();
+      EXPECT_EQ(votes->size(), 1u);
+    }
+  }
+  expect_few_are_open();
+}
+
 TEST_F(LogTest, ASegmentThatWasNotFinishedIsInNobodysWay) {
   Kill();
   files_.SetContents("log/segment.new", "cut short");

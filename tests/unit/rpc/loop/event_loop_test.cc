@@ -12,6 +12,7 @@
 
 #include "decree/v1/kv.grpc.pb.h"
 #include "paxos/base/status.h"
+#include "rpc/loop/shared_queue.h"
 
 namespace decree::rpc {
 namespace {
@@ -38,15 +39,18 @@ class EventLoopTest : public testing::Test {
     int port = 0;
     builder_.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder_.RegisterService(&service_);
-    loop_ = std::make_unique<EventLoop>(builder_.AddCompletionQueue(), clock_);
-    server_ = builder_.BuildAndStart();
+    own_queue_ = builder_.AddCompletionQueue();
+    loop_ = std::make_unique<EventLoop>(clock_);
+    server_ = BuildOn(*loop_, builder_);
     address_ = StrCat("127.0.0.1:", port);
   }
   ~EventLoopTest() override {
     server_->Shutdown(std::chrono::system_clock::now());
-    do Turn();  // At least once: gRPC has requests of its own there, which need the server.
-    while (loop_->pending() > 0);
-    server_.reset();
+    while (loop_->pending() > 0) Turn();
+    own_queue_->Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (own_queue_->Next(&tag, &ok)) continue;
   }
 
   void Turn() { loop_->Poll(clock_.Now() + Milliseconds(1)); }
@@ -94,6 +98,7 @@ class EventLoopTest : public testing::Test {
   v1::KV::AsyncService service_;
   std::string address_;
   std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<grpc::ServerCompletionQueue> own_queue_;
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -1,8 +1,6 @@
 #pragma once
 // A loop whose time is the test's.
 
-#include <grpcpp/server_builder.h>
-
 #include "rpc/loop/event_loop.h"
 
 namespace decree::rpc {
@@ -18,7 +16,7 @@ class ManualClock final : public Clock {
 
 class ManualLoop {
  public:
-  ManualLoop() : loop_(builder_.AddCompletionQueue(), clock_) {}
+  ManualLoop() : loop_(clock_) {}
 
   EventLoop& loop() { return loop_; }
   // Lets time pass, and does what is due by then, second by second.
@@ -41,7 +39,6 @@ class ManualLoop {
   }
 
   ManualClock clock_;
-  grpc::ServerBuilder builder_;
   EventLoop loop_;
 };
 

@@ -13,12 +13,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
 
 #include "paxos/base/posix_clock.h"
 #include "rpc/channel_arguments.h"
 #include "rpc/peer/peer_service.h"
+#include "rpc/port/port.h"
 #include "tests/unit/paxos/core/core_fixture.h"
 
 namespace decree::rpc {
@@ -45,15 +44,13 @@ PeerIdentity IdentityOf(uint32_t node) { return {.cluster = "test", .self = paxo
 class ForwarderTest : public testing::Test {
  protected:
   ForwarderTest()
-      : loop_(builder_.AddCompletionQueue(), clock_),
-        service_(loop_, serving_),
+      : loop_(clock_),
+        service_(loop_, serving_, [this](const std::string& address) { port_->Disconnect(address); }),
+        port_(std::make_unique<Port>(loop_, Port::Options{.address = "127.0.0.1:0", .message_bytes_max = kMessageBytesMax})),
         forwarder_(loop_, forwarding_, PeerLinkOptions()) {
-    int port = 0;
-    SetServerArguments(builder_);
-    builder_.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    builder_.RegisterService(service_.service());
-    server_ = builder_.BuildAndStart();
-    address_ = StrCat("127.0.0.1:", port);
+    EXPECT_TRUE(port_->Bind().ok());
+    EXPECT_TRUE(port_->Serve({service_.service()}).ok());
+    address_ = StrCat("127.0.0.1:", port_->number());
     replica_1_ = MakeReplica(1, paxos::Voters(3), clock_.Now());
     paxos::Configuration configuration = paxos::Voters(2);
     configuration.members[0].peer_address = address_;
@@ -64,6 +61,7 @@ class ForwarderTest : public testing::Test {
           if (!answer_at_once_.empty()) call.Answer(answer_at_once_);
           calls_.push_back(std::move(call));
         });
+    port_->Open();
     forwarder_.Open(*replica_2_);
     PollUntil([this] { return forwarder_.IsConnected(kServing); });
   }
@@ -84,17 +82,18 @@ class ForwarderTest : public testing::Test {
   }
   // Ends n1.
   void Shutdown() {
-    if (server_ == nullptr) return;
+    if (port_ == nullptr) return;
+    port_->StopListening();
     std::atomic<bool> is_shut_down{false};
     std::thread thread([&] {
-      server_->Shutdown(std::chrono::system_clock::now());
+      port_->Shutdown(std::chrono::system_clock::now());
       is_shut_down = true;
     });
     PollUntil([&] { return is_shut_down.load() && !forwarder_.IsConnected(kServing); });
     thread.join();
     forwarder_.Close();
     PollUntil([this] { return loop_.pending() == 0; });
-    server_.reset();
+    port_.reset();
   }
 
   uint64_t Forward(const std::string& command) {
@@ -122,11 +121,10 @@ class ForwarderTest : public testing::Test {
   const PosixClock clock_;
   const PeerIdentity serving_ = IdentityOf(1);
   const PeerIdentity forwarding_ = IdentityOf(2);
-  grpc::ServerBuilder builder_;
   EventLoop loop_;
   PeerService service_;
+  std::unique_ptr<Port> port_;
   Forwarder forwarder_;
-  std::unique_ptr<grpc::Server> server_;
   std::string address_;  // n1's
   std::unique_ptr<paxos::Replica> replica_1_;
   std::unique_ptr<paxos::Replica> replica_2_;

@@ -1,4 +1,4 @@
-#include "rpc/kv/session_owner.h"
+#include "rpc/loop/caller_address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -7,8 +7,6 @@
 #include <array>
 
 #include "absl/strings/str_replace.h"
-
-#include "kv/command.h"
 
 namespace decree::rpc {
 namespace {
@@ -37,12 +35,12 @@ std::string NetworkOf(const std::string& host) {
 
 }  // namespace
 
-std::string OwnerOf(std::string_view caller) {
-  std::string owner;
-  if (caller.starts_with(kIpv4)) owner = HostOf(caller.substr(kIpv4.size()));
-  if (caller.starts_with(kIpv6)) owner = NetworkOf(HostOf(caller.substr(kIpv6.size())));
-  if (owner.empty()) return "this machine";
-  return owner.substr(0, kv::kOwnerBytesMax);
+std::string ClientOf(std::string_view caller) {
+  std::string client;
+  if (caller.starts_with(kIpv4)) client = HostOf(caller.substr(kIpv4.size()));
+  if (caller.starts_with(kIpv6)) client = NetworkOf(HostOf(caller.substr(kIpv6.size())));
+  if (client.empty()) return "this machine";
+  return client.substr(0, kClientBytesMax);
 }
 
 }  // namespace decree::rpc

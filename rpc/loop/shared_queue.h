@@ -1,0 +1,18 @@
+#pragma once
+// Several gRPC servers whose events one loop handles. gRPC makes a completion queue for a server that is being built, and
+// offers no way to give it another's; both share this loop's all the same.
+
+#include <memory>
+
+#include <grpcpp/completion_queue.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include "rpc/loop/event_loop.h"
+
+namespace decree::rpc {
+
+// Builds and starts a server whose calls may be awaited at the loop's queue. Null if gRPC could not.
+std::unique_ptr<grpc::Server> BuildOn(EventLoop& loop, grpc::ServerBuilder& builder);
+
+}  // namespace decree::rpc

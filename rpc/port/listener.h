@@ -1,0 +1,73 @@
+#pragma once
+// The sockets at which a port is called, and a thread that waits at them. Who has called is handed over in the loop; no more
+// are accepted meanwhile, so that a flood of callers costs the loop a little in each turn.
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <grpcpp/alarm.h>
+
+#include "paxos/base/status.h"
+#include "rpc/loop/event_loop.h"
+
+namespace decree::rpc {
+
+class Listener final : private Event {
+ public:
+  struct Caller {
+    int fd;               // the callee's to close
+    std::string address;  // as gRPC names it: ipv4:1.2.3.4:5
+  };
+  struct Actions {
+    std::function<void(const Caller&)> on_caller;
+    // Nobody can be let in now; it is tried again. `text` says why.
+    std::function<void(const std::string& text)> on_trouble;
+  };
+
+  explicit Listener(EventLoop& loop) : loop_(loop) {}
+  // Closed, or never opened.
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  // Takes the address, HOST:PORT, with all that the host stands for. Callers wait from now on.
+  Status Bind(const std::string& address);
+  // The port that was taken, also where 0 was asked for.
+  uint16_t port() const { return port_; }
+  // Lets callers in from now on.
+  void Open(Actions actions);
+  // No more callers. The loop has yet to see its end.
+  void Close();
+
+ private:
+  static constexpr size_t kAtOnce = 64;
+
+  void Main();
+  // Accepts who waits at the socket. False if nobody can be let in.
+  bool Accept(int socket);
+  // Waits until the loop has taken what there is. False if it is closing.
+  bool HandOver();
+  void OnEvent(bool ok) override;
+
+  EventLoop& loop_;
+  std::vector<int> sockets_;
+  int wake_ = -1;
+  uint16_t port_ = 0;
+  Actions actions_;
+
+  std::mutex mutex_;
+  std::condition_variable taken_;
+  std::vector<Caller> callers_;  // that have not been handed over
+  std::string trouble_;
+  bool is_closing_ = false;
+  bool is_handing_over_ = false;
+  grpc::Alarm alarm_;
+  std::thread thread_;
+};
+
+}  // namespace decree::rpc

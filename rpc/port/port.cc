@@ -1,0 +1,113 @@
+#include "rpc/port/port.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include <glog/logging.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/security/server_credentials.h>
+
+#include "rpc/channel_arguments.h"
+#include "rpc/loop/caller_address.h"
+#include "rpc/loop/shared_queue.h"
+
+namespace decree::rpc {
+namespace {
+
+// gRPC's own threads, each of which serves a call of reflection.
+constexpr int kThreadsMax = 4;
+// Calls at a time by one connection.
+constexpr int kStreamsMax = 256;
+// How long a connection may take to say its first word.
+constexpr int kHandshakeMs = 10'000;
+
+}  // namespace
+
+Port::Port(EventLoop& loop, Options options)
+    : loop_(loop),
+      options_(std::move(options)),
+      listener_(loop),
+      connections_(options_.connections, options_.is_used),
+      unknown_(loop, options_.purpose) {}
+
+Port::~Port() {
+  if (own_queue_ == nullptr) return;
+  own_queue_->Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  while (own_queue_->Next(&tag, &ok)) continue;
+}
+
+Status Port::Serve(const std::vector<grpc::Service*>& services) {
+  grpc::ServerBuilder builder;
+  SetServerArguments(builder);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options_.message_bytes_max));
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
+  grpc::ResourceQuota quota;
+  quota.SetMaxThreads(kThreadsMax);
+  if (options_.memory_max != 0) {
+    quota.Resize(options_.memory_max);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsMax);
+    // A window takes what one message needs, and does not grow with a fast link.
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  }
+  builder.SetResourceQuota(quota);
+  // Reflection alone is served by gRPC's own threads; one is enough for it.
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+  acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+  for (grpc::Service* const service : services) builder.RegisterService(service);
+  builder.RegisterAsyncGenericService(&unknown_.service());
+  // gRPC insists on a queue of the server's own. Nothing comes to it.
+  own_queue_ = builder.AddCompletionQueue();
+  server_ = BuildOn(loop_, builder);
+  if (server_ == nullptr) return absl::UnavailableError(StrCat("gRPC cannot serve at ", options_.address));
+  return OkStatus();
+}
+
+void Port::Open() {
+  unknown_.Open();
+  is_open_ = true;
+  listener_.Open({.on_caller = [this](const Listener::Caller& caller) { OnCaller(caller); },
+                  .on_trouble =
+                      [this](const std::string& text) {
+                        Note(StrCat("no connection can be accepted at ", options_.address, ": ", text));
+                      }});
+}
+
+void Port::StopListening() {
+  is_open_ = false;
+  listener_.Close();
+}
+
+void Port::OnCaller(const Listener::Caller& caller) {
+  if (!is_open_) {
+    close(caller.fd);
+    return;
+  }
+  const uint64_t displaced = connections_.displaced();
+  const bool is_admitted = connections_.Admit(caller.fd, caller.address, ClientOf(caller.address));
+  if (!is_admitted || connections_.displaced() > displaced) NoteFull(is_admitted);
+  if (!is_admitted) {
+    close(caller.fd);
+    return;
+  }
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+  connection.fd = caller.fd;
+  acceptor_->HandleNewConnection(&connection);
+}
+
+void Port::NoteFull(bool is_admitted) {
+  Note(StrCat("as many connections to ", options_.address, " are open as may be, ", options_.connections.all, " or ",
+              options_.connections.of_a_client, " from one address: ",
+              is_admitted ? "those without a request make room for others" : "all are in use, and others are refused"));
+}
+
+void Port::Note(const std::string& problem) {
+  LOG_IF(WARNING, problems_.Note(problem, loop_.Now())) << problem;
+}
+
+}  // namespace decree::rpc

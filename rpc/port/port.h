@@ -1,0 +1,87 @@
+#pragma once
+// One address at which a node is called: gRPC's server there, and those who are connected to it. Clients and other nodes call
+// at a port each, so that what the ones use up is not the others'.
+//
+// In the loop's thread.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include "paxos/base/status.h"
+#include "rpc/loop/event_loop.h"
+#include "rpc/port/connections.h"
+#include "rpc/port/listener.h"
+#include "rpc/port/unknown_calls.h"
+#include "rpc/recent_problems.h"
+
+namespace decree::rpc {
+
+class Port {
+ public:
+  struct Options {
+    std::string address;  // HOST:PORT
+    // What it is for, and where to go for the rest: told to those who call something else.
+    std::string purpose;
+    Connections::Limits connections;
+    // The largest message that is received.
+    size_t message_bytes_max = 0;
+    // Beyond this, gRPC gives up calls and connections for what it holds of them. 0: it never does.
+    size_t memory_max = 0;
+    // Which connections are spared when others want theirs.
+    Connections::IsUsed is_used;
+  };
+
+  Port(EventLoop& loop, Options options);
+  // Closed, or never opened; the loop has seen the end of all calls.
+  ~Port();
+
+  // Takes the address. Errors say what is wrong.
+  Status Bind() { return listener_.Bind(options_.address); }
+  // Makes gRPC's server for these, so that calls can be awaited.
+  Status Serve(const std::vector<grpc::Service*>& services);
+  // Lets callers in from now on.
+  void Open();
+  // Lets nobody in any more.
+  void StopListening();
+  // Ends all calls; waits for that, on another thread than the loop's.
+  void Shutdown(std::chrono::system_clock::time_point deadline) {
+    if (server_ != nullptr) server_->Shutdown(deadline);
+  }
+  bool is_serving() const { return server_ != nullptr; }
+  const std::string& address() const { return options_.address; }
+  // Of the address, also where 0 was asked for.
+  uint16_t number() const { return listener_.port(); }
+
+  // Ends the connection from there, with all its calls, whether it takes what it is sent or not.
+  void Disconnect(const std::string& caller) { connections_.Disconnect(caller); }
+
+  const Connections& connections() const { return connections_; }
+  // What is wrong with it.
+  std::vector<std::string> Problems() const { return problems_.Recent(loop_.Now()); }
+
+ private:
+  void OnCaller(const Listener::Caller& caller);
+  void NoteFull(bool is_admitted);
+  void Note(const std::string& problem);
+
+  EventLoop& loop_;
+  const Options options_;
+  Listener listener_;
+  Connections connections_;
+  UnknownCalls unknown_;
+  RecentProblems problems_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
+  std::unique_ptr<grpc::ServerCompletionQueue> own_queue_;
+  std::unique_ptr<grpc::Server> server_;
+  bool is_open_ = false;
+};
+
+}  // namespace decree::rpc
