@@ -66,7 +66,6 @@ std::shared_ptr<grpc::Channel> MakeNodeChannel(const std::string& address) {
 }
 
 void SetServerArguments(grpc::ServerBuilder& builder) {
-  builder.SetMaxReceiveMessageSize(kMessageBytesMax);
   builder.SetMaxSendMessageSize(kMessageBytesMax);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // Counts and deadlines of calls, kept by gRPC at each: nobody reads the former, and the latter are ours.

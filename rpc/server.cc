@@ -94,6 +94,7 @@ Server::Server(const ServerOptions& options, const FileShares& files, std::uniqu
       peer_port_(loop_, {.address = options.listen_peer.empty() ? member.peer_address : options.listen_peer,
                          .purpose = StrCat("this port is for other nodes; clients call ", member.client_address),
                          .connections = {.all = files.peers, .of_a_client = files.peers},
+                         .calls_max = PeerService::kStreamsOfOneMax,
                          .message_bytes_max = kMessageBytesMax,
                          .is_used = [this](const std::string& caller) { return peers_in_.HasGreeted(caller); }}),
       peers_out_(loop_, own_, PeerLinkOptions()),

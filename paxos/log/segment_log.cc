@@ -20,7 +20,7 @@
 namespace decree::paxos {
 namespace {
 
-// How many segments are open at once beside the last: those that were read of late. A log may have more segments than a
+// How many segments are open at once beside the last: those that were opened last. A log may have more segments than a
 // process may have files open.
 constexpr size_t kReadSegmentsMax = 8;
 

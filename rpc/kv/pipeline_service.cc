@@ -67,7 +67,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
 
   void OnArrived() {
     owner_.Post();
-    connection_ = stream_.FindCaller(owner_.callers_);
+    connection_ = owner_.callers_.Find(stream_.caller());
     must_read_ = true;
     NeedsFlush();
   }

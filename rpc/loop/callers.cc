@@ -12,8 +12,7 @@ std::string Callers::Connection::CutOff() {
   return address_;
 }
 
-std::shared_ptr<Callers::Connection> Callers::Find(const grpc::ServerContext& call) {
-  std::string address = call.peer();
+std::shared_ptr<Callers::Connection> Callers::Find(std::string address) {
   std::weak_ptr<Connection>& known = connections_[address];
   std::shared_ptr<Connection> connection = known.lock();
   if (connection == nullptr) {

@@ -10,8 +10,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include <grpcpp/server_context.h>
-
 #include "rpc/loop/answer_room.h"
 #include "rpc/loop/event_loop.h"
 
@@ -49,8 +47,8 @@ class Callers {
       : loop_(loop), room_(room), disconnect_(std::move(disconnect)) {}
 
   EventLoop& loop() { return loop_; }
-  // The one that the call has come by. It is known as long as somebody holds it.
-  std::shared_ptr<Connection> Find(const grpc::ServerContext& call);
+  // The one from there. It is known as long as somebody holds it.
+  std::shared_ptr<Connection> Find(std::string address);
   // Whether requests wait for their answers at the connection from there.
   bool IsUsed(const std::string& address) const;
 

@@ -12,7 +12,6 @@
 #include <grpcpp/support/async_stream.h>
 #include <grpcpp/support/status.h>
 
-#include "rpc/loop/callers.h"
 #include "rpc/loop/event_loop.h"
 
 namespace decree::rpc {
@@ -85,7 +84,6 @@ class ServerStream {
   bool is_writing() const { return is_writing_; }
   bool is_ending() const { return is_ending_; }
   std::string caller() const { return context_.peer(); }
-  std::shared_ptr<Callers::Connection> FindCaller(Callers& callers) const { return callers.Find(context_); }
 
  private:
   struct Nothing {};

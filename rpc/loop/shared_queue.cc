@@ -1,7 +1,5 @@
 #include "rpc/loop/shared_queue.h"
 
-#include <utility>
-
 #include <grpc/grpc.h>
 
 namespace decree::rpc {

@@ -108,7 +108,7 @@ class UnaryMethod {
       call.self_.reset();
       return;
     }
-    call.connection_ = callers_.Find(call.context_);
+    call.connection_ = callers_.Find(call.context_.peer());
     call.connection_->OnRequest();
     call.taker_ = {call.connection_, &call.connection_->taker()};
     Post();

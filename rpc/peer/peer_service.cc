@@ -16,8 +16,6 @@ namespace {
 
 // How long a caller may take to say who it is.
 constexpr Duration kHelloPatience = Seconds(5);
-// Streams at a time, greeted or not; a cluster has far fewer.
-constexpr size_t kStreamsMax = 256;
 // What answers to forwarded writes hold. Peers share no room with clients: who takes no answers must not keep writes of
 // others from the leader.
 constexpr AnswerRoom::Limits kAnswerLimits{.bytes_max = 32 << 20, .share = 8 << 20};
@@ -63,7 +61,7 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
 
   paxos::NodeId from() const { return from_; }
   v1::StreamKind kind() const { return kind_; }
-  std::string caller() const { return stream_.caller(); }
+  const std::string& caller() const { return caller_; }
 
  private:
   using Wire = ServerStream<Stream, grpc::ServerAsyncReaderWriter<v1::PeerReply, v1::PeerFrame>>;
@@ -71,7 +69,10 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
 
   void OnArrived() {
     owner_.Post();
-    if (owner_.streams_.size() > kStreamsMax) {
+    caller_ = stream_.caller();
+    if (owner_.CountOf(caller_) > kStreamsOfOneMax) {
+      // It has not kept to what gRPC tells it, and would go on.
+      owner_.disconnect_(caller_);
       return End(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many streams"));
     }
     hello_timer_.Set(owner_.loop_.Now() + kHelloPatience);
@@ -82,7 +83,7 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
     const Status status = TakeFrame();
     if (status.ok()) return owner_.to_read_.push_back(shared_from_this());
     LOG_IF(WARNING, owner_.problems_.Note(std::string(status.message()), owner_.loop_.Now()))
-        << 'n' << owner_.own_.self.node << " ends a stream of " << stream_.caller() << ": "
+        << 'n' << owner_.own_.self.node << " ends a stream of " << caller_ << ": "
         << status.message();
     End(ToGrpc(status));
   }
@@ -165,8 +166,8 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
   }
 
   std::string CutOff() {
-    owner_.disconnect_(stream_.caller());
-    return StrCat("n", from_.value(), " (", stream_.caller(), ")");
+    owner_.disconnect_(caller_);
+    return StrCat("n", from_.value(), " (", caller_, ")");
   }
 
   void End(const grpc::Status& status) {
@@ -179,6 +180,7 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
   PeerService& owner_;
   Wire stream_;
   Timer hello_timer_;
+  std::string caller_;
   paxos::NodeId from_;  // none until it has greeted
   paxos::Incarnation incarnation_;
   uint64_t life_ = 0;
@@ -258,6 +260,12 @@ void PeerService::Register(Stream& stream) {
 bool PeerService::HasGreeted(const std::string& caller) const {
   return std::any_of(current_.begin(), current_.end(),
                      [&](const auto& item) { return item.second->caller() == caller; });
+}
+
+int PeerService::CountOf(const std::string& caller) const {
+  return static_cast<int>(std::count_if(streams_.begin(), streams_.end(), [&](const std::shared_ptr<Stream>& stream) {
+    return stream->caller() == caller;
+  }));
 }
 
 void PeerService::Remove(const std::shared_ptr<Stream>& stream) {

@@ -31,11 +31,12 @@ class PeerService {
  public:
   class Stream;
   class ForwardedCall;
+  // By one connection at a time: a node has one, and for a moment two while it opens another.
+  static constexpr int kStreamsOfOneMax = 4;
   using OnMessage = std::function<void(const paxos::Envelope&)>;
   using OnForward = std::function<void(ForwardedCall)>;
 
-  // `own` outlives the service.
-  // `disconnect` ends the connection from an address, also if it takes nothing of what is being written.
+  // `own` outlives the service. `disconnect` ends the connection from an address, also if it takes nothing of what is being written.
   PeerService(EventLoop& loop, const PeerIdentity& own, std::function<void(const std::string&)> disconnect);
   ~PeerService();
 
@@ -50,9 +51,9 @@ class PeerService {
   void ReadOn();
   // Those that are there, and one that is waited for.
   size_t streams() const { return streams_.size(); }
-  // Whom it has lately refused, and why.
   // Whether a peer has greeted at the connection from there.
   bool HasGreeted(const std::string& caller) const;
+  // Whom it has lately refused, and why.
   std::vector<std::string> Problems() const { return problems_.Recent(loop_.Now()); }
 
  private:
@@ -62,6 +63,8 @@ class PeerService {
   void Register(Stream& stream);
   void Remove(const std::shared_ptr<Stream>& stream);
   void Post();
+  // Streams by the connection from there.
+  int CountOf(const std::string& caller) const;
 
   EventLoop& loop_;
   const PeerIdentity& own_;

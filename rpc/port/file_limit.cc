@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include <glog/logging.h>
+
 namespace decree::rpc {
 namespace {
 
@@ -19,7 +21,7 @@ constexpr uint64_t kClientsLeast = 32;
 
 uint64_t RaiseFileLimit() {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return kOthers;
+  PCHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
   rlimit raised{.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
   return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
 }

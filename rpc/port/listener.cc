@@ -22,8 +22,11 @@
 namespace decree::rpc {
 namespace {
 
-// How many may wait to be accepted; the kernel has a bound of its own.
-constexpr int kBacklog = 4096;
+// How many may wait to be accepted; the kernel has a bound of its own. More would wait for longer than a client does.
+constexpr int kBacklog = 512;
+// 1,600 a second.
+constexpr size_t kAtOnce = 16;
+constexpr auto kPause = std::chrono::milliseconds(10);
 // After a failure that will not pass at once, such as too many open files.
 constexpr int kNapMs = 100;
 
@@ -136,6 +139,7 @@ Status Listener::Bind(const std::string& address) {
 void Listener::Open(Actions actions) {
   actions_ = std::move(actions);
   loop_.ExpectTag();
+  bell_ = Bell::kExpected;
   thread_ = std::thread([this] { Main(); });
 }
 
@@ -186,10 +190,12 @@ bool Listener::Accept(int socket) {
 bool Listener::HandOver() {
   std::unique_lock lock(mutex_);
   if (callers_.empty() && trouble_.empty() && !is_closing_) return true;
-  is_handing_over_ = true;
+  bell_ = Bell::kRung;
   alarm_.Set(loop_.queue(), gpr_now(GPR_CLOCK_MONOTONIC), loop_.ExpectedTag(*this));
-  taken_.wait(lock, [this] { return !is_handing_over_ || is_closing_; });
-  return !is_closing_;
+  // If it closes, the loop does not take what there is before this thread has ended.
+  taken_.wait(lock, [this] { return bell_ != Bell::kRung || is_closing_; });
+  taken_.wait_for(lock, kPause, [this] { return is_closing_; });
+  return bell_ == Bell::kExpected;
 }
 
 // ---- In the loop ----
@@ -201,9 +207,8 @@ void Listener::OnEvent(bool) {
     const std::lock_guard lock(mutex_);
     callers.swap(callers_);
     trouble.swap(trouble_);
-    is_handing_over_ = false;
-    // The thread waits, and rings again.
-    if (!is_closing_) loop_.ExpectTag();
+    bell_ = is_closing_ ? Bell::kOver : Bell::kExpected;
+    if (bell_ == Bell::kExpected) loop_.ExpectTag();
   }
   for (const Caller& caller : callers) actions_.on_caller(caller);
   if (!trouble.empty()) actions_.on_trouble(trouble);

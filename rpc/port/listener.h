@@ -1,6 +1,7 @@
 #pragma once
-// The sockets at which a port is called, and a thread that waits at them. Who has called is handed over in the loop; no more
-// are accepted meanwhile, so that a flood of callers costs the loop a little in each turn.
+// The sockets at which a port is called, and a thread that waits at them. Who has called is handed over in the loop, a few at
+// a time with a pause between: a connection costs gRPC a fifth of a millisecond, and a flood of them must not cost the loop
+// its other work. The others wait at the kernel.
 
 #include <condition_variable>
 #include <cstdint>
@@ -45,12 +46,10 @@ class Listener final : private Event {
   void Close();
 
  private:
-  static constexpr size_t kAtOnce = 64;
-
   void Main();
   // Accepts who waits at the socket. False if nobody can be let in.
   bool Accept(int socket);
-  // Waits until the loop has taken what there is. False if it is closing.
+  // Waits until the loop has taken what there is. False if it was the last time.
   bool HandOver();
   void OnEvent(bool ok) override;
 
@@ -65,7 +64,9 @@ class Listener final : private Event {
   std::vector<Caller> callers_;  // that have not been handed over
   std::string trouble_;
   bool is_closing_ = false;
-  bool is_handing_over_ = false;
+  // Of the event by which callers are handed over: expected by the loop, on its way to it, or not to come any more.
+  enum class Bell { kExpected, kRung, kOver };
+  Bell bell_ = Bell::kOver;
   grpc::Alarm alarm_;
   std::thread thread_;
 };

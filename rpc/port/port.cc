@@ -17,8 +17,6 @@ namespace {
 
 // gRPC's own threads, each of which serves a call of reflection.
 constexpr int kThreadsMax = 4;
-// Calls at a time by one connection.
-constexpr int kStreamsMax = 256;
 // How long a connection may take to say its first word.
 constexpr int kHandshakeMs = 10'000;
 
@@ -43,12 +41,12 @@ Status Port::Serve(const std::vector<grpc::Service*>& services) {
   grpc::ServerBuilder builder;
   SetServerArguments(builder);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options_.message_bytes_max));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.calls_max);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
   grpc::ResourceQuota quota;
   quota.SetMaxThreads(kThreadsMax);
   if (options_.memory_max != 0) {
     quota.Resize(options_.memory_max);
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsMax);
     // A window takes what one message needs, and does not grow with a fast link.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   }
@@ -88,10 +86,9 @@ void Port::OnCaller(const Listener::Caller& caller) {
     close(caller.fd);
     return;
   }
-  const uint64_t displaced = connections_.displaced();
-  const bool is_admitted = connections_.Admit(caller.fd, caller.address, ClientOf(caller.address));
-  if (!is_admitted || connections_.displaced() > displaced) NoteFull(is_admitted);
-  if (!is_admitted) {
+  const auto verdict = connections_.Admit(caller.fd, caller.address, ClientOf(caller.address), loop_.Now());
+  if (verdict != Connections::Verdict::kAdmitted) NoteFull(verdict == Connections::Verdict::kRefused);
+  if (verdict == Connections::Verdict::kRefused) {
     close(caller.fd);
     return;
   }
@@ -100,10 +97,10 @@ void Port::OnCaller(const Listener::Caller& caller) {
   acceptor_->HandleNewConnection(&connection);
 }
 
-void Port::NoteFull(bool is_admitted) {
+void Port::NoteFull(bool is_refused) {
   Note(StrCat("as many connections to ", options_.address, " are open as may be, ", options_.connections.all, " or ",
               options_.connections.of_a_client, " from one address: ",
-              is_admitted ? "those without a request make room for others" : "all are in use, and others are refused"));
+              is_refused ? "all are in use, and others are refused" : "those without a request make room for others"));
 }
 
 void Port::Note(const std::string& problem) {

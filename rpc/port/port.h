@@ -31,6 +31,8 @@ class Port {
     // What it is for, and where to go for the rest: told to those who call something else.
     std::string purpose;
     Connections::Limits connections;
+    // At a time by one connection, of those that keep to it.
+    int calls_max = 256;
     // The largest message that is received.
     size_t message_bytes_max = 0;
     // Beyond this, gRPC gives up calls and connections for what it holds of them. 0: it never does.
@@ -63,13 +65,12 @@ class Port {
   // Ends the connection from there, with all its calls, whether it takes what it is sent or not.
   void Disconnect(const std::string& caller) { connections_.Disconnect(caller); }
 
-  const Connections& connections() const { return connections_; }
   // What is wrong with it.
   std::vector<std::string> Problems() const { return problems_.Recent(loop_.Now()); }
 
  private:
   void OnCaller(const Listener::Caller& caller);
-  void NoteFull(bool is_admitted);
+  void NoteFull(bool is_refused);
   void Note(const std::string& problem);
 
   EventLoop& loop_;

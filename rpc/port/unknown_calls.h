@@ -1,8 +1,8 @@
 #pragma once
 // Calls of methods that a port does not serve: who calls the wrong port of a node is told which is right.
 
-#include <memory>
 #include <string>
+#include <utility>
 
 #include <grpcpp/generic/async_generic_service.h>
 

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -25,7 +24,6 @@
 namespace decree::process {
 namespace {
 
-using testing::AnyOf;
 using testing::Contains;
 using testing::HasSubstr;
 
@@ -137,6 +135,30 @@ TEST_F(ConnectionsTest, ThatDoNotGreetKeepNoPeerOut) {
   EXPECT_TRUE(put.ok()) << put.status();
   for (const auto& context : contexts) context->TryCancel();
   streams.clear();
+}
+
+// Many by one connection, again and again.
+TEST_F(ConnectionsTest, StreamsThatDoNotGreetKeepNoPeerOut) {
+  const uint32_t leader = cluster_.AwaitLeader();
+  const uint32_t other = leader % 3 + 1;
+  const auto stub = v1::Peer::NewStub(
+      grpc::CreateChannel(cluster_.PeerAddress(leader), grpc::InsecureChannelCredentials()));
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientAsyncReaderWriter<v1::PeerFrame, v1::PeerReply>>> streams;
+  grpc::CompletionQueue queue;
+  for (int i = 0; i < 300; ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    streams.push_back(stub->AsyncExchange(contexts.back().get(), &queue, nullptr));
+  }
+  cluster_.Kill(other);
+  cluster_.Start(other);
+  EXPECT_TRUE(WaitFor([&] { return cluster_.StatusOf(leader).peers_connected() == 2; }, Seconds(4)));
+  EXPECT_TRUE(WaitFor([&] { return cluster_.StatusOf(other).peers_connected() == 2; }, Seconds(4)));
+  for (const auto& context : contexts) context->TryCancel();
+  queue.Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue.Next(&tag, &ok)) continue;
 }
 
 TEST_F(ConnectionsTest, ToTheWrongPortAreToldTheRightOne) {
