@@ -83,7 +83,7 @@ TEST_P(PortTest, AConnectionIsEndedByTheNameThatItsCallsHave) {
   Await(finished);
 }
 
-INSTANTIATE_TEST_SUITE_P(Addresses, PortTest, testing::Values("127.0.0.1:0", "[::1]:0", "localhost:0"));
+INSTANTIATE_TEST_SUITE_P(Addresses, PortTest, testing::Values("127.0.0.1:0", "[::1]:0"));
 
 // The loop has seen its end whatever came last, and when.
 TEST(ListenerTest, EndsWhileCallersCome) {
