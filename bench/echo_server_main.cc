@@ -9,7 +9,7 @@
 
 #include <glog/logging.h>
 
-#include "decree/v1/echo.grpc.pb.h"
+#include "decree/v1/echo.pb.h"
 #include "paxos/base/posix_clock.h"
 #include "rpc/channel_arguments.h"
 #include "rpc/loop/event_loop.h"
@@ -19,8 +19,6 @@
 
 namespace decree::bench {
 namespace {
-
-constexpr int kPostedCalls = 128;  // as the key-value service's
 
 volatile sig_atomic_t is_stopping = 0;
 
@@ -36,20 +34,16 @@ int Main(int argc, char** argv) {
 
   const PosixClock clock;
   rpc::EventLoop loop(clock);
-  v1::Echo::AsyncService service;
-  rpc::Port port(loop, {.address = argv[1], .message_bytes_max = rpc::kClientMessageBytesMax});
+  rpc::AnswerRoom answers(loop, {});
+  rpc::Port port(loop, answers, {.address = argv[1], .message_bytes_max = rpc::kClientMessageBytesMax});
+  rpc::OfferUnary<v1::EchoRequest, v1::EchoResponse>(port.methods(), "/decree.v1.Echo/Echo",
+                                                     [](const auto& call) { call->Finish(); });
   Status status = port.Bind();
-  if (status.ok()) status = port.Serve({&service});
+  if (status.ok()) status = port.Serve();
   if (!status.ok()) {
     std::cerr << "decree-echo: " << status.message() << '\n';
     return 1;
   }
-  rpc::AnswerRoom answers(loop, {});
-  rpc::Callers callers(loop, answers, [&port](const std::string& address) { port.Disconnect(address); });
-  rpc::UnaryMethod<v1::EchoRequest, v1::EchoResponse> echo(
-      callers, [&service](auto... arguments) { service.RequestEcho(arguments...); },
-      [](const auto& call) { call->Finish(); });
-  echo.Open(kPostedCalls);
   port.Open();
   while (is_stopping == 0) loop.Poll(loop.Now() + Milliseconds(100));
 

@@ -60,10 +60,6 @@ grpc::Status ToGrpc(const Status& status) {
                       std::string(status.message()));
 }
 
-void AddErrorDetail(const v1::ErrorDetail& detail, grpc::ServerContext& context) {
-  context.AddTrailingMetadata(kErrorDetailKey, detail.SerializeAsString());
-}
-
 std::optional<v1::ErrorDetail> ReadErrorDetail(const grpc::ClientContext& context) {
   const auto& trailer = context.GetServerTrailingMetadata();
   const auto found = trailer.find(kErrorDetailKey);

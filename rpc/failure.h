@@ -6,7 +6,6 @@
 #include <string>
 
 #include <grpcpp/client_context.h>
-#include <grpcpp/server_context.h>
 #include <grpcpp/support/status.h>
 
 #include "decree/v1/kv.pb.h"
@@ -47,8 +46,6 @@ void CutVerdict(std::string& text);
 // The two kinds of status share their codes.
 grpc::Status ToGrpc(const Status& status);
 
-// Before the call's Finish.
-void AddErrorDetail(const v1::ErrorDetail& detail, grpc::ServerContext& context);
 // After the call has ended. Nothing if the server sent none, as when the connection broke: then the
 // outcome is unknown.
 std::optional<v1::ErrorDetail> ReadErrorDetail(const grpc::ClientContext& context);

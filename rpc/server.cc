@@ -9,7 +9,6 @@
 #include <utility>
 
 #include <glog/logging.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 
 #include "kv/posix_disk.h"
 #include "rpc/channel_arguments.h"
@@ -32,6 +31,13 @@ constexpr Duration kDirectoryCheckEvery = Seconds(1);
 // What gRPC may hold for clients: connections, calls, and messages that have come in part.
 constexpr size_t kClientMemoryMax = 96 << 20;
 
+// A node has one call of each kind here, and for a moment two while it connects anew.
+constexpr int kPeerCallsTold = 4;
+constexpr Callers::Limits kPeerCalls{.calls = 512, .calls_of_one = 16};
+
+const std::vector<std::string> kClientServices = {"decree.v1.KV", "decree.v1.Admin", "grpc.health.v1.Health",
+                                                  "grpc.reflection.v1alpha.ServerReflection"};
+
 kv::StoreOptions StoreOptionsWith(const ServerOptions& options, const FileShares& files) {
   kv::StoreOptions with = options.StoreOptions();
   with.open_files_max = files.store;
@@ -50,8 +56,6 @@ struct Server::Recovered {
 // ---- Starting ----
 
 StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
-  // gRPC looks for plugins when a builder is made.
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   ASSIGN_OR_RETURN(const FileShares files,
                    ShareFiles(RaiseFileLimit(), options.open_files_max, options.connections_max));
   auto recovered = std::make_unique<Recovered>();
@@ -83,20 +87,21 @@ Server::Server(const ServerOptions& options, const FileShares& files, std::uniqu
       own_(own),
       loop_(clock_),
       answers_(loop_, {}),
-      callers_(loop_, answers_, [this](const std::string& address) { client_port_.Disconnect(address); }),
-      peers_in_(loop_, own_, [this](const std::string& address) { peer_port_.Disconnect(address); }),
-      client_port_(loop_, {.address = options.listen_client.empty() ? member.client_address : options.listen_client,
-                           .purpose = StrCat("this port is for clients; other nodes call ", member.peer_address),
-                           .connections = {.all = files.clients, .of_a_client = options.client_connections_max},
-                           .message_bytes_max = kClientMessageBytesMax,
-                           .memory_max = kClientMemoryMax,
-                           .is_used = [this](const std::string& caller) { return callers_.IsUsed(caller); }}),
-      peer_port_(loop_, {.address = options.listen_peer.empty() ? member.peer_address : options.listen_peer,
-                         .purpose = StrCat("this port is for other nodes; clients call ", member.client_address),
-                         .connections = {.all = files.peers, .of_a_client = files.peers},
-                         .calls_max = PeerService::kStreamsOfOneMax,
-                         .message_bytes_max = kMessageBytesMax,
-                         .is_used = [this](const std::string& caller) { return peers_in_.HasGreeted(caller); }}),
+      peer_answers_(loop_, PeerService::kAnswerLimits),
+      client_port_(loop_, answers_,
+                   {.address = options.listen_client.empty() ? member.client_address : options.listen_client,
+                    .purpose = StrCat("this port is for clients; other nodes call ", member.peer_address),
+                    .connections = {.all = files.clients, .of_a_client = options.client_connections_max},
+                    .message_bytes_max = kClientMessageBytesMax,
+                    .memory_max = kClientMemoryMax}),
+      peer_port_(loop_, peer_answers_,
+                 {.address = options.listen_peer.empty() ? member.peer_address : options.listen_peer,
+                  .purpose = StrCat("this port is for other nodes; clients call ", member.client_address),
+                  .connections = {.all = files.peers, .of_a_client = files.peers},
+                  .calls = kPeerCalls,
+                  .calls_told = kPeerCallsTold,
+                  .message_bytes_max = kMessageBytesMax}),
+      peers_in_(loop_, own_, peer_answers_),
       peers_out_(loop_, own_, PeerLinkOptions()),
       forwarder_(loop_, own_, PeerLinkOptions()),
       admission_(options.AdmissionLimits()),
@@ -112,8 +117,8 @@ Server::~Server() {
 Status Server::TakePorts() {
   RETURN_IF_ERROR(client_port_.Bind());
   RETURN_IF_ERROR(peer_port_.Bind());
-  RETURN_IF_ERROR(client_port_.Serve({&kv_async_, &admin_async_, &health_async_}));
-  return peer_port_.Serve({peers_in_.service()});
+  RETURN_IF_ERROR(client_port_.Serve());
+  return peer_port_.Serve();
 }
 
 Status Server::StartNode() {
@@ -124,9 +129,9 @@ Status Server::StartNode() {
 }
 
 void Server::OpenServices() {
-  kv_ = std::make_unique<KvService>(loop_, kv_async_, *node_, *recovered_->machine,
-                                    forwarder_,
-                                    KvService::Bounds{.admission = admission_, .answers = answers_, .callers = callers_});
+  Methods& methods = client_port_.methods();
+  kv_ = std::make_unique<KvService>(loop_, methods, *node_, *recovered_->machine, forwarder_,
+                                    KvService::Bounds{.admission = admission_, .answers = answers_});
   status_ = std::make_unique<StatusReport>(StatusReport::Sources{
       .clock = clock_,
       .node = *node_,
@@ -137,16 +142,14 @@ void Server::OpenServices() {
       .peers_connected = [this] { return peers_out_.connected(); },
       .stale_reads = [this] { return kv_->stale_reads(); },
       .problems = [this] { return Problems(); }});
-  admin_ = std::make_unique<AdminService>(callers_, admin_async_, *node_, *status_);
-  health_ = std::make_unique<HealthService>(callers_, health_async_);
-  peers_in_.Open(node_->replica(),
+  admin_ = std::make_unique<AdminService>(loop_, methods, *node_, *status_);
+  health_ = std::make_unique<HealthService>(methods);
+  reflection_ = std::make_unique<ReflectionService>(methods, kClientServices);
+  peers_in_.Open(peer_port_.methods(), node_->replica(),
                  [this](const paxos::Envelope& envelope) { node_->OnMessage(envelope); },
                  [this](PeerService::ForwardedCall call) { kv_->OnForwarded(std::move(call)); });
   peers_out_.Open(node_->replica());
   forwarder_.Open(node_->replica());
-  kv_->Open();
-  admin_->Open();
-  health_->Open();
   client_port_.Open();
   peer_port_.Open();
   CheckDirectory();
@@ -225,6 +228,7 @@ void Server::Close() {
   peers_out_.Close();
   forwarder_.Close();
   answers_.Close();
+  peer_answers_.Close();
   std::atomic<bool> is_shut_down{false};
   std::thread shutdown([&] {
     const auto until = std::chrono::system_clock::now() + kShutdownMax;

@@ -9,11 +9,6 @@
 #include <string>
 #include <vector>
 
-#include <grpcpp/server.h>
-
-#include "decree/v1/admin.grpc.pb.h"
-#include "decree/v1/kv.grpc.pb.h"
-#include "grpc/health/v1/health.grpc.pb.h"
 #include "kv/state_machine.h"
 #include "kv/store.h"
 #include "paxos/base/posix_clock.h"
@@ -22,6 +17,7 @@
 #include "paxos/node/node.h"
 #include "rpc/admin/admin_service.h"
 #include "rpc/admin/health_service.h"
+#include "rpc/admin/reflection_service.h"
 #include "rpc/admin/status_report.h"
 #include "rpc/directory_watch.h"
 #include "rpc/kv/kv_service.h"
@@ -76,13 +72,10 @@ class Server {
 
   EventLoop loop_;
   AnswerRoom answers_;
-  Callers callers_;
-  v1::KV::AsyncService kv_async_;
-  v1::Admin::AsyncService admin_async_;
-  grpc::health::v1::Health::AsyncService health_async_;
-  PeerService peers_in_;
+  AnswerRoom peer_answers_;
   Port client_port_;
   Port peer_port_;
+  PeerService peers_in_;
   PeerTransport peers_out_;
   Forwarder forwarder_;
   Admission admission_;
@@ -91,6 +84,7 @@ class Server {
   std::unique_ptr<StatusReport> status_;
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<HealthService> health_;
+  std::unique_ptr<ReflectionService> reflection_;
   DirectoryWatch directory_;
   Timer directory_timer_;
   RecentProblems problems_;  // of the protocol: what peers said and cannot be right

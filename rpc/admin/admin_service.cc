@@ -5,6 +5,7 @@
 
 #include "rpc/failure.h"
 #include "rpc/leader_hint.h"
+#include "rpc/loop/unary_call.h"
 
 namespace decree::rpc {
 namespace {
@@ -13,7 +14,6 @@ using grpc::StatusCode;
 using paxos::NodeId;
 using paxos::TransferResult;
 
-constexpr int kPostedCalls = 8;
 // Longer than any election timeout that makes sense.
 constexpr Duration kPatience = Seconds(10);
 
@@ -50,27 +50,17 @@ Failure Refusal(TransferResult result, NodeId heir, const paxos::Replica& replic
 
 }  // namespace
 
-AdminService::AdminService(Callers& callers, v1::Admin::AsyncService& service, paxos::Node& node,
-                           const StatusReport& report)
-    : loop_(callers.loop()),
-      node_(node),
-      status_(
-          callers, [&service](auto... arguments) { service.RequestStatus(arguments...); },
-          [&report](const auto& call) {
-            report.Fill(call->response());
-            call->Finish();
-          }),
-      transfer_(
-          callers, [&service](auto... arguments) { service.RequestTransferLeadership(arguments...); },
-          [this](auto call) { OnTransfer(std::move(call)); }),
-      patience_(loop_.timers(), [this] { EndTransfer(); }) {}
-
-void AdminService::Open() {
-  status_.Open(kPostedCalls);
-  transfer_.Open(kPostedCalls);
+AdminService::AdminService(EventLoop& loop, Methods& methods, paxos::Node& node, const StatusReport& report)
+    : loop_(loop), node_(node), patience_(loop.timers(), [this] { EndTransfer(); }) {
+  OfferUnary<v1::StatusRequest, v1::StatusResponse>(methods, "/decree.v1.Admin/Status", [&report](const auto& call) {
+    report.Fill(call->response());
+    call->Finish();
+  });
+  OfferUnary<v1::TransferLeadershipRequest, v1::TransferLeadershipResponse>(
+      methods, "/decree.v1.Admin/TransferLeadership", [this](TransferCall call) { OnTransfer(std::move(call)); });
 }
 
-void AdminService::OnTransfer(std::shared_ptr<TransferCall> call) {
+void AdminService::OnTransfer(TransferCall call) {
   if (transferring_ != nullptr) {
     return call->Fail(
         NotExecuted(StatusCode::FAILED_PRECONDITION, "another transfer is under way already"));
@@ -91,7 +81,7 @@ void AdminService::AfterTurn() {
 
 void AdminService::EndTransfer() {
   patience_.Cancel();
-  const std::shared_ptr<TransferCall> call = std::exchange(transferring_, nullptr);
+  const TransferCall call = std::exchange(transferring_, nullptr);
   const NodeId leader = node_.replica().leader();
   if (leader == paxos::kNoNode) {
     return call->Fail(OutcomeUnknown(StatusCode::DEADLINE_EXCEEDED,

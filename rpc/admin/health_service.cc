@@ -3,73 +3,64 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
-#include "rpc/loop/server_stream.h"
+#include "rpc/loop/unary_call.h"
 
 namespace decree::rpc {
 namespace {
 
-constexpr int kPostedChecks = 4;
 constexpr std::array<std::string_view, 4> kServices = {"", "decree.v1.KV", "decree.v1.Admin",
                                                        "decree.v1.Peer"};
 
 }  // namespace
 
 // One who watches.
-class HealthService::Watch : public std::enable_shared_from_this<Watch> {
+class HealthService::Watch final : public ServerCall::Handler, public std::enable_shared_from_this<Watch> {
  public:
-  explicit Watch(HealthService& owner) : owner_(owner), stream_(owner.loop_, *this) {}
+  Watch(HealthService& owner, std::unique_ptr<ServerCall> call) : owner_(owner), call_(std::move(call)) {}
 
-  void Await() {
-    stream_.Await(shared_from_this(), [this](grpc::ServerContext* context, auto... arguments) {
-      owner_.service_.RequestWatch(context, &request_, arguments...);
-    });
+  void Begin() {
+    call_->Begin(shared_from_this());
+    call_->Read();
   }
-
   // Tells the status if it is not what was told last.
   void Tell() {
-    if (!stream_.has_arrived() || stream_.is_writing() || stream_.is_ending()) return;
+    if (!has_asked_ || call_->is_writing() || call_->is_ending()) return;
     const Response::ServingStatus status = owner_.StatusOf(request_.service());
     if (status == told_) return;
     told_ = status;
-    response_.set_status(status);
-    stream_.Write(response_);
+    Response response;
+    response.set_status(status);
+    call_->Write(response);
   }
 
  private:
-  using Wire = ServerStream<Watch, grpc::ServerAsyncWriter<Response>>;
-  friend Wire;
-
-  void OnArrived() {
-    owner_.PostWatch();
+  void OnMessage() override {
+    has_asked_ = call_->Parse(request_);
+    if (!has_asked_) return OnHalfClosed();
     Tell();
   }
-  void OnWritten(bool ok) {
-    if (ok) Tell();
+  void OnHalfClosed() override {
+    call_->End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no grpc.health.v1.HealthCheckRequest was sent"));
   }
-  void OnNoMore() { stream_.End(grpc::Status::CANCELLED); }
-  void OnGone() { owner_.watches_.erase(shared_from_this()); }
+  void OnWritten() override { Tell(); }
+  void OnGone() override { owner_.watches_.erase(shared_from_this()); }
 
   HealthService& owner_;
-  Wire stream_;
+  const std::unique_ptr<ServerCall> call_;
+  bool has_asked_ = false;
   Request request_;
-  Response response_;
   Response::ServingStatus told_ = Response::UNKNOWN;
 };
 
-HealthService::HealthService(Callers& callers, grpc::health::v1::Health::AsyncService& service)
-    : loop_(callers.loop()),
-      service_(service),
-      check_(
-          callers, [&service](auto... arguments) { service.RequestCheck(arguments...); },
-          [this](const auto& call) { OnCheck(*call); }) {}
+HealthService::HealthService(Methods& methods) {
+  OfferUnary<Request, Response>(methods, "/grpc.health.v1.Health/Check", [this](const auto& call) { OnCheck(*call); });
+  methods.Add("/grpc.health.v1.Health/Watch",
+              [this](std::unique_ptr<ServerCall> call) { OnWatch(std::move(call)); });
+}
 
 HealthService::~HealthService() = default;
-
-void HealthService::Open() {
-  check_.Open(kPostedChecks);
-  PostWatch();
-}
 
 void HealthService::SetNotServing() {
   is_serving_ = false;
@@ -93,8 +84,8 @@ void HealthService::OnCheck(Call<Request, Response>& call) {
   call.Finish();
 }
 
-void HealthService::PostWatch() {
-  (*watches_.insert(std::make_shared<Watch>(*this)).first)->Await();
+void HealthService::OnWatch(std::unique_ptr<ServerCall> call) {
+  (*watches_.insert(std::make_shared<Watch>(*this, std::move(call))).first)->Begin();
 }
 
 }  // namespace decree::rpc

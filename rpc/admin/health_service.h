@@ -5,21 +5,19 @@
 #include <memory>
 #include <set>
 
-#include "grpc/health/v1/health.grpc.pb.h"
-#include "rpc/loop/callers.h"
-#include "rpc/loop/event_loop.h"
-#include "rpc/loop/unary_call.h"
+#include "grpc/health/v1/health.pb.h"
+#include "rpc/loop/call.h"
+#include "rpc/loop/methods.h"
+#include "rpc/loop/server_call.h"
 
 namespace decree::rpc {
 
 class HealthService {
  public:
-  // `service` is the one registered with the server.
-  HealthService(Callers& callers, grpc::health::v1::Health::AsyncService& service);
+  // It is served at the port that has these methods, and answers "serving".
+  explicit HealthService(Methods& methods);
   ~HealthService();
 
-  // Answers from now on, with "serving".
-  void Open();
   // Answers "not serving" from now on, and tells those who watch.
   void SetNotServing();
 
@@ -31,11 +29,8 @@ class HealthService {
   // SERVICE_UNKNOWN for a name that is not ours.
   Response::ServingStatus StatusOf(const std::string& service) const;
   void OnCheck(Call<Request, Response>& call);
-  void PostWatch();
+  void OnWatch(std::unique_ptr<ServerCall> call);
 
-  EventLoop& loop_;
-  grpc::health::v1::Health::AsyncService& service_;
-  UnaryMethod<Request, Response> check_;
   std::set<std::shared_ptr<Watch>> watches_;
   bool is_serving_ = true;
 };

@@ -19,9 +19,6 @@ using grpc::StatusCode;
 
 static_assert(kClientBytesMax <= kv::kOwnerBytesMax, "a client owns its sessions");
 
-// Calls that each method keeps waiting at gRPC.
-constexpr int kPostedCalls = 128;
-constexpr int kPostedFew = 16;
 // For callers who do not say how long they wait, and the most that counts.
 constexpr Duration kTimeLeftDefault = Seconds(5);
 constexpr Duration kTimeLeftMax = Seconds(3600);
@@ -49,48 +46,34 @@ Failure NoRoom() {
 
 // ---- Methods ----
 
-KvService::KvService(EventLoop& loop, v1::KV::AsyncService& service, paxos::Node& node, kv::StateMachine& store,
-                     Forwarder& forwarder, const Bounds& bounds)
+KvService::KvService(EventLoop& loop, Methods& methods, paxos::Node& node, kv::StateMachine& store, Forwarder& forwarder,
+                     const Bounds& bounds)
     : loop_(loop),
-      service_(service),
       node_(node),
       store_(store),
       admission_(bounds.admission),
-      callers_(bounds.callers),
       leadership_(loop, node),
       room_(loop, node.hand_over_max()),
       writer_(loop, node, store, leadership_, room_, forwarder),
       reader_(loop, node, leadership_, room_),
       scans_(loop),
-      pipelines_(loop, service, bounds.answers, bounds.callers,
-                 [this](const auto& stream, Duration time_left, v1::PipelinedRequest& wire) {
-                   OnPipelined(stream, time_left, wire);
-                 }) {
-  using Async = v1::KV::AsyncService;
-  Offer(&Async::RequestPut, kPostedCalls);
-  Offer(&Async::RequestGet, kPostedCalls);
-  Offer(&Async::RequestRange, kPostedFew);
-  Offer(&Async::RequestDelete, kPostedCalls);
-  Offer(&Async::RequestCompareAndSwap, kPostedCalls);
-  Offer(&Async::RequestOpenSession, kPostedFew);
-  Offer(&Async::RequestCloseSession, kPostedFew);
-  Offer(&Async::RequestOutcome, kPostedFew);
+      pipelines_(loop, bounds.answers, methods, [this](const auto& stream, Duration time_left, v1::PipelinedRequest& wire) {
+        OnPipelined(stream, time_left, wire);
+      }) {
+  Offer<v1::PutRequest, v1::PutResponse>(methods, "Put");
+  Offer<v1::GetRequest, v1::GetResponse>(methods, "Get");
+  Offer<v1::RangeRequest, v1::RangeResponse>(methods, "Range");
+  Offer<v1::DeleteRequest, v1::DeleteResponse>(methods, "Delete");
+  Offer<v1::CompareAndSwapRequest, v1::CompareAndSwapResponse>(methods, "CompareAndSwap");
+  Offer<v1::OpenSessionRequest, v1::OpenSessionResponse>(methods, "OpenSession");
+  Offer<v1::CloseSessionRequest, v1::CloseSessionResponse>(methods, "CloseSession");
+  Offer<v1::OutcomeRequest, v1::OutcomeResponse>(methods, "Outcome");
 }
 
-template <typename Service, typename Request, typename Response>
-void KvService::Offer(
-    void (Service::*await)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
-                           grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
-    int posted) {
-  auto method = std::make_shared<UnaryMethod<Request, Response>>(
-      callers_, [this, await](auto... arguments) { (service_.*await)(arguments...); },
-      [this](CallPtr<Request, Response> call) { Serve(std::move(call)); });
-  open_methods_.push_back([method = std::move(method), posted] { method->Open(posted); });
-}
-
-void KvService::Open() {
-  for (const auto& open : open_methods_) open();
-  pipelines_.Open();
+template <typename Request, typename Response>
+void KvService::Offer(Methods& methods, const std::string& name) {
+  OfferUnary<Request, Response>(methods, StrCat("/decree.v1.KV/", name),
+                                [this](CallPtr<Request, Response> call) { Serve(std::move(call)); });
 }
 
 void KvService::OnPipelined(const std::shared_ptr<PipelineService::Stream>& stream, Duration time_left,

@@ -4,15 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
-#include <vector>
+#include <string>
 
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/async_unary_call.h>
-
-#include "decree/v1/kv.grpc.pb.h"
+#include "decree/v1/kv.pb.h"
 #include "kv/state_machine.h"
 #include "paxos/node/node.h"
 #include "rpc/kv/leadership.h"
@@ -23,8 +19,8 @@
 #include "rpc/loop/admission.h"
 #include "rpc/loop/answer_room.h"
 #include "rpc/loop/call.h"
-#include "rpc/loop/callers.h"
 #include "rpc/loop/event_loop.h"
+#include "rpc/loop/methods.h"
 #include "rpc/loop/scan_thread.h"
 #include "rpc/peer/forwarder.h"
 #include "rpc/peer/peer_service.h"
@@ -36,17 +32,13 @@ class KvService {
   // What bounds the requests that it holds, and their answers.
   struct Bounds {
     Admission& admission;
-    AnswerRoom& answers;  // the callers' too
-    Callers& callers;
+    AnswerRoom& answers;
   };
 
-  // All references outlive the service; the bounds also outlive the node. `service` is the one registered with the
-  // server.
-  KvService(EventLoop& loop, v1::KV::AsyncService& service, paxos::Node& node, kv::StateMachine& store,
-            Forwarder& forwarder, const Bounds& bounds);
+  // All references outlive the service; the bounds also outlive the node. It is served at the port that has these methods.
+  KvService(EventLoop& loop, Methods& methods, paxos::Node& node, kv::StateMachine& store, Forwarder& forwarder,
+            const Bounds& bounds);
 
-  // Takes requests from now on.
-  void Open();
   // A write that another node has forwarded.
   void OnForwarded(PeerService::ForwardedCall call);
   // To be called before every Turn of the node, which takes as long as the disk: sends what is answered.
@@ -60,11 +52,9 @@ class KvService {
  private:
   using OutcomeCall = CallPtr<v1::OutcomeRequest, v1::OutcomeResponse>;
 
-  // Serves a method of the service from `Open` on, keeping `posted` calls waiting at gRPC.
-  template <typename Service, typename Request, typename Response>
-  void Offer(void (Service::*await)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
-                                    grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
-             int posted);
+  // Serves a unary method.
+  template <typename Request, typename Response>
+  void Offer(Methods& methods, const std::string& name);
   void OnPipelined(const std::shared_ptr<PipelineService::Stream>& stream, Duration time_left,
                    v1::PipelinedRequest& wire);
 
@@ -106,17 +96,14 @@ class KvService {
   std::optional<Failure> WhyNotIn(const Status& check, Duration time_left, const Admission::Place& place) const;
 
   EventLoop& loop_;
-  v1::KV::AsyncService& service_;
   paxos::Node& node_;
   kv::StateMachine& store_;
   Admission& admission_;
-  Callers& callers_;
   Leadership leadership_;
   WaitingRoom room_;
   Writer writer_;
   Reader reader_;
   ScanThread scans_;
-  std::vector<std::function<void()>> open_methods_;  // each opens one, and keeps it
   PipelineService pipelines_;
   uint64_t leadership_changes_ = 0;
 };

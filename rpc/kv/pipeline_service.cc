@@ -5,7 +5,6 @@
 #include <glog/logging.h>
 
 #include "rpc/loop/answer_batches.h"
-#include "rpc/loop/server_stream.h"
 
 namespace decree::rpc {
 namespace {
@@ -16,26 +15,24 @@ constexpr int kServedAtOnce = 1024;
 }  // namespace
 
 // One stream, and the requests that have come by it.
-class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
+class PipelineService::Stream final : public ServerCall::Handler, public std::enable_shared_from_this<Stream> {
  public:
-  explicit Stream(PipelineService& owner)
-      : owner_(owner), stream_(owner.loop_, *this), taker_(owner.room_, [this] { return connection_->CutOff(); }) {}
+  Stream(PipelineService& owner, std::unique_ptr<ServerCall> call)
+      : owner_(owner), call_(std::move(call)), taker_(owner.room_, [this] { return call_->connection()->CutOff(); }) {}
 
-  void Await() {
-    stream_.Await(shared_from_this(), [this](auto... arguments) {
-      owner_.service_.RequestPipeline(arguments...);
-    });
+  void Begin() {
+    call_->Begin(shared_from_this());
+    call_->Read();
   }
 
   AnswerRoom::Taker& taker() { return taker_; }
-  const std::string& caller() const { return connection_->address(); }
+  const std::string& caller() const { return call_->connection()->address(); }
 
   // Where the next answer goes; `room` is that of its size on the wire. Null if nobody waits for it any more.
   v1::PipelinedResponse* AddAnswer(uint64_t id, AnswerRoom::Piece room) {
     CHECK_GT(unanswered_, 0u) << "a request is answered twice";
-    --unanswered_;
-    connection_->OnAnswered();
-    if (stream_.is_ending()) return nullptr;
+    if (--unanswered_ == 0) call_->SetBusy(false);
+    if (call_->is_ending()) return nullptr;
     NeedsFlush();
     v1::PipelinedResponse* const answer = unsent_.ForNext(std::move(room)).add_responses();
     answer->set_id(id);
@@ -44,65 +41,58 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
 
   void Flush() {
     needs_flush_ = false;
-    if (stream_.is_ending()) return;
-    if (!stream_.is_writing() && !unsent_.empty()) Write();
-    if (std::exchange(must_read_, false)) stream_.Read();
+    if (call_->is_ending()) return;
+    if (!call_->is_writing() && !unsent_.empty()) Write();
+    if (std::exchange(must_read_, false)) call_->Read();
     EndIfDone();
   }
 
   // Goes on with its batch.
   void ServeOn() {
     waits_for_turn_ = false;
-    if (!stream_.is_ending() && HasUnserved()) ServeBatch();
+    if (!call_->is_ending() && HasUnserved()) ServeBatch();
   }
 
   // No more requests are taken.
-  void Close() {
-    if (stream_.has_arrived()) NeedsFlush();
-  }
+  void Close() { NeedsFlush(); }
 
  private:
-  using Wire = ServerStream<Stream, grpc::ServerAsyncReaderWriter<v1::ResponseBatch, v1::RequestBatch>>;
-  friend Wire;
-
-  void OnArrived() {
-    owner_.Post();
-    connection_ = owner_.callers_.Find(stream_.caller());
-    must_read_ = true;
-    NeedsFlush();
-  }
-
-  void OnMessage() {
+  void OnMessage() override {
     arrived_at_ = owner_.loop_.Now();
     next_ = 0;
+    if (!call_->Parse(batch_)) {
+      return End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "what was sent is no decree.v1.RequestBatch"));
+    }
     ServeBatch();
   }
 
-  void OnNoMore() {
+  void OnHalfClosed() override {
     has_read_all_ = true;
     NeedsFlush();
   }
 
-  void OnWritten(bool ok) {
+  void OnWritten() override {
     unsent_.OnLeft();
-    if (!ok) return End(grpc::Status::CANCELLED);  // The client is gone.
     NeedsFlush();
   }
 
-  void OnGone() { owner_.streams_.erase(shared_from_this()); }
+  void OnGone() override {
+    unsent_.OnLeft();
+    unsent_.Clear();
+    taker_.Close();
+    owner_.streams_.erase(shared_from_this());
+  }
 
   // `next_` may lie behind the end of a batch whose memory has been given back.
-  bool HasUnserved() const { return next_ < stream_.received().requests_size(); }
+  bool HasUnserved() const { return next_ < batch_.requests_size(); }
   bool HasRoom() const { return taker_.HasRoom(AnswerRoom::Size::kSmall); }
 
   void ServeBatch() {
-    v1::RequestBatch& batch = stream_.received();
     const Duration waited = owner_.loop_.Now() - arrived_at_;
     const std::shared_ptr<Stream> self = shared_from_this();
     for (int i = 0; i < kServedAtOnce && HasUnserved() && HasRoom(); ++i, ++next_) {
-      v1::PipelinedRequest& request = *batch.mutable_requests(next_);
-      ++unanswered_;
-      connection_->OnRequest();
+      v1::PipelinedRequest& request = *batch_.mutable_requests(next_);
+      if (unanswered_++ == 0) call_->SetBusy(true);
       owner_.serve_(self, TimeLeft(request, waited), request);
     }
     NeedsFlush();
@@ -112,7 +102,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
     }
     must_read_ = true;
     // Protobuf keeps the memory of a message for the next one; of a large one that would be for long.
-    if (next_ > kServedAtOnce) batch = {};
+    if (next_ > kServedAtOnce) batch_ = {};
   }
 
   void WaitForTurn() {
@@ -137,12 +127,12 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
   }
 
   void Write() {
-    stream_.Write(unsent_.front());
+    call_->Write(unsent_.front());
     unsent_.PopFront();
   }
 
   void EndIfDone() {
-    if (unanswered_ > 0 || stream_.is_writing() || !unsent_.empty()) return;
+    if (unanswered_ > 0 || call_->is_writing() || !unsent_.empty()) return;
     if (has_read_all_) {
       End(grpc::Status::OK);
     } else if (owner_.is_closing_ && !HasUnserved()) {
@@ -152,7 +142,7 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
 
   void End(const grpc::Status& status) {
     unsent_.Clear();
-    stream_.End(status);
+    call_->End(status);
     taker_.Close();
   }
 
@@ -162,8 +152,8 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
   }
 
   PipelineService& owner_;
-  Wire stream_;
-  std::shared_ptr<Callers::Connection> connection_;  // once it has arrived
+  const std::unique_ptr<ServerCall> call_;
+  v1::RequestBatch batch_;
   int next_ = 0;  // of the requests received, to be served
   Time arrived_at_;
   size_t unanswered_ = 0;
@@ -176,21 +166,17 @@ class PipelineService::Stream : public std::enable_shared_from_this<Stream> {
   bool waits_for_turn_ = false;
 };
 
-PipelineService::PipelineService(EventLoop& loop, v1::KV::AsyncService& service, AnswerRoom& room, Callers& callers,
-                                 Serve serve)
-    : loop_(loop),
-      service_(service),
-      room_(room),
-      callers_(callers),
-      serve_(std::move(serve)),
-      serve_timer_(loop.timers(), [this] { ServeOn(); }) {}
+PipelineService::PipelineService(EventLoop& loop, AnswerRoom& room, Methods& methods, Serve serve)
+    : loop_(loop), room_(room), serve_(std::move(serve)), serve_timer_(loop.timers(), [this] { ServeOn(); }) {
+  methods.Add("/decree.v1.KV/Pipeline", [this](std::unique_ptr<ServerCall> call) { Receive(std::move(call)); });
+}
 
 PipelineService::~PipelineService() = default;
 
-void PipelineService::Open() { Post(); }
-
-void PipelineService::Post() {
-  (*streams_.insert(std::make_shared<Stream>(*this)).first)->Await();
+void PipelineService::Receive(std::unique_ptr<ServerCall> call) {
+  Stream& stream = **streams_.insert(std::make_shared<Stream>(*this, std::move(call))).first;
+  stream.Begin();
+  if (is_closing_) stream.Close();
 }
 
 void PipelineService::Flush() {

@@ -14,12 +14,13 @@
 #include <utility>
 #include <vector>
 
-#include "decree/v1/kv.grpc.pb.h"
+#include "decree/v1/kv.pb.h"
 #include "rpc/failure.h"
 #include "rpc/loop/answer_room.h"
-#include "rpc/loop/callers.h"
 #include "rpc/loop/call.h"
 #include "rpc/loop/event_loop.h"
+#include "rpc/loop/methods.h"
+#include "rpc/loop/server_call.h"
 #include "rpc/pipelined_methods.h"
 
 namespace decree::rpc {
@@ -31,12 +32,10 @@ class PipelineService {
   using Serve =
       std::function<void(const std::shared_ptr<Stream>&, Duration time_left, v1::PipelinedRequest&)>;
 
-  // All references outlive the service. `service` is the one registered with the server.
-  PipelineService(EventLoop& loop, v1::KV::AsyncService& service, AnswerRoom& room, Callers& callers, Serve serve);
+  // All references outlive the service. From now on it takes the streams of a port that has these methods.
+  PipelineService(EventLoop& loop, AnswerRoom& room, Methods& methods, Serve serve);
   ~PipelineService();
 
-  // Takes streams from now on.
-  void Open();
   // To be called when what came has been dealt with: sends the answers that have gathered.
   void Flush();
   // Ends every stream, once what it waits for is answered.
@@ -50,13 +49,11 @@ class PipelineService {
   static void Refuse(Stream& stream, uint64_t id, const Failure& failure);
 
  private:
-  void Post();
+  void Receive(std::unique_ptr<ServerCall> call);
   void ServeOn();
 
   EventLoop& loop_;
-  v1::KV::AsyncService& service_;
   AnswerRoom& room_;
-  Callers& callers_;
   const Serve serve_;
   bool is_closing_ = false;
   std::set<std::shared_ptr<Stream>> streams_;

@@ -2,15 +2,42 @@
 
 #include <utility>
 
+#include "paxos/base/probe.h"
+
 namespace decree::rpc {
+namespace {
+
+// Those who are refused for lack of room are told so, as long as there are no more of them than this.
+constexpr size_t kRefusalsMax = 256;
+
+}  // namespace
+
+// ---- A connection ----
 
 Callers::Connection::Connection(Callers& callers, std::string address)
     : callers_(callers), address_(std::move(address)), taker_(callers.room_, [this] { return CutOff(); }) {}
 
+Callers::Connection::~Connection() { callers_.connections_.erase(address_); }
+
 std::string Callers::Connection::CutOff() {
-  callers_.disconnect_(address_);
+  if (!std::exchange(is_cut_off_, true)) {
+    callers_.calls_ -= calls_;
+    callers_.disconnect_(address_);
+  }
   return address_;
 }
+
+void Callers::Connection::OnCall() {
+  ++calls_;
+  if (!is_cut_off_) ++callers_.calls_;
+}
+
+void Callers::Connection::OnCallGone() {
+  --calls_;
+  if (!is_cut_off_) --callers_.calls_;
+}
+
+// ---- All of them ----
 
 std::shared_ptr<Callers::Connection> Callers::Find(std::string address) {
   std::weak_ptr<Connection>& known = connections_[address];
@@ -20,6 +47,37 @@ std::shared_ptr<Callers::Connection> Callers::Find(std::string address) {
     known = connection;
   }
   return connection;
+}
+
+Status Callers::LetIn(Connection& connection) {
+  if (connection.is_cut_off_) return absl::UnavailableError("the connection is being closed");
+  if (connection.calls_ > limits_.calls_of_one) {
+    PROBE("a connection was cut off for the number of its calls");
+    connection.CutOff();
+    return absl::ResourceExhaustedError(StrCat("more than ", limits_.calls_of_one, " calls by one connection"));
+  }
+  if (calls_ <= limits_.calls || MakeRoom(connection)) return OkStatus();
+  PROBE("a call was refused for the number of all calls");
+  if (calls_ > limits_.calls + kRefusalsMax) connection.CutOff();
+  return absl::ResourceExhaustedError(
+      StrCat("as many calls are under way here as may be, ", limits_.calls, ": try again in a moment, or another node"));
+}
+
+bool Callers::MakeRoom(const Connection& newcomer) {
+  std::shared_ptr<Connection> most;
+  size_t most_idle = 0;
+  for (const auto& [address, known] : connections_) {
+    std::shared_ptr<Connection> one = known.lock();
+    if (one == nullptr || one->is_cut_off_) continue;
+    const size_t idle = one->calls_ - one->busy_ - (one.get() == &newcomer ? 1 : 0);
+    if (idle <= most_idle) continue;
+    most_idle = idle;
+    most = std::move(one);
+  }
+  if (most == nullptr) return false;
+  PROBE("a connection was cut off so that others may call");
+  most->CutOff();
+  return true;
 }
 
 bool Callers::IsUsed(const std::string& address) const {

@@ -8,7 +8,6 @@
 
 #include "rpc/failure.h"
 #include "rpc/loop/answer_batches.h"
-#include "rpc/loop/server_stream.h"
 #include "rpc/peer/codec.h"
 
 namespace decree::rpc {
@@ -16,43 +15,40 @@ namespace {
 
 // How long a caller may take to say who it is.
 constexpr Duration kHelloPatience = Seconds(5);
-// What answers to forwarded writes hold. Peers share no room with clients: who takes no answers must not keep writes of
-// others from the leader.
-constexpr AnswerRoom::Limits kAnswerLimits{.bytes_max = 32 << 20, .share = 8 << 20};
 // The longest that a forwarded write may wait.
 constexpr uint64_t kTimeLeftMaxUs = uint64_t{3600} * 1'000'000;
 
 }  // namespace
 
 // One stream of a peer, or of whoever claims to be one.
-class PeerService::Stream : public std::enable_shared_from_this<Stream> {
+class PeerService::Stream final : public ServerCall::Handler, public std::enable_shared_from_this<Stream> {
  public:
-  explicit Stream(PeerService& owner)
+  Stream(PeerService& owner, std::unique_ptr<ServerCall> call)
       : owner_(owner),
-        stream_(owner.loop_, *this),
-        hello_timer_(owner.loop_.timers(), [this] { stream_.Cancel(); }),
+        call_(std::move(call)),
+        hello_timer_(owner.loop_.timers(), [this] { call_->Cancel(); }),
         taker_(owner.answers_, [this] { return CutOff(); }) {}
 
-  void Await() {
-    stream_.Await(shared_from_this(), [this](auto... arguments) {
-      owner_.service_.RequestExchange(arguments...);
-    });
+  void Begin() {
+    call_->Begin(shared_from_this());
+    hello_timer_.Set(owner_.loop_.Now() + kHelloPatience);
+    call_->Read();
   }
-  void Cancel() { stream_.Cancel(); }
+  void Cancel() { call_->Cancel(); }
   void ReadOn() {
-    must_read_ = !stream_.is_ending();
+    must_read_ = true;
     ReadIfRoom();
   }
   void Flush() {
     needs_flush_ = false;
-    if (!stream_.is_ending() && !stream_.is_writing() && !unsent_.empty()) WriteAnswers();
+    if (!call_->is_ending() && !call_->is_writing() && !unsent_.empty()) WriteAnswers();
   }
 
   AnswerRoom::Taker& taker() { return taker_; }
 
   // The answer to a forwarded write, `bytes` long on the wire, is to be filled in. Null if the stream has ended.
   v1::ForwardAnswer* AddAnswer(uint64_t number, size_t bytes) {
-    if (stream_.is_ending()) return nullptr;
+    if (call_->is_ending()) return nullptr;
     if (!std::exchange(needs_flush_, true)) owner_.to_flush_.push_back(shared_from_this());
     v1::ForwardAnswer* const answer = unsent_.ForNext(taker_.Charge(bytes)).mutable_answers()->add_answers();
     answer->set_number(number);
@@ -61,69 +57,56 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
 
   paxos::NodeId from() const { return from_; }
   v1::StreamKind kind() const { return kind_; }
-  const std::string& caller() const { return caller_; }
 
  private:
-  using Wire = ServerStream<Stream, grpc::ServerAsyncReaderWriter<v1::PeerReply, v1::PeerFrame>>;
-  friend Wire;
-
-  void OnArrived() {
-    owner_.Post();
-    caller_ = stream_.caller();
-    if (owner_.CountOf(caller_) > kStreamsOfOneMax) {
-      // It has not kept to what gRPC tells it, and would go on.
-      owner_.disconnect_(caller_);
-      return End(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many streams"));
-    }
-    hello_timer_.Set(owner_.loop_.Now() + kHelloPatience);
-    stream_.Read();
-  }
-
-  void OnMessage() {
+  void OnMessage() override {
     const Status status = TakeFrame();
     if (status.ok()) return owner_.to_read_.push_back(shared_from_this());
     LOG_IF(WARNING, owner_.problems_.Note(std::string(status.message()), owner_.loop_.Now()))
-        << 'n' << owner_.own_.self.node << " ends a stream of " << caller_ << ": "
+        << 'n' << owner_.own_.self.node << " ends a stream of " << call_->caller() << ": "
         << status.message();
     End(ToGrpc(status));
   }
-
-  void OnNoMore() { End(grpc::Status::OK); }
-  void OnWritten(bool ok) {
+  void OnHalfClosed() override { End(grpc::Status::OK); }
+  void OnWritten() override {
     unsent_.OnLeft();
-    // The peer is gone; while there is no room for answers, no read would tell.
-    if (!ok) return End(grpc::Status::CANCELLED);
     if (!unsent_.empty()) WriteAnswers();
     ReadIfRoom();
   }
-  void OnGone() { owner_.Remove(shared_from_this()); }
+  void OnGone() override {
+    unsent_.OnLeft();
+    unsent_.Clear();
+    taker_.Close();
+    owner_.Remove(shared_from_this());
+  }
 
   Status TakeFrame() {
+    if (!call_->Parse(frame_)) return absl::InvalidArgumentError("what was sent is no decree.v1.PeerFrame");
     if (from_ == paxos::kNoNode) return TakeHello();
     return kind_ == v1::STREAM_KIND_FORWARD ? TakeForwards() : TakeBatch();
   }
 
   Status TakeHello() {
     hello_timer_.Cancel();
-    const v1::PeerFrame& frame = stream_.received();
-    if (!frame.has_hello()) return absl::InvalidArgumentError("the first frame is no greeting");
-    const v1::PeerHello& hello = frame.hello();
+    if (!frame_.has_hello()) return absl::InvalidArgumentError("the first frame is no greeting");
+    const v1::PeerHello& hello = frame_.hello();
     RETURN_IF_ERROR(owner_.LetIn(hello));
     from_ = paxos::NodeId(hello.from());
     incarnation_ = paxos::Incarnation(hello.incarnation());
     life_ = hello.life();
     kind_ = hello.kind();
     owner_.Register(*this);
+    // Its connection is spared when others want theirs.
+    call_->SetBusy(true);
     v1::PeerReply reply;
     *reply.mutable_hello() = MakeHello(owner_.own_, from_, kind_);
-    stream_.Write(reply);
+    call_->Write(reply);
     return OkStatus();
   }
 
   Status TakeBatch() {
-    v1::PeerFrame& frame = stream_.received();
-    if (!frame.has_batch()) return absl::InvalidArgumentError("a frame holds no batch");
-    for (v1::PeerMessage& wire : *frame.mutable_batch()->mutable_messages()) {
+    if (!frame_.has_batch()) return absl::InvalidArgumentError("a frame holds no batch");
+    for (v1::PeerMessage& wire : *frame_.mutable_batch()->mutable_messages()) {
       if (wire.from_life() != life_) {
         return absl::InvalidArgumentError("a message is from another life than the greeting");
       }
@@ -137,19 +120,18 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
   }
 
   Status TakeForwards() {
-    v1::PeerFrame& frame = stream_.received();
-    if (!frame.has_forwards()) return absl::InvalidArgumentError("a frame holds no forwarded writes");
-    for (v1::ForwardedWrite& write : *frame.mutable_forwards()->mutable_writes()) {
+    if (!frame_.has_forwards()) return absl::InvalidArgumentError("a frame holds no forwarded writes");
+    for (v1::ForwardedWrite& write : *frame_.mutable_forwards()->mutable_writes()) {
       owner_.on_forward_(ForwardedCall(shared_from_this(), write));
     }
     return OkStatus();
   }
 
   void ReadIfRoom() {
-    if (!must_read_ || stream_.is_ending() || waits_for_room_) return;
+    if (!must_read_ || call_->is_ending() || waits_for_room_) return;
     if (!taker_.HasRoom(AnswerRoom::Size::kSmall)) return WaitForRoom();
     must_read_ = false;
-    stream_.Read();
+    call_->Read();
   }
 
   void WaitForRoom() {
@@ -161,26 +143,23 @@ class PeerService::Stream : public std::enable_shared_from_this<Stream> {
   }
 
   void WriteAnswers() {
-    stream_.Write(unsent_.front());
+    call_->Write(unsent_.front());
     unsent_.PopFront();
   }
 
-  std::string CutOff() {
-    owner_.disconnect_(caller_);
-    return StrCat("n", from_.value(), " (", caller_, ")");
-  }
+  std::string CutOff() { return StrCat("n", from_.value(), " (", call_->connection()->CutOff(), ")"); }
 
   void End(const grpc::Status& status) {
     hello_timer_.Cancel();
     unsent_.Clear();
-    stream_.End(status);
+    call_->End(status);
     taker_.Close();
   }
 
   PeerService& owner_;
-  Wire stream_;
+  const std::unique_ptr<ServerCall> call_;
   Timer hello_timer_;
-  std::string caller_;
+  v1::PeerFrame frame_;
   paxos::NodeId from_;  // none until it has greeted
   paxos::Incarnation incarnation_;
   uint64_t life_ = 0;
@@ -218,16 +197,13 @@ void PeerService::ForwardedCall::Fail(const Failure& failure) const {
 
 // ---- All streams ----
 
-PeerService::PeerService(EventLoop& loop, const PeerIdentity& own, std::function<void(const std::string&)> disconnect)
-    : loop_(loop), own_(own), disconnect_(std::move(disconnect)), answers_(loop, kAnswerLimits) {}
-
 PeerService::~PeerService() = default;
 
-void PeerService::Open(const paxos::Replica& replica, OnMessage on_message, OnForward on_forward) {
+void PeerService::Open(Methods& methods, const paxos::Replica& replica, OnMessage on_message, OnForward on_forward) {
   replica_ = &replica;
   on_message_ = std::move(on_message);
   on_forward_ = std::move(on_forward);
-  Post();
+  methods.Add("/decree.v1.Peer/Exchange", [this](std::unique_ptr<ServerCall> call) { Receive(std::move(call)); });
 }
 
 void PeerService::Flush() {
@@ -238,8 +214,8 @@ void PeerService::ReadOn() {
   for (const std::shared_ptr<Stream>& stream : std::exchange(to_read_, {})) stream->ReadOn();
 }
 
-void PeerService::Post() {
-  (*streams_.insert(std::make_shared<Stream>(*this)).first)->Await();
+void PeerService::Receive(std::unique_ptr<ServerCall> call) {
+  (*streams_.insert(std::make_shared<Stream>(*this, std::move(call))).first)->Begin();
 }
 
 Status PeerService::LetIn(const v1::PeerHello& hello) {
@@ -255,17 +231,6 @@ void PeerService::Register(Stream& stream) {
   Stream*& current = current_[{stream.from(), stream.kind()}];
   if (current != nullptr) current->Cancel();
   current = &stream;
-}
-
-bool PeerService::HasGreeted(const std::string& caller) const {
-  return std::any_of(current_.begin(), current_.end(),
-                     [&](const auto& item) { return item.second->caller() == caller; });
-}
-
-int PeerService::CountOf(const std::string& caller) const {
-  return static_cast<int>(std::count_if(streams_.begin(), streams_.end(), [&](const std::shared_ptr<Stream>& stream) {
-    return stream->caller() == caller;
-  }));
 }
 
 void PeerService::Remove(const std::shared_ptr<Stream>& stream) {

@@ -15,12 +15,14 @@
 #include <utility>
 #include <vector>
 
-#include "decree/v1/peer.grpc.pb.h"
+#include "decree/v1/peer.pb.h"
 #include "paxos/core/message.h"
 #include "paxos/core/replica.h"
 #include "rpc/failure.h"
 #include "rpc/loop/answer_room.h"
 #include "rpc/loop/event_loop.h"
+#include "rpc/loop/methods.h"
+#include "rpc/loop/server_call.h"
 #include "rpc/peer/peer_hello.h"
 #include "rpc/peer/peer_lives.h"
 #include "rpc/recent_problems.h"
@@ -31,28 +33,26 @@ class PeerService {
  public:
   class Stream;
   class ForwardedCall;
-  // By one connection at a time: a node has one, and for a moment two while it opens another.
-  static constexpr int kStreamsOfOneMax = 4;
+  // What answers to forwarded writes may hold. Peers share no room with clients: who takes no answers must not keep writes of
+  // others from the leader.
+  static constexpr AnswerRoom::Limits kAnswerLimits{.bytes_max = 32 << 20, .share = 8 << 20};
   using OnMessage = std::function<void(const paxos::Envelope&)>;
   using OnForward = std::function<void(ForwardedCall)>;
 
-  // `own` outlives the service. `disconnect` ends the connection from an address, also if it takes nothing of what is being written.
-  PeerService(EventLoop& loop, const PeerIdentity& own, std::function<void(const std::string&)> disconnect);
+  // All that is referred to outlives the service.
+  PeerService(EventLoop& loop, const PeerIdentity& own, AnswerRoom& answers)
+      : loop_(loop), own_(own), answers_(answers) {}
   ~PeerService();
 
-  grpc::Service* service() { return &service_; }
-  // Takes streams from now on. `replica` is asked for the configuration.
-  void Open(const paxos::Replica& replica, OnMessage on_message, OnForward on_forward);
+  // Takes the streams of the port that has these methods. `replica` is asked for the configuration.
+  void Open(Methods& methods, const paxos::Replica& replica, OnMessage on_message, OnForward on_forward);
   // To be called when what came has been dealt with, also before a turn that takes long: sends the answers that have
   // gathered.
   void Flush();
   // To be called when what came has been dealt with and answered: gRPC tells the peer at once of each
   // message that is taken off a stream, and an answer is not to wait for that.
   void ReadOn();
-  // Those that are there, and one that is waited for.
   size_t streams() const { return streams_.size(); }
-  // Whether a peer has greeted at the connection from there.
-  bool HasGreeted(const std::string& caller) const;
   // Whom it has lately refused, and why.
   std::vector<std::string> Problems() const { return problems_.Recent(loop_.Now()); }
 
@@ -62,18 +62,14 @@ class PeerService {
   // Makes `stream` the one of its peer and kind.
   void Register(Stream& stream);
   void Remove(const std::shared_ptr<Stream>& stream);
-  void Post();
-  // Streams by the connection from there.
-  int CountOf(const std::string& caller) const;
+  void Receive(std::unique_ptr<ServerCall> call);
 
   EventLoop& loop_;
   const PeerIdentity& own_;
-  const std::function<void(const std::string&)> disconnect_;
-  v1::Peer::AsyncService service_;
+  AnswerRoom& answers_;
   const paxos::Replica* replica_ = nullptr;
   OnMessage on_message_;
   OnForward on_forward_;
-  AnswerRoom answers_;
   std::set<std::shared_ptr<Stream>> streams_;
   std::vector<std::shared_ptr<Stream>> to_read_;  // whose next frame is to be asked for
   std::vector<std::shared_ptr<Stream>> to_flush_;

@@ -15,19 +15,18 @@
 namespace decree::rpc {
 namespace {
 
-// gRPC's own threads, each of which serves a call of reflection.
-constexpr int kThreadsMax = 4;
 // How long a connection may take to say its first word.
 constexpr int kHandshakeMs = 10'000;
 
 }  // namespace
 
-Port::Port(EventLoop& loop, Options options)
+Port::Port(EventLoop& loop, AnswerRoom& answers, Options options)
     : loop_(loop),
       options_(std::move(options)),
       listener_(loop),
-      connections_(options_.connections, options_.is_used),
-      unknown_(loop, options_.purpose) {}
+      connections_(options_.connections, [this](const std::string& caller) { return callers_.IsUsed(caller); }),
+      callers_(answers, options_.calls, [this](const std::string& caller) { connections_.Disconnect(caller); }),
+      calls_(loop, callers_, options_.purpose) {}
 
 Port::~Port() {
   if (own_queue_ == nullptr) return;
@@ -37,28 +36,22 @@ Port::~Port() {
   while (own_queue_->Next(&tag, &ok)) continue;
 }
 
-Status Port::Serve(const std::vector<grpc::Service*>& services) {
+Status Port::Serve() {
   grpc::ServerBuilder builder;
   SetServerArguments(builder);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options_.message_bytes_max));
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.calls_max);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.calls_told);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
   grpc::ResourceQuota quota;
-  quota.SetMaxThreads(kThreadsMax);
   if (options_.memory_max != 0) {
     quota.Resize(options_.memory_max);
     // A window takes what one message needs, and does not grow with a fast link.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   }
   builder.SetResourceQuota(quota);
-  // Reflection alone is served by gRPC's own threads; one is enough for it.
-  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
   acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
-  for (grpc::Service* const service : services) builder.RegisterService(service);
-  builder.RegisterAsyncGenericService(&unknown_.service());
+  builder.RegisterAsyncGenericService(&calls_.service());
   // gRPC insists on a queue of the server's own. Nothing comes to it.
   own_queue_ = builder.AddCompletionQueue();
   server_ = BuildOn(loop_, builder);
@@ -67,7 +60,7 @@ Status Port::Serve(const std::vector<grpc::Service*>& services) {
 }
 
 void Port::Open() {
-  unknown_.Open();
+  calls_.Open();
   is_open_ = true;
   listener_.Open({.on_caller = [this](const Listener::Caller& caller) { OnCaller(caller); },
                   .on_trouble =

@@ -16,10 +16,12 @@
 #include <grpcpp/server_builder.h>
 
 #include "paxos/base/status.h"
+#include "rpc/loop/callers.h"
 #include "rpc/loop/event_loop.h"
+#include "rpc/loop/methods.h"
+#include "rpc/port/calls.h"
 #include "rpc/port/connections.h"
 #include "rpc/port/listener.h"
-#include "rpc/port/unknown_calls.h"
 #include "rpc/recent_problems.h"
 
 namespace decree::rpc {
@@ -31,24 +33,26 @@ class Port {
     // What it is for, and where to go for the rest: told to those who call something else.
     std::string purpose;
     Connections::Limits connections;
-    // At a time by one connection, of those that keep to it.
-    int calls_max = 256;
+    Callers::Limits calls;
+    // What callers are told that they may have at a time, by a connection.
+    int calls_told = 256;
     // The largest message that is received.
     size_t message_bytes_max = 0;
     // Beyond this, gRPC gives up calls and connections for what it holds of them. 0: it never does.
     size_t memory_max = 0;
-    // Which connections are spared when others want theirs.
-    Connections::IsUsed is_used;
   };
 
-  Port(EventLoop& loop, Options options);
+  // `answers` is the room of answers to unary calls; it outlives the end of all calls, as this does.
+  Port(EventLoop& loop, AnswerRoom& answers, Options options);
   // Closed, or never opened; the loop has seen the end of all calls.
   ~Port();
 
   // Takes the address. Errors say what is wrong.
   Status Bind() { return listener_.Bind(options_.address); }
-  // Makes gRPC's server for these, so that calls can be awaited.
-  Status Serve(const std::vector<grpc::Service*>& services);
+  // Makes gRPC's server.
+  Status Serve();
+  // What is served here, to be added before it opens.
+  Methods& methods() { return calls_.methods(); }
   // Lets callers in from now on.
   void Open();
   // Lets nobody in any more.
@@ -62,9 +66,6 @@ class Port {
   // Of the address, also where 0 was asked for.
   uint16_t number() const { return listener_.port(); }
 
-  // Ends the connection from there, with all its calls, whether it takes what it is sent or not.
-  void Disconnect(const std::string& caller) { connections_.Disconnect(caller); }
-
   // What is wrong with it.
   std::vector<std::string> Problems() const { return problems_.Recent(loop_.Now()); }
 
@@ -77,7 +78,8 @@ class Port {
   const Options options_;
   Listener listener_;
   Connections connections_;
-  UnknownCalls unknown_;
+  Callers callers_;
+  Calls calls_;
   RecentProblems problems_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::ServerCompletionQueue> own_queue_;

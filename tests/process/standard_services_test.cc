@@ -1,12 +1,22 @@
 // What generic gRPC tools ask of any server: health, and reflection.
 
+#include <csignal>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include <gmock/gmock.h>
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/descriptor.pb.h>
 #include <grpcpp/create_channel.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
 #include "tests/process/process_cluster.h"
 
 namespace decree::process {
@@ -14,7 +24,10 @@ namespace {
 
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
-using testing::HasSubstr;
+using grpc::reflection::v1alpha::ServerReflection;
+using grpc::reflection::v1alpha::ServerReflectionRequest;
+using grpc::reflection::v1alpha::ServerReflectionResponse;
+using testing::UnorderedElementsAre;
 
 class StandardServicesTest : public testing::Test {
  protected:
@@ -44,39 +57,99 @@ TEST_F(StandardServicesTest, HealthIsServing) {
   EXPECT_EQ(check("no.such.Service", response), grpc::StatusCode::NOT_FOUND);
 }
 
-TEST_F(StandardServicesTest, ReflectionListsTheServices) {
-  // ServerReflectionRequest { list_services: "*" }, in the wire format.
-  const grpc::Slice bytes("\x3a\x01*");
-  grpc::GenericStub stub(channel_);
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
-  grpc::CompletionQueue queue;
-  const auto await = [&queue] {
-    void* tag = nullptr;
-    bool ok = false;
-    return queue.Next(&tag, &ok) && ok;
-  };
-  const auto stream = stub.PrepareCall(
-      &context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
-  stream->StartCall(nullptr);
-  ASSERT_TRUE(await());
-  stream->Write(grpc::ByteBuffer(&bytes, 1), nullptr);
-  ASSERT_TRUE(await());
-  grpc::ByteBuffer answer;
-  stream->Read(&answer, nullptr);
-  ASSERT_TRUE(await());
-  std::vector<grpc::Slice> slices;
-  ASSERT_TRUE(answer.Dump(&slices).ok());
-  std::string text;
-  for (const grpc::Slice& slice : slices) {
-    text.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+// Whoever watches is told at once, and again when it changes; whoever goes leaves nothing behind.
+TEST_F(StandardServicesTest, HealthIsWatched) {
+  const auto health = grpc::health::v1::Health::NewStub(channel_);
+  HealthCheckRequest request;
+  for (const auto& [service, status] : {std::pair("decree.v1.KV", HealthCheckResponse::SERVING),
+                                        std::pair("no.such.Service", HealthCheckResponse::SERVICE_UNKNOWN)}) {
+    grpc::ClientContext context;
+    request.set_service(service);
+    const auto watch = health->Watch(&context, request);
+    HealthCheckResponse response;
+    ASSERT_TRUE(watch->Read(&response)) << service;
+    EXPECT_EQ(response.status(), status) << service;
+    context.TryCancel();
+    EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::CANCELLED);
   }
-  EXPECT_THAT(text, HasSubstr("decree.v1.KV"));
-  EXPECT_THAT(text, HasSubstr("decree.v1.Admin"));
-  context.TryCancel();
-  grpc::Status status;
-  stream->Finish(&status, nullptr);
-  static_cast<void>(await());
+  grpc::ClientContext context;
+  request.clear_service();
+  const auto watch = health->Watch(&context, request);
+  HealthCheckResponse response;
+  ASSERT_TRUE(watch->Read(&response));
+  cluster_.Signal(1, SIGTERM);
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(cluster_.Wait(1), 0);
+}
+
+class ReflectionTest : public StandardServicesTest {
+ protected:
+  ReflectionTest() : stub_(ServerReflection::NewStub(channel_)) {
+    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    stream_ = stub_->ServerReflectionInfo(&context_);
+  }
+  ServerReflectionResponse Ask(const std::function<void(ServerReflectionRequest&)>& fill) {
+    ServerReflectionRequest request;
+    request.set_host("host");
+    fill(request);
+    ServerReflectionResponse response;
+    EXPECT_TRUE(stream_->Write(request));
+    EXPECT_TRUE(stream_->Read(&response));
+    EXPECT_EQ(response.original_request().SerializeAsString(), request.SerializeAsString());
+    EXPECT_EQ(response.valid_host(), "host");
+    return response;
+  }
+
+  const std::unique_ptr<ServerReflection::Stub> stub_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReaderWriter<ServerReflectionRequest, ServerReflectionResponse>> stream_;
+};
+
+TEST_F(ReflectionTest, ListsTheServices) {
+  const ServerReflectionResponse response = Ask([](auto& request) { request.set_list_services("*"); });
+  std::vector<std::string> names;
+  for (const auto& service : response.list_services_response().service()) names.push_back(service.name());
+  EXPECT_THAT(names, UnorderedElementsAre("decree.v1.KV", "decree.v1.Admin", "grpc.health.v1.Health",
+                                          "grpc.reflection.v1alpha.ServerReflection"));
+}
+
+// With what it answers a tool can build every message of a service.
+TEST_F(ReflectionTest, TellsAllThatAServiceIsMadeOf) {
+  for (const std::string service : {"decree.v1.KV", "decree.v1.Admin", "grpc.health.v1.Health",
+                                    "grpc.reflection.v1alpha.ServerReflection"}) {
+    const ServerReflectionResponse response =
+        Ask([&](auto& request) { request.set_file_containing_symbol(service); });
+    // It answers up to 64 KiB.
+    EXPECT_LT(response.ByteSizeLong(), 64u << 10);
+    google::protobuf::DescriptorPool pool;
+    const auto& files = response.file_descriptor_response().file_descriptor_proto();
+    for (int i = files.size() - 1; i >= 0; --i) {
+      google::protobuf::FileDescriptorProto file;
+      ASSERT_TRUE(file.ParseFromString(files[i]));
+      ASSERT_NE(pool.BuildFile(file), nullptr) << file.name();
+    }
+    EXPECT_NE(pool.FindServiceByName(service), nullptr) << service;
+  }
+  EXPECT_TRUE(Ask([](auto& request) { request.set_file_by_filename("decree/v1/kv.proto"); }).has_file_descriptor_response());
+}
+
+TEST_F(ReflectionTest, WhatIsNotThereIsNotFound) {
+  for (const auto& fill : std::vector<std::function<void(ServerReflectionRequest&)>>{
+           [](auto& request) { request.set_file_by_filename("no/such.proto"); },
+           [](auto& request) { request.set_file_containing_symbol("no.such.Symbol"); },
+           [](auto& request) { request.set_all_extension_numbers_of_type("decree.v1.GetRequest"); }, [](auto&) {}}) {
+    EXPECT_EQ(Ask(fill).error_response().error_code(), grpc::StatusCode::NOT_FOUND);
+  }
+}
+
+TEST_F(ReflectionTest, ALongQuestionEndsTheStream) {
+  ServerReflectionRequest request;
+  request.set_file_by_filename(std::string(100'000, 'x'));
+  ASSERT_TRUE(stream_->Write(request));
+  ServerReflectionResponse response;
+  EXPECT_FALSE(stream_->Read(&response));
+  EXPECT_EQ(stream_->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 }  // namespace

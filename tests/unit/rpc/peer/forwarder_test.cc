@@ -45,18 +45,20 @@ class ForwarderTest : public testing::Test {
  protected:
   ForwarderTest()
       : loop_(clock_),
-        service_(loop_, serving_, [this](const std::string& address) { port_->Disconnect(address); }),
-        port_(std::make_unique<Port>(loop_, Port::Options{.address = "127.0.0.1:0", .message_bytes_max = kMessageBytesMax})),
+        answers_(loop_, PeerService::kAnswerLimits),
+        port_(std::make_unique<Port>(loop_, answers_,
+                                     Port::Options{.address = "127.0.0.1:0", .message_bytes_max = kMessageBytesMax})),
+        service_(loop_, serving_, answers_),
         forwarder_(loop_, forwarding_, PeerLinkOptions()) {
     EXPECT_TRUE(port_->Bind().ok());
-    EXPECT_TRUE(port_->Serve({service_.service()}).ok());
+    EXPECT_TRUE(port_->Serve().ok());
     address_ = StrCat("127.0.0.1:", port_->number());
     replica_1_ = MakeReplica(1, paxos::Voters(3), clock_.Now());
     paxos::Configuration configuration = paxos::Voters(2);
     configuration.members[0].peer_address = address_;
     replica_2_ = MakeReplica(2, configuration, clock_.Now());
     service_.Open(
-        *replica_1_, [](const paxos::Envelope&) {},
+        port_->methods(), *replica_1_, [](const paxos::Envelope&) {},
         [this](PeerService::ForwardedCall call) {
           if (!answer_at_once_.empty()) call.Answer(answer_at_once_);
           calls_.push_back(std::move(call));
@@ -122,8 +124,9 @@ class ForwarderTest : public testing::Test {
   const PeerIdentity serving_ = IdentityOf(1);
   const PeerIdentity forwarding_ = IdentityOf(2);
   EventLoop loop_;
-  PeerService service_;
+  AnswerRoom answers_;
   std::unique_ptr<Port> port_;
+  PeerService service_;
   Forwarder forwarder_;
   std::string address_;  // n1's
   std::unique_ptr<paxos::Replica> replica_1_;

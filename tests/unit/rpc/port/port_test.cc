@@ -7,13 +7,15 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
-#include <thread>
+#include <utility>
+#include <vector>
 
 #include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
-#include "decree/v1/kv.grpc.pb.h"
 #include "paxos/base/posix_clock.h"
 #include "rpc/channel_arguments.h"
 
@@ -29,6 +31,25 @@ class Flag final : public Event {
   bool is_set_ = false;
 };
 
+// A call that says nothing.
+class OpenCall final : public ServerCall::Handler {
+ public:
+  explicit OpenCall(std::unique_ptr<ServerCall> call) : call_(std::move(call)) {}
+  ServerCall& call() { return *call_; }
+  bool is_gone() const { return is_gone_; }
+
+ private:
+  void OnMessage() override {}
+  void OnHalfClosed() override {}
+  void OnWritten() override {}
+  void OnGone() override { is_gone_ = true; }
+
+  const std::unique_ptr<ServerCall> call_;
+  bool is_gone_ = false;
+};
+
+constexpr char kMethod[] = "/test.Service/Method";
+
 class PortTest : public testing::TestWithParam<std::string> {
  protected:
   ~PortTest() override {
@@ -38,10 +59,16 @@ class PortTest : public testing::TestWithParam<std::string> {
   }
 
   // False if this machine has no such address.
-  bool Open(const std::string& address) {
-    port_ = std::make_unique<Port>(loop_, Port::Options{.address = address, .message_bytes_max = kMessageBytesMax});
+  bool Open(const std::string& address, const Callers::Limits& calls = {}) {
+    port_ = std::make_unique<Port>(
+        loop_, answers_, Port::Options{.address = address, .purpose = "is for tests", .calls = calls, .message_bytes_max = kMessageBytesMax});
     if (!port_->Bind().ok()) return false;
-    EXPECT_TRUE(port_->Serve({&service_}).ok());
+    EXPECT_TRUE(port_->Serve().ok());
+    port_->methods().Add(kMethod, [this](std::unique_ptr<ServerCall> call) {
+      ServerCall& begun = *call;
+      open_.push_back(std::make_shared<OpenCall>(std::move(call)));
+      begun.Begin(open_.back());
+    });
     port_->Open();
     return true;
   }
@@ -52,35 +79,120 @@ class PortTest : public testing::TestWithParam<std::string> {
 
   const PosixClock clock_;
   EventLoop loop_{clock_};
-  v1::KV::AsyncService service_;
+  AnswerRoom answers_{loop_, {}};
+  std::vector<std::shared_ptr<OpenCall>> open_;
   std::unique_ptr<Port> port_;
+};
+
+// A connection to the port, and the calls that it begins.
+class Caller {
+ public:
+  Caller(EventLoop& loop, const std::string& address) : loop_(loop) {
+    grpc::ChannelArguments own;
+    own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    stub_ = std::make_unique<grpc::GenericStub>(
+        grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), own));
+  }
+  ~Caller() {
+    for (const auto& call : calls_) call->context.TryCancel();
+    for (const auto& call : calls_) Status(*call);
+  }
+
+  struct Call {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream;
+    Flag begun;
+    std::optional<grpc::Status> status;
+  };
+  Call& Begin(const std::string& method = kMethod) {
+    Call& call = *calls_.emplace_back(std::make_unique<Call>());
+    call.stream = stub_->PrepareCall(&call.context, method, loop_.queue());
+    call.stream->StartCall(loop_.Tag(call.begun));
+    return call;
+  }
+  // How it has ended.
+  grpc::Status Status(Call& call) {
+    if (call.status.has_value()) return *call.status;
+    Flag ended;
+    call.status.emplace();
+    call.stream->Finish(&*call.status, loop_.Tag(ended));
+    while (!ended.is_set() || !call.begun.is_set()) loop_.Poll(loop_.Now() + Milliseconds(1));
+    return *call.status;
+  }
+
+ private:
+  EventLoop& loop_;
+  std::unique_ptr<grpc::GenericStub> stub_;
+  std::vector<std::unique_ptr<Call>> calls_;
 };
 
 // What the listener calls a connection is what gRPC calls it.
 TEST_P(PortTest, AConnectionIsEndedByTheNameThatItsCallsHave) {
   if (!Open(GetParam())) GTEST_SKIP() << "there is no " << GetParam() << " here";
-  const std::string host = GetParam().substr(0, GetParam().rfind(':'));
-  const auto stub = v1::KV::NewStub(
-      grpc::CreateChannel(StrCat(host, ":", port_->number()), grpc::InsecureChannelCredentials()));
-  grpc::ServerContext context;
-  grpc::ServerAsyncReaderWriter<v1::ResponseBatch, v1::RequestBatch> stream(&context);
-  Flag has_come;
-  service_.RequestPipeline(&context, &stream, loop_.queue(), loop_.queue(), loop_.Tag(has_come));
-  grpc::ClientContext client_context;
-  Flag has_begun;
-  const auto client = stub->AsyncPipeline(&client_context, loop_.queue(), loop_.Tag(has_begun));
-  Await(has_come);
-  Await(has_begun);
+  Caller caller(loop_, StrCat(GetParam().substr(0, GetParam().rfind(':')), ":", port_->number()));
+  Caller::Call& call = caller.Begin();
+  while (open_.empty()) Turn();
+  open_[0]->call().connection()->CutOff();
+  EXPECT_EQ(caller.Status(call).error_code(), grpc::StatusCode::UNAVAILABLE);
+  while (!open_[0]->is_gone()) Turn();
+}
 
-  port_->Disconnect(context.peer());
-  Flag ended;
-  grpc::Status status;
-  client->Finish(&status, loop_.Tag(ended));
-  Await(ended);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
-  Flag finished;
-  stream.Finish(grpc::Status::OK, loop_.Tag(finished));
-  Await(finished);
+class CallsTest : public PortTest {
+ protected:
+  std::string address() const { return StrCat("127.0.0.1:", port_->number()); }
+};
+
+TEST_F(CallsTest, WhatIsNotServedIsRefusedWithWhatThePortIsFor) {
+  ASSERT_TRUE(Open("127.0.0.1:0"));
+  Caller caller(loop_, address());
+  const grpc::Status status = caller.Status(caller.Begin("/no.such/Method"));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(status.error_message(), "/no.such/Method: is for tests");
+}
+
+// Calls that say nothing are seen, and make room for others: first those of whoever has the most.
+TEST_F(CallsTest, WhoeverHasTheMostCallsWithoutARequestMakesRoom) {
+  ASSERT_TRUE(Open("127.0.0.1:0", {.calls = 10, .calls_of_one = 100}));
+  Caller few(loop_, address());
+  Caller many(loop_, address());
+  for (int i = 0; i < 4; ++i) few.Begin();
+  while (open_.size() < 4) Turn();
+  std::vector<Caller::Call*> of_many;
+  for (int i = 0; i < 6; ++i) of_many.push_back(&many.Begin());
+  while (open_.size() < 10) Turn();
+  Caller newcomer(loop_, address());
+  newcomer.Begin();
+  while (open_.size() < 11) Turn();
+  for (Caller::Call* const call : of_many) EXPECT_EQ(many.Status(*call).error_code(), grpc::StatusCode::UNAVAILABLE);
+  for (size_t i = 0; i < open_.size(); ++i) EXPECT_EQ(open_[i]->call().is_ending(), i >= 4 && i < 10) << i;
+}
+
+TEST_F(CallsTest, WhenAllHaveRequestsOthersAreRefused) {
+  ASSERT_TRUE(Open("127.0.0.1:0", {.calls = 4, .calls_of_one = 100}));
+  Caller caller(loop_, address());
+  for (int i = 0; i < 4; ++i) caller.Begin();
+  while (open_.size() < 4) Turn();
+  for (const auto& open : open_) open->call().SetBusy(true);
+  Caller newcomer(loop_, address());
+  EXPECT_EQ(newcomer.Status(newcomer.Begin()).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  for (const auto& open : open_) EXPECT_FALSE(open->call().is_ending());
+  open_[0]->call().End(grpc::Status::OK);
+  while (!open_[0]->is_gone()) Turn();
+  open_.erase(open_.begin());
+  newcomer.Begin();
+  while (open_.size() < 4) Turn();
+}
+
+TEST_F(CallsTest, AConnectionWithTooManyIsCutOff) {
+  ASSERT_TRUE(Open("127.0.0.1:0", {.calls = 1000, .calls_of_one = 5}));
+  Caller other(loop_, address());
+  other.Begin();
+  while (open_.empty()) Turn();
+  Caller caller(loop_, address());
+  std::vector<Caller::Call*> calls;
+  for (int i = 0; i < 6; ++i) calls.push_back(&caller.Begin());
+  for (Caller::Call* const call : calls) EXPECT_FALSE(caller.Status(*call).ok());
+  EXPECT_FALSE(open_[0]->call().is_ending());
 }
 
 INSTANTIATE_TEST_SUITE_P(Addresses, PortTest, testing::Values("127.0.0.1:0", "[::1]:0"));

@@ -1,0 +1,32 @@
+#pragma once
+// The methods that are served at a port.
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include <glog/logging.h>
+
+#include "rpc/loop/server_call.h"
+
+namespace decree::rpc {
+
+class Methods {
+ public:
+  // `path` as gRPC has it: /decree.v1.KV/Pipeline. Whatever `receive` uses outlives the end of all calls.
+  void Add(std::string path, ServerCall::Receive receive) {
+    CHECK(methods_.emplace(std::move(path), std::move(receive)).second) << "a method is served twice";
+  }
+  // Null if there is no such method.
+  const ServerCall::Receive* Find(const std::string& path) const {
+    const auto found = methods_.find(path);
+    return found == methods_.end() ? nullptr : &found->second;
+  }
+
+ private:
+  std::unordered_map<std::string, ServerCall::Receive> methods_;
+};
+
+}  // namespace decree::rpc

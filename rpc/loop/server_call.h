@@ -1,0 +1,111 @@
+#pragma once
+// One call at a port, of whatever method, from its first word to its end; its messages are bytes here. gRPC allows one read
+// and one write at a time, and nothing but waiting after the end; the call exists until all that was begun has come back.
+// Here that is kept track of; what is read and written is the handler's business.
+//
+// A call is there as soon as it has begun, before its first message has come: so those that never say anything are seen,
+// counted and bounded.
+//
+// In the loop's thread.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <google/protobuf/message.h>
+#include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/status.h>
+
+#include "paxos/base/time.h"
+#include "rpc/loop/callers.h"
+#include "rpc/loop/event_loop.h"
+
+namespace decree::rpc {
+
+class ServerCall {
+ public:
+  // What is done with a call. Between the call's end, whoever ends it, and OnGone none of the others is called.
+  class Handler {
+   public:
+    virtual ~Handler() = default;
+    // What was read is there.
+    virtual void OnMessage() = 0;
+    // The caller says no more.
+    virtual void OnHalfClosed() = 0;
+    // The next may be written.
+    virtual void OnWritten() = 0;
+    // The last of all; then the call lets the handler go.
+    virtual void OnGone() = 0;
+  };
+  using Receive = std::function<void(std::unique_ptr<ServerCall>)>;
+
+  // Waits for the next call, and hands it to `receive`, which begins it; both outlive the wait.
+  static void Await(EventLoop& loop, grpc::AsyncGenericService& service, const Receive& receive);
+  ~ServerCall();
+  ServerCall(const ServerCall&) = delete;
+  ServerCall& operator=(const ServerCall&) = delete;
+
+  // Such as /decree.v1.KV/Put.
+  const std::string& method() const { return context_.method(); }
+  // How long the caller waits; `fallback` if it did not say.
+  Duration TimeLeft(Duration fallback) const;
+  // By which it has come; known once it was set.
+  void SetConnection(std::shared_ptr<Callers::Connection> connection);
+  const std::shared_ptr<Callers::Connection>& connection() const { return connection_; }
+  // The connection's other end, as gRPC names it.
+  std::string caller() const { return context_.peer(); }
+
+  // Keeps the handler, which holds this, until the call is gone. To be called before all that follows.
+  void Begin(std::shared_ptr<Handler> handler) { handler_ = std::move(handler); }
+  void Read();
+  // False if what was read is not such a message.
+  bool Parse(google::protobuf::Message& message);
+  void Write(const google::protobuf::Message& message);
+  // What follows is the end, and does nothing if the call has ended.
+  void End(const grpc::Status& status);
+  void WriteAndEnd(const google::protobuf::Message& message);
+  // Also has these bytes at its end. Before that.
+  void AddTrailer(const std::string& key, const std::string& value) { context_.AddTrailingMetadata(key, value); }
+  // Makes what is under way fail; OnGone follows.
+  void Cancel() { context_.TryCancel(); }
+  // Whether a request of it is being served. A connection without such may have to make room for others.
+  void SetBusy(bool is_busy);
+
+  bool is_writing() const { return is_writing_; }
+  // Nothing more is read or written: it was ended here, or the caller is gone.
+  bool is_ending() const { return is_ending_; }
+
+ private:
+  ServerCall(EventLoop& loop, const Receive& receive);
+
+  void OnArrived(bool ok);
+  void OnRead(bool ok);
+  void OnWritten(bool ok);
+  void OnDone(bool ok);
+  void OnFinished(bool ok);
+  void GoIfDone();
+  void* Tag(Event& event);
+
+  EventLoop& loop_;
+  const Receive& receive_;
+  std::unique_ptr<ServerCall> self_;  // until it has arrived
+  grpc::GenericServerContext context_;
+  grpc::GenericServerAsyncReaderWriter wire_;
+  std::shared_ptr<Callers::Connection> connection_;
+  std::shared_ptr<Handler> handler_;  // until it is gone
+  grpc::ByteBuffer received_;
+
+  bool is_busy_ = false;
+  bool is_writing_ = false;
+  bool is_ending_ = false;
+  int under_way_ = 0;
+
+  MemberEvent<ServerCall, &ServerCall::OnArrived> arrived_{this};
+  MemberEvent<ServerCall, &ServerCall::OnRead> read_{this};
+  MemberEvent<ServerCall, &ServerCall::OnWritten> written_{this};
+  MemberEvent<ServerCall, &ServerCall::OnDone> done_{this};
+  MemberEvent<ServerCall, &ServerCall::OnFinished> finished_{this};
+};
+
+}  // namespace decree::rpc
