@@ -97,7 +97,7 @@ Server::Server(const ServerOptions& options, const FileShares& files, std::uniqu
       peer_port_(loop_, peer_answers_,
                  {.address = options.listen_peer.empty() ? member.peer_address : options.listen_peer,
                   .purpose = StrCat("this port is for other nodes; clients call ", member.client_address),
-                  .connections = {.all = files.peers, .of_a_client = files.peers},
+                  .connections = {.all = files.peers, .of_a_client = files.peers, .trusts_used = true},
                   .calls = kPeerCalls,
                   .calls_told = kPeerCallsTold,
                   .message_bytes_max = kMessageBytesMax}),

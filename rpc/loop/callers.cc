@@ -15,14 +15,17 @@ constexpr size_t kRefusalsMax = 256;
 // ---- A connection ----
 
 Callers::Connection::Connection(Callers& callers, std::string address)
-    : callers_(callers), address_(std::move(address)), taker_(callers.room_, [this] { return CutOff(); }) {}
+    : callers_(callers),
+      address_(std::move(address)),
+      is_used_(callers.actions_.use_of(address_)),
+      taker_(callers.room_, [this] { return CutOff(); }) {}
 
 Callers::Connection::~Connection() { callers_.connections_.erase(address_); }
 
 std::string Callers::Connection::CutOff() {
   if (!std::exchange(is_cut_off_, true)) {
     callers_.calls_ -= calls_;
-    callers_.disconnect_(address_);
+    callers_.actions_.disconnect(address_);
   }
   return address_;
 }
@@ -78,13 +81,6 @@ bool Callers::MakeRoom(const Connection& newcomer) {
   PROBE("a connection was cut off so that others may call");
   most->CutOff();
   return true;
-}
-
-bool Callers::IsUsed(const std::string& address) const {
-  const auto found = connections_.find(address);
-  if (found == connections_.end()) return false;
-  const std::shared_ptr<Connection> connection = found->second.lock();
-  return connection != nullptr && connection->is_used();
 }
 
 }  // namespace decree::rpc

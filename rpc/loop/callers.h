@@ -5,6 +5,7 @@
 //
 // In the loop's thread.
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -40,9 +41,12 @@ class Callers {
     // Of each call: it has begun, it is gone, and in between a request of it is served, or none.
     void OnCall();
     void OnCallGone();
-    void OnBusy() { ++busy_; }
-    void OnIdle() { --busy_; }
-    bool is_used() const { return busy_ > 0; }
+    void OnBusy() {
+      if (busy_++ == 0) *is_used_ = true;
+    }
+    void OnIdle() {
+      if (--busy_ == 0) *is_used_ = false;
+    }
 
    private:
     friend class Callers;
@@ -51,23 +55,27 @@ class Callers {
     const std::string address_;
     size_t calls_ = 0;
     size_t busy_ = 0;  // of them
+    const std::shared_ptr<std::atomic<bool>> is_used_;
     bool is_cut_off_ = false;
     AnswerRoom::Taker taker_;
   };
 
-  // Ends the connection from an address, also if it takes nothing of what is being written.
-  using Disconnect = std::function<void(const std::string& address)>;
+  // What is done with the connection from an address.
+  struct Actions {
+    // Ends it, also if it takes nothing of what is being written.
+    std::function<void(const std::string& address)> disconnect;
+    // Where it is kept whether it is busy, for other threads.
+    std::function<std::shared_ptr<std::atomic<bool>>(const std::string& address)> use_of;
+  };
 
   // The room outlives all connections, as this does.
-  Callers(AnswerRoom& room, const Limits& limits, Disconnect disconnect)
-      : room_(room), limits_(limits), disconnect_(std::move(disconnect)) {}
+  Callers(AnswerRoom& room, const Limits& limits, Actions actions)
+      : room_(room), limits_(limits), actions_(std::move(actions)) {}
 
   // The one from there. It is known as long as somebody holds it.
   std::shared_ptr<Connection> Find(std::string address);
   // Whether its newest call may be served; if not, why.
   Status LetIn(Connection& connection);
-  // Whether requests are served at the connection from there.
-  bool IsUsed(const std::string& address) const;
 
   // That are open, but for those of connections that were cut off.
   size_t calls() const { return calls_; }
@@ -78,7 +86,7 @@ class Callers {
 
   AnswerRoom& room_;
   const Limits limits_;
-  const Disconnect disconnect_;
+  const Actions actions_;
   std::unordered_map<std::string, std::weak_ptr<Connection>> connections_;  // by the other end's address
   size_t calls_ = 0;
 };

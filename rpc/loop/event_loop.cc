@@ -61,13 +61,14 @@ EventLoop::~EventLoop() {
 size_t EventLoop::Poll(Time until) {
   roughly_now_.reset();
   ++turn_;
+  is_turn_over_.store(false, std::memory_order_relaxed);
   // gRPC has its own clock, so what passes between the two is how long to wait.
   const Duration wait = until == kTimeNever ? std::chrono::hours(1)
                                             : std::max(until - Now(), Duration::zero());
   const gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                                              gpr_time_from_nanos(wait.count(), GPR_TIMESPAN));
   size_t handled = HandleNext(deadline) ? 1 : 0;
-  for (int looks = 0; looks < kLooks && handled < kEventsMax;) {
+  for (int looks = 0; looks < kLooks && handled < kEventsMax && !is_turn_over_.load(std::memory_order_relaxed);) {
     HandleNext(gpr_inf_past(GPR_CLOCK_MONOTONIC)) ? ++handled : ++looks;
   }
   return handled;
@@ -76,7 +77,9 @@ size_t EventLoop::Poll(Time until) {
 bool EventLoop::HandleNext(gpr_timespec deadline) {
   void* tag = nullptr;
   bool ok = false;
+  CountReading();
   const auto status = TakeTag(*queue_, deadline, &tag, &ok);
+  CountReading();
   if (status != grpc::CompletionQueue::GOT_EVENT) return false;
   pending_.fetch_sub(1, std::memory_order_relaxed);
   static_cast<Event*>(tag)->OnEvent(ok);

@@ -5,7 +5,7 @@
 // and its answer need no change of threads. Who starts an operation passes `Tag(event)`; the event
 // comes back in `Poll`, once, whatever becomes of the operation.
 //
-// All calls are from the loop's thread, but for `Wakeup::Ring` and `ExpectedTag`.
+// All calls are from the loop's thread, but for `Wakeup::Ring` and where it says so.
 
 #include <atomic>
 #include <cstddef>
@@ -90,6 +90,12 @@ class EventLoop {
 
   // How often Poll was called: another number in each turn of the loop.
   uint64_t turn() const { return turn_; }
+  // Whether the loop is at gRPC, which waits for the sockets and reads them, or at our work: another number each time. Any
+  // thread.
+  uint64_t reading() const { return reading_.load(std::memory_order_relaxed); }
+  static bool IsReading(uint64_t reading) { return reading % 2 == 1; }
+  // What else is ready waits for the next turn. Any thread.
+  void EndTurn() { is_turn_over_.store(true, std::memory_order_relaxed); }
 
   // Waits for an event until `until`, then handles it and all that are ready by then: what has
   // gathered makes one batch. Returns how many there were.
@@ -97,11 +103,15 @@ class EventLoop {
 
  private:
   bool HandleNext(gpr_timespec deadline);
+  // Only the loop's thread does, so that it need not be one step.
+  void CountReading() { reading_.store(reading() + 1, std::memory_order_relaxed); }
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   const Clock& clock_;
   std::optional<Time> roughly_now_;
   uint64_t turn_ = 0;
+  std::atomic<uint64_t> reading_{0};
+  std::atomic<bool> is_turn_over_{false};
   TimerQueue timers_;
   std::atomic<size_t> pending_{0};
 };

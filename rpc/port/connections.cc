@@ -1,5 +1,8 @@
 #include "rpc/port/connections.h"
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -13,6 +16,8 @@ namespace {
 
 // It takes a system call for each connection.
 constexpr Duration kSweepEvery = Milliseconds(100);
+// Another flood may stand behind so much that is unread.
+constexpr uint64_t kMuchUnread = 16 << 10;
 // Who was found to use all of its connections is not looked at again before that.
 constexpr Duration kLookEvery = Milliseconds(20);
 
@@ -22,9 +27,25 @@ ino_t FileOf(int fd) {
   return fstat(fd, &status) == 0 ? status.st_ino : 0;
 }
 
+uint64_t UnreadOf(int fd) {
+  int unread = 0;
+  return ioctl(fd, FIONREAD, &unread) == 0 ? static_cast<uint64_t>(unread) : 0;
+}
+
+uint64_t BytesTakenOf(int fd) {
+  tcp_info info{};
+  socklen_t size = sizeof(info);
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return 0;
+  return info.tcpi_bytes_received - UnreadOf(fd);
+}
+
 }  // namespace
 
 Connections::Verdict Connections::Admit(int fd, const std::string& caller, const std::string& client, Time now) {
+  const std::lock_guard lock(mutex_);
+  if (const auto known = clients_.find(client); known != clients_.end() && now < known->second.banned_until) {
+    return Verdict::kBanned;
+  }
   Verdict verdict = Verdict::kAdmitted;
   if (!HasRoomFor(client)) Sweep(now);
   if (!HasRoomFor(client)) {
@@ -34,7 +55,8 @@ Connections::Verdict Connections::Admit(int fd, const std::string& caller, const
     }
     verdict = Verdict::kAdmittedForAnother;
   }
-  clients_[client].connections.push_back({.fd = fd, .file = FileOf(fd), .caller = caller});
+  clients_[client].connections.push_back(
+      {.fd = fd, .file = FileOf(fd), .caller = caller, .use = std::make_shared<std::atomic<bool>>(false)});
   ++count_;
   return verdict;
 }
@@ -56,7 +78,9 @@ void Connections::Sweep(Time now) {
     std::erase_if(client.connections, [](const Connection& one) { return FileOf(one.fd) != one.file; });
     count_ += client.connections.size();
   }
-  std::erase_if(clients_, [](const auto& item) { return item.second.connections.empty(); });
+  std::erase_if(clients_, [now](const auto& item) {
+    return item.second.connections.empty() && item.second.banned_until <= now;
+  });
 }
 
 bool Connections::MakeRoomFor(const std::string& client, Time now) {
@@ -72,9 +96,12 @@ bool Connections::DisplaceOneOf(Client& client, Time now) {
   if (now - client.looked_in_vain < kLookEvery) return false;
   std::list<Connection>& connections = client.connections;
   for (size_t looked = 0; looked < connections.size(); ++looked) {
-    if (!is_used_(connections.front().caller)) {
+    if (!*connections.front().use) {
       PROBE("a connection was shut down for another");
-      ShutDown(client, connections.begin());
+      // gRPC sees its end, and closes it. The number may be another file's by now.
+      const Connection& displaced = connections.front();
+      if (FileOf(displaced.fd) == displaced.file) shutdown(displaced.fd, SHUT_RDWR);
+      Forget(client, connections.begin());
       return true;
     }
     connections.splice(connections.end(), connections, connections.begin());
@@ -83,19 +110,64 @@ bool Connections::DisplaceOneOf(Client& client, Time now) {
   return false;
 }
 
-void Connections::Disconnect(const std::string& caller) {
-  for (auto& [name, client] : clients_) {
-    const auto found = std::find_if(client.connections.begin(), client.connections.end(),
-                                    [&](const Connection& one) { return one.caller == caller; });
-    if (found != client.connections.end()) return ShutDown(client, found);
+Connections::Use Connections::UseOf(const std::string& caller) {
+  const std::lock_guard lock(mutex_);
+  const auto [client, connection] = Find(caller);
+  // It may have been displaced meanwhile; then it matters to nobody.
+  return client != nullptr ? connection->use : std::make_shared<std::atomic<bool>>(false);
+}
+
+void Connections::Reset(const std::string& caller) {
+  const std::lock_guard lock(mutex_);
+  if (const auto [client, connection] = Find(caller); client != nullptr) Reset(*client, connection);
+}
+
+void Connections::ResetFlood(const std::string& caller, Time now) {
+  const std::lock_guard lock(mutex_);
+  const auto [client, flood] = Find(caller);
+  if (client == nullptr) return;
+  if (!limits_.trusts_used) client->banned_until = now + kBan;
+  Reset(*client, flood);
+  for (auto one = client->connections.begin(); one != client->connections.end();) {
+    const auto next = std::next(one);
+    const bool is_trusted = limits_.trusts_used && *one->use;
+    if (!is_trusted && UnreadOf(one->fd) >= kMuchUnread) Reset(*client, one);
+    one = next;
   }
 }
 
-void Connections::ShutDown(Client& client, std::list<Connection>::iterator connection) {
-  // gRPC sees its end, and closes it. The number may be another file's by now.
-  if (FileOf(connection->fd) == connection->file) shutdown(connection->fd, SHUT_RDWR);
+std::pair<Connections::Client*, std::list<Connections::Connection>::iterator> Connections::Find(const std::string& caller) {
+  for (auto& [name, client] : clients_) {
+    const auto found = std::find_if(client.connections.begin(), client.connections.end(),
+                                    [&](const Connection& one) { return one.caller == caller; });
+    if (found != client.connections.end()) return {&client, found};
+  }
+  return {};
+}
+
+void Connections::Reset(Client& client, std::list<Connection>::iterator connection) {
+  if (FileOf(connection->fd) == connection->file) {
+    // A shutdown alone would leave gRPC what has come, and the kernel what is to be sent. This way a TCP socket ends at once.
+    const sockaddr nobody{.sa_family = AF_UNSPEC, .sa_data = {}};
+    if (connect(connection->fd, &nobody, sizeof(nobody)) != 0) shutdown(connection->fd, SHUT_RDWR);
+  }
+  Forget(client, connection);
+}
+
+void Connections::Forget(Client& client, std::list<Connection>::iterator connection) {
   client.connections.erase(connection);
   --count_;
+}
+
+std::unordered_map<std::string, uint64_t> Connections::BytesTaken() const {
+  const std::lock_guard lock(mutex_);
+  std::unordered_map<std::string, uint64_t> taken;
+  for (const auto& [name, client] : clients_) {
+    for (const Connection& one : client.connections) {
+      if (FileOf(one.fd) == one.file) taken.emplace(one.caller, BytesTakenOf(one.fd));
+    }
+  }
+  return taken;
 }
 
 }  // namespace decree::rpc

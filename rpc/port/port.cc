@@ -24,9 +24,12 @@ Port::Port(EventLoop& loop, AnswerRoom& answers, Options options)
     : loop_(loop),
       options_(std::move(options)),
       listener_(loop),
-      connections_(options_.connections, [this](const std::string& caller) { return callers_.IsUsed(caller); }),
-      callers_(answers, options_.calls, [this](const std::string& caller) { connections_.Disconnect(caller); }),
-      calls_(loop, callers_, options_.purpose) {}
+      connections_(options_.connections),
+      callers_(answers, options_.calls,
+               {.disconnect = [this](const std::string& caller) { connections_.Reset(caller); },
+                .use_of = [this](const std::string& caller) { return connections_.UseOf(caller); }}),
+      calls_(loop, callers_, options_.purpose),
+      flood_watch_(loop, connections_) {}
 
 Port::~Port() {
   if (own_queue_ == nullptr) return;
@@ -61,6 +64,7 @@ Status Port::Serve() {
 
 void Port::Open() {
   calls_.Open();
+  flood_watch_.Open();
   is_open_ = true;
   listener_.Open({.on_caller = [this](const Listener::Caller& caller) { OnCaller(caller); },
                   .on_trouble =
@@ -72,6 +76,7 @@ void Port::Open() {
 void Port::StopListening() {
   is_open_ = false;
   listener_.Close();
+  flood_watch_.Close();
 }
 
 void Port::OnCaller(const Listener::Caller& caller) {
@@ -79,9 +84,10 @@ void Port::OnCaller(const Listener::Caller& caller) {
     close(caller.fd);
     return;
   }
-  const auto verdict = connections_.Admit(caller.fd, caller.address, ClientOf(caller.address), loop_.Now());
-  if (verdict != Connections::Verdict::kAdmitted) NoteFull(verdict == Connections::Verdict::kRefused);
-  if (verdict == Connections::Verdict::kRefused) {
+  using Verdict = Connections::Verdict;
+  const Verdict verdict = connections_.Admit(caller.fd, caller.address, ClientOf(caller.address), loop_.Now());
+  if (verdict == Verdict::kRefused || verdict == Verdict::kAdmittedForAnother) NoteFull(verdict == Verdict::kRefused);
+  if (verdict == Verdict::kRefused || verdict == Verdict::kBanned) {
     close(caller.fd);
     return;
   }
@@ -94,6 +100,13 @@ void Port::NoteFull(bool is_refused) {
   Note(StrCat("as many connections to ", options_.address, " are open as may be, ", options_.connections.all, " or ",
               options_.connections.of_a_client, " from one address: ",
               is_refused ? "all are in use, and others are refused" : "those without a request make room for others"));
+}
+
+std::vector<std::string> Port::Problems() const {
+  std::vector<std::string> problems = problems_.Recent(loop_.Now());
+  const std::vector<std::string> floods = flood_watch_.Problems();
+  problems.insert(problems.end(), floods.begin(), floods.end());
+  return problems;
 }
 
 void Port::Note(const std::string& problem) {

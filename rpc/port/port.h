@@ -21,6 +21,7 @@
 #include "rpc/loop/methods.h"
 #include "rpc/port/calls.h"
 #include "rpc/port/connections.h"
+#include "rpc/port/flood_watch.h"
 #include "rpc/port/listener.h"
 #include "rpc/recent_problems.h"
 
@@ -67,7 +68,7 @@ class Port {
   uint16_t number() const { return listener_.port(); }
 
   // What is wrong with it.
-  std::vector<std::string> Problems() const { return problems_.Recent(loop_.Now()); }
+  std::vector<std::string> Problems() const;
 
  private:
   void OnCaller(const Listener::Caller& caller);
@@ -80,6 +81,7 @@ class Port {
   Connections connections_;
   Callers callers_;
   Calls calls_;
+  FloodWatch flood_watch_;
   RecentProblems problems_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::ServerCompletionQueue> own_queue_;

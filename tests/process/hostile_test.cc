@@ -20,6 +20,7 @@
 #include <gtest/gtest.h>
 
 #include "decree/v1/kv.grpc.pb.h"
+#include "tests/process/flood.h"
 #include "tests/process/process_cluster.h"
 #include "tests/process/raw_pipeline.h"
 #include "tests/support/tcp_proxy.h"
@@ -481,6 +482,38 @@ TEST_F(HostileTest, SessionsThatAreLeft) {
   EXPECT_TRUE(put.ok()) << put.status();
   EXPECT_TRUE(cluster_.AwaitAgreement());
 }
+
+// ---- Floods ----
+
+struct FloodCase {
+  std::string name;
+  FloodOf what;
+  bool is_at_peers_port;
+};
+void PrintTo(const FloodCase& flood, std::ostream* out) { *out << flood.name; }
+
+class FloodTest : public HostileTest, public testing::WithParamInterface<FloodCase> {};
+
+// gRPC would read each for as long as something comes, and hold all the calls.
+TEST_P(FloodTest, CostsTheClusterLittle) {
+  const bool is_at_peers_port = GetParam().is_at_peers_port;
+  const std::string address = is_at_peers_port ? cluster_.PeerAddress(leader_) : cluster_.Endpoint(leader_);
+  const std::string method = is_at_peers_port ? "/decree.v1.Peer/Exchange" : "/decree.v1.KV/Put";
+  for (int i = 0; i < 3; ++i) {
+    Flood flood(address, method, GetParam().what, 8, 2);
+    ExpectOthersServed();
+    flood.Wait();
+  }
+  EXPECT_LT(cluster_.PeakBytes(leader_), 256 * kMiB);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, FloodTest,
+    testing::Values(FloodCase{"Calls", FloodOf::kCalls, false}, FloodCase{"CallsAtThePeersPort", FloodOf::kCalls, true},
+                    FloodCase{"CancelledCalls", FloodOf::kCancelledCalls, false},
+                    FloodCase{"Pings", FloodOf::kPings, false},
+                    FloodCase{"DataOfNoCall", FloodOf::kDataOfNoCall, false}),
+    [](const auto& which) { return which.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(Calls, UnreadCallsTest, testing::Range<size_t>(0, Asks().size()),
                          [](const auto& which) { return Asks()[which.param].name; });

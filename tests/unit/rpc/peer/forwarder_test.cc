@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -84,7 +85,7 @@ class ForwarderTest : public testing::Test {
   }
   // Ends n1.
   void Shutdown() {
-    if (port_ == nullptr) return;
+    if (std::exchange(has_shut_down_, true)) return;
     port_->StopListening();
     std::atomic<bool> is_shut_down{false};
     std::thread thread([&] {
@@ -95,7 +96,6 @@ class ForwarderTest : public testing::Test {
     thread.join();
     forwarder_.Close();
     PollUntil([this] { return loop_.pending() == 0; });
-    port_.reset();
   }
 
   uint64_t Forward(const std::string& command) {
@@ -126,6 +126,7 @@ class ForwarderTest : public testing::Test {
   EventLoop loop_;
   AnswerRoom answers_;
   std::unique_ptr<Port> port_;
+  bool has_shut_down_ = false;
   PeerService service_;
   Forwarder forwarder_;
   std::string address_;  // n1's

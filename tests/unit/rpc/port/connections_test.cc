@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -34,12 +33,19 @@ class ConnectionsTest : public testing::Test {
     verdicts_.push_back(connections_.Admit(pair[0], std::to_string(number), client, now_));
     return number;
   }
-  bool IsAdmitted(size_t number) const { return verdicts_[number] != Verdict::kRefused; }
+  bool IsAdmitted(size_t number) const {
+    return verdicts_[number] != Verdict::kRefused && verdicts_[number] != Verdict::kBanned;
+  }
+  // It has sent much that nobody has read.
+  void Flood(size_t number) {
+    const std::string much(32 << 10, 'x');
+    EXPECT_EQ(send(pairs_[number][1], much.data(), much.size(), 0), static_cast<ssize_t>(much.size()));
+  }
   bool IsOpen(size_t number) const {
     char byte = 0;
     return IsAdmitted(number) && recv(pairs_[number][1], &byte, 1, MSG_DONTWAIT) != 0;
   }
-  void Use(size_t number) { used_.insert(std::to_string(number)); }
+  void Use(size_t number, bool is_used = true) { *connections_.UseOf(std::to_string(number)) = is_used; }
   // As gRPC does.
   void Close(size_t number) {
     close(pairs_[number][0]);
@@ -50,12 +56,7 @@ class ConnectionsTest : public testing::Test {
   std::vector<std::array<int, 2>> pairs_;
   std::vector<Verdict> verdicts_;
   Time now_{Seconds(1000)};
-  size_t looked_ = 0;  // whether one was used
-  std::set<std::string> used_;
-  Connections connections_{{.all = 4, .of_a_client = 3}, [this](const std::string& caller) {
-                             ++looked_;
-                             return used_.contains(caller);
-                           }};
+  Connections connections_{{.all = 4, .of_a_client = 3}};
 };
 
 TEST_F(ConnectionsTest, TheOldestIdleOneOfAClientMakesRoomForItsNext) {
@@ -84,21 +85,22 @@ TEST_F(ConnectionsTest, IfAllAreUsedTheNextIsRefused) {
 // A flood of callers is refused without a look at all the others for each.
 TEST_F(ConnectionsTest, ThatAllAreUsedIsFoundOnceInAWhile) {
   for (size_t i = 0; i < 3; ++i) Use(Connect("a"));
-  for (int i = 0; i < 10; ++i) Connect("a");
-  EXPECT_EQ(looked_, 3u);
-  used_.clear();
+  EXPECT_FALSE(IsAdmitted(Connect("a")));
+  for (size_t i = 0; i < 3; ++i) Use(i, false);
+  EXPECT_FALSE(IsAdmitted(Connect("a")));
   now_ += Milliseconds(100);
   EXPECT_TRUE(IsAdmitted(Connect("a")));
 }
 
-TEST_F(ConnectionsTest, OnesThatAreUsedAreNotLookedAtFirstAgain) {
+TEST_F(ConnectionsTest, OnesThatWereUsedComeLast) {
   for (int i = 0; i < 3; ++i) Connect("a");
   Use(0);
   Connect("a");
-  EXPECT_EQ(looked_, 2u);
+  EXPECT_FALSE(IsOpen(1));
+  Use(0, false);
   Connect("a");
-  EXPECT_EQ(looked_, 3u);
   EXPECT_TRUE(IsOpen(0));
+  EXPECT_FALSE(IsOpen(2));
 }
 
 TEST_F(ConnectionsTest, WhoHasTheMostMakesRoomForOthers) {
@@ -126,11 +128,44 @@ TEST_F(ConnectionsTest, ThatAreClosedDoNotCount) {
 TEST_F(ConnectionsTest, OneIsEndedByTheAddressOfItsCaller) {
   const size_t one = Connect("a");
   const size_t other = Connect("a");
-  connections_.Disconnect(std::to_string(one));
-  connections_.Disconnect("nobody");
+  connections_.Reset(std::to_string(one));
+  connections_.Reset("nobody");
   EXPECT_FALSE(IsOpen(one));
   EXPECT_TRUE(IsOpen(other));
   EXPECT_EQ(connections_.count(), 1u);
+}
+
+// Whoever floods by one connection is about to do so by others, and by new ones.
+TEST_F(ConnectionsTest, AFloodEndsItsCompanionsAndBansTheirClientForAWhile) {
+  const size_t flood = Connect("a");
+  const size_t companion = Connect("a");
+  const size_t idle = Connect("a");
+  const size_t other = Connect("b");
+  for (const size_t number : {companion, other}) Flood(number);
+  Use(companion);
+  connections_.ResetFlood(std::to_string(flood), now_);
+  for (const size_t number : {flood, companion}) EXPECT_FALSE(IsOpen(number)) << number;
+  for (const size_t number : {idle, other}) EXPECT_TRUE(IsOpen(number)) << number;
+  EXPECT_EQ(verdicts_[Connect("a")], Verdict::kBanned);
+  EXPECT_EQ(verdicts_[Connect("b")], Verdict::kAdmitted);
+  now_ += Connections::kBan;
+  EXPECT_EQ(verdicts_[Connect("a")], Verdict::kAdmitted);
+}
+
+// Nodes of a cluster may share an address with whoever attacks it.
+TEST_F(ConnectionsTest, WhereUsedOnesAreTrustedAFloodCostsThemNothing) {
+  Connections trusting({.all = 4, .of_a_client = 3, .trusts_used = true});
+  for (const char* const number : {"0", "1", "2"}) {
+    Connect("a");
+    trusting.Admit(pairs_.back()[0], number, "a", now_);
+  }
+  for (const size_t number : {1, 2}) Flood(number);
+  *trusting.UseOf("2") = true;
+  trusting.ResetFlood("0", now_);
+  for (const size_t number : {0, 1}) EXPECT_FALSE(IsOpen(number)) << number;
+  EXPECT_TRUE(IsOpen(2));
+  Connect("a");
+  EXPECT_EQ(trusting.Admit(pairs_.back()[0], "3", "a", now_), Verdict::kAdmitted);
 }
 
 }  // namespace

@@ -80,8 +80,8 @@ class PortTest : public testing::TestWithParam<std::string> {
   const PosixClock clock_;
   EventLoop loop_{clock_};
   AnswerRoom answers_{loop_, {}};
-  std::vector<std::shared_ptr<OpenCall>> open_;
   std::unique_ptr<Port> port_;
+  std::vector<std::shared_ptr<OpenCall>> open_;
 };
 
 // A connection to the port, and the calls that it begins.

@@ -1,0 +1,30 @@
+#pragma once
+// A client that speaks HTTP/2 and keeps to none of its rules: never acknowledges settings, and sends without end.
+
+#include <cstddef>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace decree::process {
+
+// What it sends again and again.
+enum class FloodOf {
+  kCalls,            // that say nothing
+  kCancelledCalls,   // and are reset at once
+  kPings,
+  kDataOfNoCall,
+};
+
+// Several connections that send for as long as they are open, at most `seconds`; each by a thread of its own.
+class Flood {
+ public:
+  Flood(const std::string& address, const std::string& method, FloodOf what, size_t connections, double seconds);
+  ~Flood() { Wait(); }
+  void Wait();
+
+ private:
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace decree::process
