@@ -38,6 +38,13 @@ constexpr Callers::Limits kPeerCalls{.calls = 512, .calls_of_one = 16};
 const std::vector<std::string> kClientServices = {"decree.v1.KV", "decree.v1.Admin", "grpc.health.v1.Health",
                                                   "grpc.reflection.v1alpha.ServerReflection"};
 
+// What all other nodes may have under way here, and each a command more.
+Admission::Limits ForwardedLimits(size_t others, size_t command_bytes_max) {
+  const size_t bytes = Forwarder::kSentBytesMax + Admission::BytesOf(command_bytes_max) +
+                       Forwarder::kSentMax * Admission::BytesOf(0);
+  return {.requests_max = others * Forwarder::kSentMax, .bytes_max = others * bytes};
+}
+
 kv::StoreOptions StoreOptionsWith(const ServerOptions& options, const FileShares& files) {
   kv::StoreOptions with = options.StoreOptions();
   with.open_files_max = files.store;
@@ -105,6 +112,8 @@ Server::Server(const ServerOptions& options, const FileShares& files, std::uniqu
       peers_out_(loop_, own_, PeerLinkOptions()),
       forwarder_(loop_, own_, PeerLinkOptions()),
       admission_(options.AdmissionLimits()),
+      forwarded_(ForwardedLimits(recovered_->log->identity().founding.members.size() - 1,
+                                 options.CoreOptions().command_bytes_max)),
       directory_(options.data),
       directory_timer_(loop_.timers(), [this] { CheckDirectory(); }),
       stop_wakeup_(loop_, [this] { is_stopping_ = true; }) {}
@@ -122,7 +131,9 @@ Status Server::TakePorts() {
 }
 
 Status Server::StartNode() {
-  ASSIGN_OR_RETURN(node_, paxos::Node::Start(options_.CoreOptions(), *recovered_->log,
+  paxos::Options core = options_.CoreOptions();
+  core.pending_bytes_max += forwarded_.limits().bytes_max;
+  ASSIGN_OR_RETURN(node_, paxos::Node::Start(core, *recovered_->log,
                                              *recovered_->machine, peers_out_, clock_,
                                              own_.self.life, RandomNumber()));
   return OkStatus();
@@ -131,7 +142,7 @@ Status Server::StartNode() {
 void Server::OpenServices() {
   Methods& methods = client_port_.methods();
   kv_ = std::make_unique<KvService>(loop_, methods, *node_, *recovered_->machine, forwarder_,
-                                    KvService::Bounds{.admission = admission_, .answers = answers_});
+                                    KvService::Bounds{.admission = admission_, .forwarded = forwarded_, .answers = answers_});
   status_ = std::make_unique<StatusReport>(StatusReport::Sources{
       .clock = clock_,
       .node = *node_,
@@ -218,7 +229,7 @@ void Server::Drain() {
   };
   while (is_handing_over() && loop_.Now() < end) Step(end);
   kv_->Close();
-  while (admission_.requests() > 0 && loop_.Now() < end) Step(end);
+  while (admission_.requests() + forwarded_.requests() > 0 && loop_.Now() < end) Step(end);
 }
 
 void Server::Close() {

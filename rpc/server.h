@@ -79,6 +79,7 @@ class Server {
   PeerTransport peers_out_;
   Forwarder forwarder_;
   Admission admission_;
+  Admission forwarded_;
   std::unique_ptr<paxos::Node> node_;
   std::unique_ptr<KvService> kv_;
   std::unique_ptr<StatusReport> status_;

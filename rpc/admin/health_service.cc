@@ -37,7 +37,7 @@ class HealthService::Watch final : public ServerCall::Handler, public std::enabl
 
  private:
   void OnMessage() override {
-    has_asked_ = call_->Parse(request_);
+    has_asked_ = call_->TakeRequest(request_);
     if (!has_asked_) return OnHalfClosed();
     Tell();
   }

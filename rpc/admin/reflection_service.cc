@@ -83,7 +83,7 @@ class ReflectionService::Stream final : public ServerCall::Handler, public std::
   void OnMessage() override {
     call_->SetBusy(true);
     Request request;
-    if (!call_->Parse(request) || request.ByteSizeLong() > kRequestBytesMax) {
+    if (!call_->TakeRequest(request) || request.ByteSizeLong() > kRequestBytesMax) {
       return call_->End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
                                      StrCat("what was sent is no ", request.GetTypeName(), " of at most ",
                                             kRequestBytesMax, " bytes")));

@@ -22,14 +22,6 @@ static_assert(kClientBytesMax <= kv::kOwnerBytesMax, "a client owns its sessions
 // For callers who do not say how long they wait, and the most that counts.
 constexpr Duration kTimeLeftDefault = Seconds(5);
 constexpr Duration kTimeLeftMax = Seconds(3600);
-// What a request holds beside its own bytes.
-constexpr size_t kOverheadBytes = 2048;
-
-template <typename Request>
-size_t BytesOf(const Request& request) {
-  return kOverheadBytes + request.ByteSizeLong();
-}
-
 // Whether the result tells what a key held before, and how much room that takes.
 bool TellsRecord(const v1::CommandResult& result) {
   return kv::StateMachine::Telling(result).previous_revision() != 0;
@@ -52,14 +44,16 @@ KvService::KvService(EventLoop& loop, Methods& methods, paxos::Node& node, kv::S
       node_(node),
       store_(store),
       admission_(bounds.admission),
+      forwarded_(bounds.forwarded),
       leadership_(loop, node),
       room_(loop, node.hand_over_max()),
       writer_(loop, node, store, leadership_, room_, forwarder),
       reader_(loop, node, leadership_, room_),
       scans_(loop),
-      pipelines_(loop, bounds.answers, methods, [this](const auto& stream, Duration time_left, v1::PipelinedRequest& wire) {
-        OnPipelined(stream, time_left, wire);
-      }) {
+      pipelines_(loop, bounds.admission, bounds.answers, methods,
+                 [this](const auto& stream, Duration time_left, v1::PipelinedRequest& wire, Admission::Place place) {
+                   OnPipelined(stream, time_left, wire, std::move(place));
+                 }) {
   Offer<v1::PutRequest, v1::PutResponse>(methods, "Put");
   Offer<v1::GetRequest, v1::GetResponse>(methods, "Get");
   Offer<v1::RangeRequest, v1::RangeResponse>(methods, "Range");
@@ -77,13 +71,13 @@ void KvService::Offer(Methods& methods, const std::string& name) {
 }
 
 void KvService::OnPipelined(const std::shared_ptr<PipelineService::Stream>& stream, Duration time_left,
-                            v1::PipelinedRequest& wire) {
+                            v1::PipelinedRequest& wire, Admission::Place place) {
   const bool is_known = VisitPipelined(wire, [&](auto method) {
     using Method = decltype(method);
     using Request = typename Method::Request;
     using Response = typename Method::Response;
     Serve(CallPtr<Request, Response>(std::make_shared<PipelinedCall<Request, Response>>(
-        stream, wire.id(), time_left, Method::In(wire))));
+        stream, wire.id(), time_left, Method::In(wire), std::move(place))));
   });
   if (is_known) return;
   PipelineService::Refuse(
@@ -111,26 +105,31 @@ void KvService::Close() {
 
 // ---- The door ----
 
-std::optional<Failure> KvService::WhyNotIn(const Status& check, Duration time_left,
-                                           const Admission::Place& place) const {
+std::optional<Failure> KvService::WhyNotIn(const Status& check, Duration time_left, bool has_place,
+                                           const Admission& admission) const {
   if (!check.ok()) return NotExecuted(StatusCode::INVALID_ARGUMENT, std::string(check.message()));
   if (time_left <= Duration::zero()) {
     return NotExecuted(StatusCode::DEADLINE_EXCEEDED, "the deadline has passed on arrival");
   }
-  if (place) return std::nullopt;
-  return Overloaded(StrCat(leadership_.Name(), " has ", admission_.requests(), " requests of ",
-                           admission_.bytes(), " bytes without an answer, and takes no more"));
+  if (has_place) return std::nullopt;
+  return Overloaded(StrCat(leadership_.Name(), " has ", admission.requests(), " requests of ",
+                           admission.bytes(), " bytes without an answer, and takes no more"));
 }
 
 template <typename AnyCall>
-std::optional<Duration> KvService::LetIn(AnyCall& call, const Status& check, size_t bytes) {
+void KvService::TakePlace(AnyCall& call) {
+  // One that has come by a pipeline has waited for its place.
+  if (!call.has_place()) call.Enter(admission_.Enter(Admission::BytesOf(call.request().ByteSizeLong())));
+}
+
+template <typename AnyCall>
+std::optional<Duration> KvService::LetIn(AnyCall& call, const Status& check) {
   const Duration time_left = std::min(call.TimeLeft(kTimeLeftDefault), kTimeLeftMax);
-  Admission::Place place = admission_.Enter(bytes);
-  if (const std::optional<Failure> failure = WhyNotIn(check, time_left, place)) {
+  if (const std::optional<Failure> failure = WhyNotIn(check, time_left, call.has_place(), admission_)) {
     call.Fail(*failure);
     return std::nullopt;
   }
-  call.LetIn(std::move(place), AnswerBy(loop_.RoughlyNow(), time_left));
+  call.SetAnswerBy(AnswerBy(loop_.RoughlyNow(), time_left));
   return time_left;
 }
 
@@ -143,10 +142,10 @@ void KvService::Serve(CallPtr<Request, Response> call) {
 
 template <typename Request, typename Response>
 void KvService::ServeWrite(CallPtr<Request, Response> call) {
-  const size_t bytes = BytesOf(call->request());
+  TakePlace(*call);
   v1::Command command = MakeCommand(call->request());
   if (command.has_open_session()) command.mutable_open_session()->set_owner(ClientOf(call->caller()));
-  const std::optional<Duration> time_left = LetIn(*call, Check(command), bytes);
+  const std::optional<Duration> time_left = LetIn(*call, Check(command));
   if (!time_left.has_value()) return;
   writer_.Start(command,
                 {.no_forwarding = call->request().header().no_forwarding(), .time_left = *time_left},
@@ -187,8 +186,9 @@ std::optional<v1::KeyValue> KvService::PreviousHere(const v1::CommandResult& res
 void KvService::OnForwarded(PeerService::ForwardedCall call) {
   std::optional<v1::Command> command = kv::ParseCommand(call.command());
   const Status check = command.has_value() ? Check(*command) : absl::InvalidArgumentError("no command is forwarded");
-  auto place = std::make_shared<Admission::Place>(admission_.Enter(kOverheadBytes + call.command().size()));
-  if (const std::optional<Failure> failure = WhyNotIn(check, call.time_left(), *place)) return call.Fail(*failure);
+  auto place = std::make_shared<Admission::Place>(forwarded_.Enter(Admission::BytesOf(call.command().size())));
+  const bool has_place = static_cast<bool>(*place);
+  if (const auto failure = WhyNotIn(check, call.time_left(), has_place, forwarded_)) return call.Fail(*failure);
   const Time answer_by = AnswerBy(loop_.RoughlyNow(), call.time_left());
   writer_.Start(*command, {.was_forwarded = true, .time_left = call.time_left()},
                 [this, call, place, answer_by](WriteEnd& end) {
@@ -213,7 +213,8 @@ void KvService::WaitToRead(const ReadRequest& read, CallPtr<Request, Response> c
 
 void KvService::Serve(CallPtr<v1::GetRequest, v1::GetResponse> call) {
   const v1::GetRequest& request = call->request();
-  const std::optional<Duration> time_left = LetIn(*call, Check(request), BytesOf(request));
+  TakePlace(*call);
+  const std::optional<Duration> time_left = LetIn(*call, Check(request));
   if (!time_left.has_value()) return;
   if (reader_.MayReadNow(request.read())) return AnswerGet(call);
   WaitToRead({.mode = request.read(), .may_ask = !request.no_forwarding(), .time_left = *time_left}, call,
@@ -243,8 +244,8 @@ void KvService::FillGet(Call<v1::GetRequest, v1::GetResponse>& call) {
 
 void KvService::Serve(CallPtr<v1::RangeRequest, v1::RangeResponse> call) {
   const v1::RangeRequest& request = call->request();
-  // The answer counts more than the request.
-  const std::optional<Duration> time_left = LetIn(*call, Check(request), kOverheadBytes + kPageBytes);
+  TakePlace(*call);
+  const std::optional<Duration> time_left = LetIn(*call, Check(request));
   if (!time_left.has_value()) return;
   if (reader_.MayReadNow(request.read())) return AnswerRange(call);
   WaitToRead({.mode = request.read(), .may_ask = !request.no_forwarding(), .time_left = *time_left}, call,
@@ -276,7 +277,8 @@ void KvService::ReadPage(const CallPtr<v1::RangeRequest, v1::RangeResponse>& cal
 void KvService::Serve(OutcomeCall call) {
   if (call->request().close()) return ServeWrite(std::move(call));
   const v1::OutcomeRequest& request = call->request();
-  const std::optional<Duration> time_left = LetIn(*call, Check(request), BytesOf(request));
+  TakePlace(*call);
+  const std::optional<Duration> time_left = LetIn(*call, Check(request));
   if (!time_left.has_value()) return;
   if (reader_.MayReadNow(v1::READ_MODE_LINEARIZABLE)) return AnswerOutcome(call);
   WaitToRead({.may_ask = !request.header().no_forwarding(), .time_left = *time_left}, call,

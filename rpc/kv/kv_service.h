@@ -31,7 +31,8 @@ class KvService {
  public:
   // What bounds the requests that it holds, and their answers.
   struct Bounds {
-    Admission& admission;
+    Admission& admission;  // of clients' requests
+    Admission& forwarded;  // of those that other nodes forward
     AnswerRoom& answers;
   };
 
@@ -56,7 +57,7 @@ class KvService {
   template <typename Request, typename Response>
   void Offer(Methods& methods, const std::string& name);
   void OnPipelined(const std::shared_ptr<PipelineService::Stream>& stream, Duration time_left,
-                   v1::PipelinedRequest& wire);
+                   v1::PipelinedRequest& wire, Admission::Place place);
 
   // ---- What each method does with a call ----
 
@@ -88,17 +89,21 @@ class KvService {
 
   // ---- The door ----
 
-  // Lets a request in that holds so many bytes, or refuses it: the time that it has, or nothing. `check` is what was
-  // found of the request itself.
+  // If there is room for the request, which must be whole.
   template <typename AnyCall>
-  std::optional<Duration> LetIn(AnyCall& call, const Status& check, size_t bytes);
-  // What is wrong with it.
-  std::optional<Failure> WhyNotIn(const Status& check, Duration time_left, const Admission::Place& place) const;
+  void TakePlace(AnyCall& call);
+  // Lets a request in that has its place, or refuses it: the time that it has, or nothing. `check` is what was found of the request itself.
+  template <typename AnyCall>
+  std::optional<Duration> LetIn(AnyCall& call, const Status& check);
+  // What is wrong with one that was to have a place at `admission`.
+  std::optional<Failure> WhyNotIn(const Status& check, Duration time_left, bool has_place,
+                                  const Admission& admission) const;
 
   EventLoop& loop_;
   paxos::Node& node_;
   kv::StateMachine& store_;
   Admission& admission_;
+  Admission& forwarded_;
   Leadership leadership_;
   WaitingRoom room_;
   Writer writer_;

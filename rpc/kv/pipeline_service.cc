@@ -1,16 +1,22 @@
 #include "rpc/kv/pipeline_service.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include <glog/logging.h>
 
+#include "rpc/kv/request_batch.h"
 #include "rpc/loop/answer_batches.h"
+#include "rpc/loop/request_bytes.h"
 
 namespace decree::rpc {
 namespace {
 
 // How many requests of a stream are begun before the node and the other streams have their turn.
 constexpr int kServedAtOnce = 1024;
+// What requests may hold that were read and wait to be served, of all streams; beyond that, whoever has the most is cut off.
+constexpr size_t kUnservedBytesMax = 64 << 20;
 
 }  // namespace
 
@@ -50,20 +56,27 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
   // Goes on with its batch.
   void ServeOn() {
     waits_for_turn_ = false;
-    if (!call_->is_ending() && HasUnserved()) ServeBatch();
+    if (!call_->is_ending() && !batch_.empty()) ServeBatch();
   }
 
   // No more requests are taken.
   void Close() { NeedsFlush(); }
 
+  // What its requests hold that are not served yet.
+  size_t unserved_bytes() const { return batch_.bytes(); }
+  void CutOff() {
+    call_->connection()->CutOff();
+    End(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many requests wait to be served"));
+  }
+
  private:
   void OnMessage() override {
     arrived_at_ = owner_.loop_.Now();
-    next_ = 0;
-    if (!call_->Parse(batch_)) {
-      return End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "what was sent is no decree.v1.RequestBatch"));
-    }
-    ServeBatch();
+    std::optional<grpc::Slice> bytes = call_->TakeBytes();
+    if (!bytes.has_value()) return Reject();
+    SetBatch(RequestBatch(*std::move(bytes)));
+    // Not before those who wait already.
+    owner_.to_admit_.empty() ? ServeBatch() : WaitForPlace();
   }
 
   void OnHalfClosed() override {
@@ -79,36 +92,54 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
   void OnGone() override {
     unsent_.OnLeft();
     unsent_.Clear();
+    SetBatch({});
     taker_.Close();
     owner_.streams_.erase(shared_from_this());
   }
 
-  // `next_` may lie behind the end of a batch whose memory has been given back.
-  bool HasUnserved() const { return next_ < batch_.requests_size(); }
   bool HasRoom() const { return taker_.HasRoom(AnswerRoom::Size::kSmall); }
+
+  void SetBatch(RequestBatch batch) {
+    owner_.unserved_bytes_ -= batch_.bytes();
+    batch_ = std::move(batch);
+    owner_.unserved_bytes_ += batch_.bytes();
+    owner_.OnUnserved();
+  }
 
   void ServeBatch() {
     const Duration waited = owner_.loop_.Now() - arrived_at_;
     const std::shared_ptr<Stream> self = shared_from_this();
-    for (int i = 0; i < kServedAtOnce && HasUnserved() && HasRoom(); ++i, ++next_) {
-      v1::PipelinedRequest& request = *batch_.mutable_requests(next_);
-      if (unanswered_++ == 0) call_->SetBusy(true);
-      owner_.serve_(self, TimeLeft(request, waited), request);
-    }
     NeedsFlush();
-    if (HasUnserved()) {
-      HasRoom() ? WaitForTurn() : WaitForRoom();
-      return;
+    for (int i = 0; !batch_.empty(); ++i) {
+      if (batch_.is_broken()) return Reject();
+      if (!HasRoom()) return WaitForRoom();
+      if (i == kServedAtOnce) return WaitForTurn();
+      Admission::Place place = owner_.admission_.Enter(Admission::BytesOf(batch_.next_bytes()));
+      if (!place) return WaitForPlace();
+      if (!batch_.TakeNext(request_)) continue;
+      if (unanswered_++ == 0) call_->SetBusy(true);
+      owner_.serve_(self, TimeLeft(request_, waited), request_, std::move(place));
     }
+    SetBatch({});
     must_read_ = true;
-    // Protobuf keeps the memory of a message for the next one; of a large one that would be for long.
-    if (next_ > kServedAtOnce) batch_ = {};
   }
+
+  void Reject() {
+    End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
+                     StrCat("what was sent is no decree.v1.RequestBatch, or one of its requests has more than ",
+                            kRequestFieldsMax, " fields")));
+  }
+
+  // ---- What it may wait for; then it goes on with ServeOn ----
 
   void WaitForTurn() {
     if (std::exchange(waits_for_turn_, true)) return;
     owner_.to_serve_.push_back(shared_from_this());
-    owner_.serve_timer_.Set(owner_.loop_.Now());
+    owner_.ServeSoon();
+  }
+
+  void WaitForPlace() {
+    if (!std::exchange(waits_for_turn_, true)) owner_.AwaitPlace(shared_from_this());
   }
 
   void WaitForRoom() {
@@ -135,13 +166,14 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
     if (unanswered_ > 0 || call_->is_writing() || !unsent_.empty()) return;
     if (has_read_all_) {
       End(grpc::Status::OK);
-    } else if (owner_.is_closing_ && !HasUnserved()) {
+    } else if (owner_.is_closing_ && batch_.empty()) {
       End(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the node is shutting down"));
     }
   }
 
   void End(const grpc::Status& status) {
     unsent_.Clear();
+    SetBatch({});
     call_->End(status);
     taker_.Close();
   }
@@ -153,9 +185,9 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
 
   PipelineService& owner_;
   const std::unique_ptr<ServerCall> call_;
-  v1::RequestBatch batch_;
-  int next_ = 0;  // of the requests received, to be served
+  RequestBatch batch_;  // of which some are to be served
   Time arrived_at_;
+  v1::PipelinedRequest request_;  // that is being served
   size_t unanswered_ = 0;
   AnswerRoom::Taker taker_;
   AnswerBatches<v1::ResponseBatch> unsent_;
@@ -166,8 +198,12 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
   bool waits_for_turn_ = false;
 };
 
-PipelineService::PipelineService(EventLoop& loop, AnswerRoom& room, Methods& methods, Serve serve)
-    : loop_(loop), room_(room), serve_(std::move(serve)), serve_timer_(loop.timers(), [this] { ServeOn(); }) {
+PipelineService::PipelineService(EventLoop& loop, Admission& admission, AnswerRoom& room, Methods& methods, Serve serve)
+    : loop_(loop),
+      admission_(admission),
+      room_(room),
+      serve_(std::move(serve)),
+      serve_timer_(loop.timers(), [this] { ServeOn(); }) {
   methods.Add("/decree.v1.KV/Pipeline", [this](std::unique_ptr<ServerCall> call) { Receive(std::move(call)); });
 }
 
@@ -185,6 +221,26 @@ void PipelineService::Flush() {
 
 void PipelineService::ServeOn() {
   for (const std::shared_ptr<Stream>& stream : std::exchange(to_serve_, {})) stream->ServeOn();
+  // Whoever is not done then is the last in line.
+  for (size_t count = to_admit_.size(); count > 0 && admission_.HasRoom(0); --count) {
+    const std::shared_ptr<Stream> stream = std::move(to_admit_.front());
+    to_admit_.pop_front();
+    stream->ServeOn();
+  }
+  if (!to_admit_.empty()) admission_.OnNextLeft([this] { ServeSoon(); });
+}
+
+void PipelineService::AwaitPlace(std::shared_ptr<Stream> stream) {
+  if (to_admit_.empty()) admission_.OnNextLeft([this] { ServeSoon(); });
+  to_admit_.push_back(std::move(stream));
+}
+
+void PipelineService::OnUnserved() {
+  if (unserved_bytes_ <= kUnservedBytesMax) return;
+  const auto most = std::max_element(streams_.begin(), streams_.end(), [](const auto& a, const auto& b) {
+    return a->unserved_bytes() < b->unserved_bytes();
+  });
+  (*most)->CutOff();
 }
 
 void PipelineService::Close() {

@@ -3,10 +3,12 @@
 // batch. What a call each would cost, a batch shares.
 //
 // The answers that gather while a batch is being written make the next one. A client that does not take
-// its answers is not served on until it does, and one that sends large batches gets its turns like others.
+// its answers is not served on until it does, one that sends large batches gets its turns like others, and who sends more than this
+// node can hold waits, in line with others: nothing more is read from a stream until all is served that was read.
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <set>
@@ -16,6 +18,7 @@
 
 #include "decree/v1/kv.pb.h"
 #include "rpc/failure.h"
+#include "rpc/loop/admission.h"
 #include "rpc/loop/answer_room.h"
 #include "rpc/loop/call.h"
 #include "rpc/loop/event_loop.h"
@@ -28,12 +31,12 @@ namespace decree::rpc {
 class PipelineService {
  public:
   class Stream;
-  // Begins to serve a request, which may be moved from; `time_left` is 0 if the client did not say.
-  using Serve =
-      std::function<void(const std::shared_ptr<Stream>&, Duration time_left, v1::PipelinedRequest&)>;
+  // Begins to serve a request, which may be moved from; `time_left` is 0 if the client did not say. It has been let in.
+  using Serve = std::function<void(const std::shared_ptr<Stream>&, Duration time_left, v1::PipelinedRequest&,
+                                   Admission::Place)>;
 
   // All references outlive the service. From now on it takes the streams of a port that has these methods.
-  PipelineService(EventLoop& loop, AnswerRoom& room, Methods& methods, Serve serve);
+  PipelineService(EventLoop& loop, Admission& admission, AnswerRoom& room, Methods& methods, Serve serve);
   ~PipelineService();
 
   // To be called when what came has been dealt with: sends the answers that have gathered.
@@ -50,15 +53,24 @@ class PipelineService {
 
  private:
   void Receive(std::unique_ptr<ServerCall> call);
+  // Those whose turn has come, and those who may be let in now.
   void ServeOn();
+  void ServeSoon() { serve_timer_.Set(loop_.Now()); }
+  // `stream` is served on when it may be let in, after those who wait already.
+  void AwaitPlace(std::shared_ptr<Stream> stream);
+  // What the unserved requests of all streams hold has changed.
+  void OnUnserved();
 
   EventLoop& loop_;
+  Admission& admission_;
   AnswerRoom& room_;
   const Serve serve_;
   bool is_closing_ = false;
   std::set<std::shared_ptr<Stream>> streams_;
   std::vector<std::shared_ptr<Stream>> to_flush_;
   std::vector<std::shared_ptr<Stream>> to_serve_;  // whose batch was too large for one turn
+  std::deque<std::shared_ptr<Stream>> to_admit_;
+  size_t unserved_bytes_ = 0;
   Timer serve_timer_;
 };
 
@@ -69,8 +81,9 @@ class PipelinedCall final : public Call<Request, Response> {
   using StreamPtr = std::shared_ptr<PipelineService::Stream>;
 
   // Moves out of `request`.
-  PipelinedCall(StreamPtr stream, uint64_t id, Duration time_left, Request& request)
+  PipelinedCall(StreamPtr stream, uint64_t id, Duration time_left, Request& request, Admission::Place place)
       : stream_(std::move(stream)), id_(id), time_left_(time_left) {
+    this->Enter(std::move(place));
     this->request_.Swap(&request);
     this->taker_ = {stream_, &PipelineService::TakerOf(*stream_)};
   }

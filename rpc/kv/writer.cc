@@ -19,6 +19,8 @@ using paxos::Outcome;
 
 // How long a former leader may take to answer what was forwarded to it: it may just be handing over.
 constexpr Duration kForwardGrace = Milliseconds(200);
+// For whom there was no room.
+constexpr Duration kTryAgainAfter = Milliseconds(10);
 
 // Whether the state machine has judged the request itself, with all its copies.
 bool IsVerdict(const Failure& failure) {
@@ -130,7 +132,9 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
             StrCat(name, " leads no more, and cannot tell what has become of the write; ask another node",
                    kMayHappen)));
       case Outcome::Kind::kOverloaded:
-        return Fail(Overloaded(StrCat("too many writes are waiting at ", name, kNotCarriedOut)));
+        crowded_ = writer_.leadership_.self();
+        // The node that has forwarded it waits, and not this one's stream.
+        return options_.was_forwarded ? Fail(Crowded()) : WaitForLess();
       case Outcome::Kind::kTooLarge:
         return Fail(NotExecuted(StatusCode::INVALID_ARGUMENT,
                                 "the request as a whole is too large; see the limits of key and value"));
@@ -170,6 +174,10 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
       PROBE("a forwarded write reached a node that does not lead");
       return WaitForLeader();
     }
+    if (failure.code == StatusCode::RESOURCE_EXHAUSTED && was_not_executed) {
+      crowded_ = forwarded_to_;
+      return WaitForLess();
+    }
     if (failure.code != StatusCode::DEADLINE_EXCEEDED) return Fail(std::move(failure));
     was_lost_sight_of_ = was_lost_sight_of_ || !was_not_executed;
     FailLate(std::move(failure));
@@ -187,8 +195,19 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
                                ", to which the write was forwarded, is lost", kMayHappen)));
   }
 
+  Failure Crowded() const {
+    return Overloaded(StrCat("too many writes are waiting at n", crowded_.value(), kNotCarriedOut));
+  }
+
+  void WaitForLess() {
+    PROBE("a write waits because too many do");
+    state_ = State::kWaiting;
+    writer_.TryLater(shared_from_this());
+  }
+
   void WaitForLeader() {
     state_ = State::kWaiting;
+    crowded_ = paxos::kNoNode;
     const Time now = writer_.loop_.Now();
     waits_since_ = std::min(waits_since_, now);
     const bool has_waited = now - waits_since_ >= writer_.room_.patience();
@@ -221,6 +240,8 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
                               StrCat("n", forwarded_to_.value(), ", to which ", name,
                                      " has forwarded the write, did not answer before the deadline", kMayHappen));
       case State::kWaiting:
+        if (crowded_ != paxos::kNoNode) return Crowded();
+        break;
       case State::kEnded:
         break;
     }
@@ -303,6 +324,7 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
   Time waits_since_ = kTimeNever;   // for a leader
   NodeId forwarded_to_;
   uint64_t number_ = 0;             // at the forwarder
+  NodeId crowded_;                  // who has had no room for the latest attempt
   bool was_lost_sight_of_ = false;  // a copy was forwarded, and what became of it is not known
 };
 
@@ -314,7 +336,15 @@ Writer::Writer(EventLoop& loop, paxos::Node& node, const kv::StateMachine& store
       leadership_(leadership),
       room_(room),
       forwarder_(forwarder),
-      give_up_timer_(loop.timers(), [this] { forwarder_.GiveUpAllBut(leadership_.Leader()); }) {}
+      give_up_timer_(loop.timers(), [this] { forwarder_.GiveUpAllBut(leadership_.Leader()); }),
+      try_timer_(loop.timers(), [this] {
+        for (const std::shared_ptr<Write>& write : std::exchange(to_try_, {})) write->Try();
+      }) {}
+
+void Writer::TryLater(std::shared_ptr<Write> write) {
+  to_try_.push_back(std::move(write));
+  if (!try_timer_.is_set()) try_timer_.Set(loop_.Now() + kTryAgainAfter);
+}
 
 void Writer::Start(v1::Command& command, const WriteOptions& options, OnEnd done) {
   const RequestId id(command.session(), command.number());

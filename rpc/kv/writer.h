@@ -4,6 +4,7 @@
 //   leader:      proposed; ended when applied
 //   follower:    forwarded; the leader's result or failure passes on
 //   no leader:   waits for one, for as long as a change of leader may take
+//   too many are waiting at the leader:  waits too, and tries again
 //   no quorum:   is told at once to ask another node
 //
 // A failure always says whether the write may have been carried out. Only one that belongs to a session is sent once
@@ -22,6 +23,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 
@@ -84,6 +86,8 @@ class Writer {
   };
 
   void Forget(const Write& write);
+  // Tries again in a moment.
+  void TryLater(std::shared_ptr<Write> write);
 
   EventLoop& loop_;
   paxos::Node& node_;
@@ -92,6 +96,8 @@ class Writer {
   WaitingRoom& room_;
   Forwarder& forwarder_;
   Timer give_up_timer_;  // on answers of a leader that was
+  std::vector<std::shared_ptr<Write>> to_try_;
+  Timer try_timer_;
   // Requests of sessions, until it is known how they end.
   absl::flat_hash_map<RequestId, Write*> under_way_;
   std::list<Waiter> ended_;  // since the last Turn: a timer must outlive what it does

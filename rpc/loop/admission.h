@@ -2,6 +2,7 @@
 // Bounds what clients' requests may hold of this node at once, in number and bytes (rule 12).
 
 #include <cstddef>
+#include <functional>
 #include <utility>
 
 namespace decree::rpc {
@@ -39,19 +40,27 @@ class Admission {
     size_t bytes_ = 0;
   };
 
+  // What a request holds that has so many bytes on the wire.
+  static constexpr size_t BytesOf(size_t wire_bytes) { return 2048 + wire_bytes; }
+
   explicit Admission(const Limits& limits) : limits_(limits) {}
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
   // No place if there is no room. One request always finds room, whatever it weighs. Outlives the place.
   Place Enter(size_t bytes) {
-    const bool is_full = requests_ >= limits_.requests_max || bytes_ + bytes > limits_.bytes_max;
-    if (is_full && requests_ > 0) return {};
+    if (!HasRoom(bytes)) return {};
     ++requests_;
     bytes_ += bytes;
     return Place(*this, bytes);
   }
+  bool HasRoom(size_t bytes) const {
+    return requests_ == 0 || (requests_ < limits_.requests_max && bytes_ + bytes <= limits_.bytes_max);
+  }
+  // `then` is called when the next place is left, once, and must not enter at once: it replaces what was to be called.
+  void OnNextLeft(std::function<void()> then) { then_ = std::move(then); }
 
+  const Limits& limits() const { return limits_; }
   size_t requests() const { return requests_; }
   size_t bytes() const { return bytes_; }
 
@@ -59,11 +68,13 @@ class Admission {
   void Leave(size_t bytes) {
     --requests_;
     bytes_ -= bytes;
+    if (then_ != nullptr) std::exchange(then_, nullptr)();
   }
 
   const Limits limits_;
   size_t requests_ = 0;
   size_t bytes_ = 0;
+  std::function<void()> then_;
 };
 
 }  // namespace decree::rpc

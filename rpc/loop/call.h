@@ -25,11 +25,11 @@ class Call {
   virtual const std::string& caller() const = 0;
   // How long the caller waits for the answer; `fallback` if it did not say.
   virtual Duration TimeLeft(Duration fallback) const = 0;
-  // The call has been let in, and holds its place until it is answered, or gone. It is to be answered at `answer_by`.
-  void LetIn(Admission::Place place, Time answer_by) {
-    place_ = std::move(place);
-    answer_by_ = answer_by;
-  }
+  // The call holds its place until it is answered, or gone.
+  void Enter(Admission::Place place) { place_ = std::move(place); }
+  bool has_place() const { return static_cast<bool>(place_); }
+  // It is to be answered by then.
+  void SetAnswerBy(Time answer_by) { answer_by_ = answer_by; }
   Time answer_by() const { return answer_by_; }
 
   // Who takes the answer.

@@ -5,6 +5,8 @@
 #include <glog/logging.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
 
+#include "rpc/loop/request_bytes.h"
+
 namespace decree::rpc {
 namespace {
 
@@ -100,8 +102,20 @@ void ServerCall::OnRead(bool ok) {
   ok ? handler_->OnMessage() : handler_->OnHalfClosed();
 }
 
-bool ServerCall::Parse(Message& message) {
+std::optional<grpc::Slice> ServerCall::TakeBytes() {
+  grpc::Slice bytes;
+  const bool is_whole = received_.TrySingleSlice(&bytes).ok() || received_.DumpToSingleSlice(&bytes).ok();
+  received_.Clear();
+  return is_whole ? std::optional(std::move(bytes)) : std::nullopt;
+}
+
+bool ServerCall::TakeMessage(Message& message) {
   return grpc::SerializationTraits<Message>::Deserialize(&received_, &message).ok();
+}
+
+bool ServerCall::TakeRequest(Message& request) {
+  const std::optional<grpc::Slice> bytes = TakeBytes();
+  return bytes.has_value() && ParseRequest({reinterpret_cast<const char*>(bytes->begin()), bytes->size()}, request);
 }
 
 void ServerCall::Write(const Message& message) {

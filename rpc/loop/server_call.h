@@ -10,11 +10,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <google/protobuf/message.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
 #include <grpcpp/support/status.h>
 
 #include "paxos/base/time.h"
@@ -59,8 +61,11 @@ class ServerCall {
   // Keeps the handler, which holds this, until the call is gone. To be called before all that follows.
   void Begin(std::shared_ptr<Handler> handler) { handler_ = std::move(handler); }
   void Read();
-  // False if what was read is not such a message.
-  bool Parse(google::protobuf::Message& message);
+  // What was read, in one piece; nothing if it cannot be had.
+  std::optional<grpc::Slice> TakeBytes();
+  // The same as a message. False if it is none of the kind, or none that a client may send.
+  bool TakeMessage(google::protobuf::Message& message);
+  bool TakeRequest(google::protobuf::Message& request);
   void Write(const google::protobuf::Message& message);
   // What follows is the end, and does nothing if the call has ended.
   void End(const grpc::Status& status);

@@ -47,7 +47,7 @@ class UnaryCall final : public Call<Request, Response>,
 
   void OnMessage() override {
     wire_->SetBusy(true);
-    if (!wire_->Parse(this->request_)) {
+    if (!wire_->TakeRequest(this->request_)) {
       return Fail(NotExecuted(grpc::StatusCode::INVALID_ARGUMENT,
                               StrCat("what was sent is no ", this->request_.GetTypeName())));
     }

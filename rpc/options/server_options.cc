@@ -113,7 +113,7 @@ void AddLimitOptions(LayeredOptions& all, ServerOptions& options) {
       "Slots proposed and not yet chosen; 1 makes the largest batches")
       ->check(Between(1, 1024));
   all.Add("pending-bytes-max", options.pending_bytes_max,
-      "The most bytes of writes that may wait at the leader")
+      "The most bytes of requests without an answer")
       ->check(Between(1 << 20, int64_t{1} << 40));
   all.Add("requests-max", options.requests_max, "The most requests without an answer")
       ->check(Between(1, 1'000'000));
@@ -276,8 +276,7 @@ kv::MemoryOptions ServerOptions::MemoryOptions() const {
 }
 
 Admission::Limits ServerOptions::AdmissionLimits() const {
-  // What waits at the leader waits here too, and as much again is on its way in or out.
-  return {.requests_max = requests_max, .bytes_max = 2 * pending_bytes_max};
+  return {.requests_max = requests_max, .bytes_max = pending_bytes_max};
 }
 
 // ---- Init ----

@@ -12,10 +12,6 @@
 namespace decree::rpc {
 namespace {
 
-// How many writes are under way to one node at once, and how many bytes they have together; one may have more.
-constexpr size_t kSentMax = 1024;
-constexpr size_t kSentBytesMax = 8 << 20;
-
 uint64_t MicrosecondsUntil(Time then, Time now) {
   const auto left = std::chrono::duration_cast<std::chrono::microseconds>(then - now).count();
   return static_cast<uint64_t>(std::max<int64_t>(left, 1));

@@ -41,6 +41,11 @@ struct ForwardEnd {
 
 class Forwarder {
  public:
+  // How many writes are under way to one node at once, and how many bytes they have together; one may have more. That node
+  // has room for them which clients cannot take.
+  static constexpr size_t kSentMax = 1024;
+  static constexpr size_t kSentBytesMax = 8 << 20;
+
   using OnEnd = std::function<void(ForwardEnd)>;
 
   // `own` outlives the forwarder.

@@ -81,7 +81,7 @@ class PeerService::Stream final : public ServerCall::Handler, public std::enable
   }
 
   Status TakeFrame() {
-    if (!call_->Parse(frame_)) return absl::InvalidArgumentError("what was sent is no decree.v1.PeerFrame");
+    if (!call_->TakeMessage(frame_)) return absl::InvalidArgumentError("what was sent is no decree.v1.PeerFrame");
     if (from_ == paxos::kNoNode) return TakeHello();
     return kind_ == v1::STREAM_KIND_FORWARD ? TakeForwards() : TakeBatch();
   }

@@ -179,6 +179,19 @@ TEST_F(HostileTest, ManyLargeReadsAtAFollower) {
   }
 }
 
+// Four bytes of a message are two requests.
+TEST_F(HostileTest, MillionsOfEmptyRequests) {
+  std::vector<std::unique_ptr<RawPipeline>> pipelines;
+  for (int i = 0; i < 20; ++i) {
+    pipelines.push_back(std::make_unique<RawPipeline>(cluster_.Endpoint(leader_)));
+    for (int k = 0; k < 2'000'000; ++k) pipelines.back()->AddNothing();
+    EXPECT_TRUE(pipelines.back()->Send());
+  }
+  // They are served as their answers are taken, and not before; some streams are cut off, for they hold too much.
+  ExpectOthersServed();
+  for (const auto& pipeline : pipelines) pipeline->Cancel();
+}
+
 // A link to a node, which passes nothing back when it is held.
 class OneWayLink {
  public:

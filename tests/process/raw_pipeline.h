@@ -40,6 +40,7 @@ class RawPipeline {
     put.set_key(key);
     put.set_value(value);
   }
+  void AddNothing() { batch_.add_requests(); }
   // Is served also where a slow machine costs the leader its lease meanwhile.
   void AddStaleGet(uint64_t id, const std::string& key) {
     v1::PipelinedRequest& request = Add(id);

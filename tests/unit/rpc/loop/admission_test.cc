@@ -62,5 +62,18 @@ TEST(AdmissionTest, OneRequestFindsRoomWhateverItWeighs) {
   EXPECT_FALSE(admission.Enter(1));
 }
 
+TEST(AdmissionTest, WhoWaitsIsToldOnceThatAPlaceWasLeft) {
+  Admission admission({.requests_max = 2, .bytes_max = 100});
+  Admission::Place first = admission.Enter(60);
+  Admission::Place second = admission.Enter(40);
+  int told = 0;
+  admission.OnNextLeft([&] { ++told; });
+  first = {};
+  EXPECT_EQ(told, 1);
+  EXPECT_TRUE(admission.HasRoom(60));
+  second = {};
+  EXPECT_EQ(told, 1);
+}
+
 }  // namespace
 }  // namespace decree::rpc

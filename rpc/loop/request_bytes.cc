@@ -1,0 +1,54 @@
+#include "rpc/loop/request_bytes.h"
+
+#include <cstdint>
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format.h>
+
+namespace decree::rpc {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::io::CodedInputStream;
+using google::protobuf::internal::WireFormatLite;
+
+// So few bytes hold few fields.
+constexpr size_t kFewBytes = 2 * kRequestFieldsMax;
+
+// Takes the fields of a message from `left`. False if it has more; also if it cannot be read, or has groups, which count
+// as one field whatever is in them.
+bool CountFields(const Descriptor& type, CodedInputStream& input, int& left) {
+  while (const uint32_t tag = input.ReadTag()) {
+    if (--left < 0) return false;
+    const auto wire_type = WireFormatLite::GetTagWireType(tag);
+    if (wire_type == WireFormatLite::WIRETYPE_START_GROUP) return false;
+    const FieldDescriptor* const field = type.FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag));
+    const bool is_message = field != nullptr && field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
+                            wire_type == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
+    if (!is_message) {
+      if (!WireFormatLite::SkipField(&input, tag)) return false;
+      continue;
+    }
+    uint32_t size = 0;
+    if (!input.ReadVarint32(&size)) return false;
+    const CodedInputStream::Limit outer = input.PushLimit(static_cast<int>(size));
+    if (!CountFields(*field->message_type(), input, left)) return false;
+    input.PopLimit(outer);
+  }
+  return true;
+}
+
+}  // namespace
+
+bool ParseRequest(std::string_view bytes, google::protobuf::Message& request) {
+  if (bytes.size() > kFewBytes) {
+    CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int>(bytes.size()));
+    int left = kRequestFieldsMax;
+    if (!CountFields(*request.GetDescriptor(), input, left)) return false;
+  }
+  return request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+}
+
+}  // namespace decree::rpc
