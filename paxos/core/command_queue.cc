@@ -13,12 +13,12 @@ constexpr size_t kOverheadBytes = 64;
 
 }  // namespace
 
-void CommandQueue::Push(ProposalId id, std::string command, Time deadline) {
+void CommandQueue::Push(ProposalId id, CommandBytes command, Time deadline) {
   bytes_ += BytesOf(command);
   waiting_.push_back({.id = id, .deadline = deadline, .command = std::move(command)});
 }
 
-size_t CommandQueue::BytesOf(const std::string& command) {
+size_t CommandQueue::BytesOf(const CommandBytes& command) {
   return command.size() + kOverheadBytes;
 }
 
@@ -33,7 +33,7 @@ std::vector<ProposalId> CommandQueue::TakeBatch(size_t bytes_max, Time now, std:
     }
     if (!ids.empty() && payload.size() + waiting_.front().command.size() > bytes_max) break;
     const Waiting next = Pop();
-    AppendCommand(payload, next.command);
+    AppendCommand(payload, *next.command);
     ids.push_back(next.id);
   }
   return ids;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "paxos/base/time.h"
+#include "paxos/core/command_bytes.h"
 #include "paxos/core/output.h"
 #include "paxos/core/types.h"
 
@@ -14,7 +15,7 @@ namespace decree::paxos {
 
 class CommandQueue {
  public:
-  void Push(ProposalId id, std::string command, Time deadline);
+  void Push(ProposalId id, CommandBytes command, Time deadline);
 
   // Takes commands for one entry: as many as fit into `bytes_max`, at least one if any is alive.
   // Returns their ids in the order of the payload; what has expired goes to `dropped` instead.
@@ -25,13 +26,13 @@ class CommandQueue {
   bool empty() const { return waiting_.empty(); }
   size_t bytes() const { return bytes_; }
   // What a command adds to that.
-  static size_t BytesOf(const std::string& command);
+  static size_t BytesOf(const CommandBytes& command);
 
  private:
   struct Waiting {
     ProposalId id;
     Time deadline;
-    std::string command;
+    CommandBytes command;
   };
 
   Waiting Pop();

@@ -92,7 +92,7 @@ void Replica::OnLogRead(const LogRead& read, std::vector<SlotEntry> entries, Tim
   EndInput(now, out);
 }
 
-ProposeResult Replica::Propose(ProposalId id, std::string command, Time deadline) {
+ProposeResult Replica::Propose(ProposalId id, CommandBytes command, Time deadline) {
   if (role_ != Role::kLeader || proposer_.is_closed()) return ProposeResult::kNotLeader;
   if (command.size() > options_.command_bytes_max) return ProposeResult::kTooLarge;
   const bool is_full =

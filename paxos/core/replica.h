@@ -16,6 +16,7 @@
 #include "paxos/base/random.h"
 #include "paxos/base/time.h"
 #include "paxos/core/acceptor.h"
+#include "paxos/core/command_bytes.h"
 #include "paxos/core/election.h"
 #include "paxos/core/first_meeting.h"
 #include "paxos/core/learner.h"
@@ -75,7 +76,7 @@ class Replica {
 
   // Queues a command. It is proposed by the next Flush that finds room in flight, or dropped once
   // `deadline` has passed before that.
-  ProposeResult Propose(ProposalId id, std::string command, Time deadline);
+  ProposeResult Propose(ProposalId id, CommandBytes command, Time deadline);
   // Asks for a linearizable read. Granted at once under the lease, else after a round of messages.
   void Read(ReadId id, Time now, Output& out);
   // Proposes what has gathered and asks for what reads need, to be called when all inputs at hand

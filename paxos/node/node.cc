@@ -133,7 +133,7 @@ void Node::OnMessage(const Envelope& envelope) {
   replica_.OnMessage(envelope, clock_.Now(), out_);
 }
 
-void Node::Propose(std::string command, Time deadline, OnOutcome done) {
+void Node::Propose(CommandBytes command, Time deadline, OnOutcome done) {
   const ProposalId id(next_request_++);
   switch (replica_.Propose(id, std::move(command), deadline)) {
     case ProposeResult::kQueued:

@@ -18,6 +18,7 @@
 #include "paxos/base/state_machine.h"
 #include "paxos/base/status.h"
 #include "paxos/base/time.h"
+#include "paxos/core/command_bytes.h"
 #include "paxos/core/replica.h"
 #include "paxos/log/segment_log.h"
 #include "paxos/node/published_state.h"
@@ -62,7 +63,7 @@ class Node {
   void OnMessage(const Envelope& envelope);
   // `done` is called once, in this call or a later Turn. A command whose deadline passes before it
   // has a slot is dropped. `done` may call Propose and Read again, but not Turn.
-  void Propose(std::string command, Time deadline, OnOutcome done);
+  void Propose(CommandBytes command, Time deadline, OnOutcome done);
   // `done` is called once, in this call or a later Turn, as soon as the state machine is fresh
   // enough for a linearizable read.
   void Read(OnRead done);

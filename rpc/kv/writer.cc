@@ -111,7 +111,7 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
   void Propose() {
     state_ = State::kProposed;
     waits_since_ = kTimeNever;
-    writer_.node_.Propose(*command_, give_up_at_, [self = shared_from_this()](Outcome outcome) {
+    writer_.node_.Propose(command_, give_up_at_, [self = shared_from_this()](Outcome outcome) {
       self->OnOutcome(std::move(outcome));
     });
   }

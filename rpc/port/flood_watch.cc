@@ -1,78 +1,126 @@
 #include "rpc/port/flood_watch.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
-#include <string>
+#include <array>
+#include <cerrno>
+#include <cstring>
 #include <unordered_map>
 #include <utility>
 
 #include <glog/logging.h>
 
-#include "paxos/base/status.h"
 #include "rpc/loop/caller_address.h"
 
 namespace decree::rpc {
 namespace {
 
-constexpr Duration kTick = Milliseconds(10);
-// How long a reading takes, of a processor, before it may be a flood: several times as long as 256 calls at once.
-constexpr Duration kSuspicious = Milliseconds(8);
+// Of the loop's time on a processor. Two find a reading to be suspicious: several times as long as 256 calls at once take.
+constexpr Duration kTick = Milliseconds(8);
 // Whose bytes are read meanwhile is seen in so long.
-constexpr Duration kLook = Milliseconds(4);
+constexpr auto kLook = std::chrono::milliseconds(4);
 // Messages come a hundred times as fast as calls; what comes more slowly than this is no message.
 constexpr double kMessageBytesPerSecond = 50e6;
 // However fast it comes: beyond this a leader may be taken for dead.
-constexpr Duration kTooLong = Milliseconds(150);
+constexpr int kTicksTooLong = Milliseconds(150) / kTick;
 
-double InSeconds(Duration time) { return std::chrono::duration<double>(time).count(); }
+int Signal() { return SIGRTMIN + 4; }
 
-}  // namespace
+// Those that are open, by their number: a signal may come for one that is closed.
+std::array<std::atomic<FloodWatch*>, 16> watches;
 
-FloodWatch::~FloodWatch() { CHECK(!thread_.joinable()) << "a watch is destroyed while it is open"; }
-
-void FloodWatch::Open() {
-  CHECK_EQ(pthread_getcpuclockid(pthread_self(), &loop_clock_), 0);
-  thread_ = std::thread([this] { Main(); });
-}
-
-void FloodWatch::Close() {
-  {
-    const std::lock_guard lock(mutex_);
-    is_closing_ = true;
-  }
-  closing_.notify_one();
-  if (thread_.joinable()) thread_.join();
-}
-
-bool FloodWatch::Sleep(Duration time) {
-  std::unique_lock lock(mutex_);
-  return !closing_.wait_for(lock, time, [this] { return is_closing_; });
-}
-
-Duration FloodWatch::LoopTime() const {
+Duration TimeOf(clockid_t clock) {
   timespec time{};
-  clock_gettime(loop_clock_, &time);
+  clock_gettime(clock, &time);
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
+double InSeconds(Duration time) { return std::chrono::duration<double>(time).count(); }
+
+Status CannotWatch() {
+  return absl::UnavailableError(StrCat("no timer can be had that watches for floods: ", std::strerror(errno)));
+}
+
+}  // namespace
+
+FloodWatch::FloodWatch(EventLoop& loop, Connections& connections) : loop_(loop), connections_(connections) {
+  CHECK_EQ(sem_init(&woken_, 0, 0), 0);
+}
+
+FloodWatch::~FloodWatch() {
+  CHECK(!thread_.joinable()) << "a watch is destroyed while it is open";
+  sem_destroy(&woken_);
+}
+
+Status FloodWatch::Open() {
+  for (number_ = 0; number_ < static_cast<int>(watches.size()); ++number_) {
+    FloodWatch* nobody = nullptr;
+    if (watches[number_].compare_exchange_strong(nobody, this)) break;
+  }
+  CHECK_LT(number_, static_cast<int>(watches.size())) << "too many ports in a process";
+  CHECK_EQ(pthread_getcpuclockid(pthread_self(), &loop_clock_), 0);
+  struct sigaction action {};
+  action.sa_sigaction = &FloodWatch::OnSignal;
+  action.sa_flags = SA_SIGINFO | SA_RESTART;
+  if (sigaction(Signal(), &action, nullptr) != 0) return CannotWatch();
+  sigevent event{};
+  event.sigev_notify = SIGEV_THREAD_ID;
+  event.sigev_signo = Signal();
+  event.sigev_value.sival_int = number_;
+  event._sigev_un._tid = gettid();
+  if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer_) != 0) return CannotWatch();
+  const timespec tick{.tv_sec = 0, .tv_nsec = kTick.count()};
+  const itimerspec ticks{.it_interval = tick, .it_value = tick};
+  CHECK_EQ(timer_settime(timer_, 0, &ticks, nullptr), 0);
+  thread_ = std::thread([this] { Main(); });
+  return OkStatus();
+}
+
+void FloodWatch::Close() {
+  if (!thread_.joinable()) return;
+  timer_delete(timer_);
+  watches[number_] = nullptr;
+  is_closing_ = true;
+  sem_post(&woken_);
+  thread_.join();
+}
+
+// ---- In the loop's thread ----
+
+void FloodWatch::OnSignal(int, siginfo_t* info, void*) {
+  FloodWatch* const watch = watches[info->si_value.sival_int];
+  if (watch != nullptr) watch->OnTick();
+}
+
+// Nothing but what a signal handler may do.
+void FloodWatch::OnTick() {
+  const uint64_t reading = loop_.reading();
+  if (!EventLoop::IsReading(reading) || std::exchange(last_reading_, reading) != reading) {
+    ticks_at_it_.store(0, std::memory_order_relaxed);
+    return;
+  }
+  ticks_at_it_.fetch_add(1, std::memory_order_relaxed);
+  const int error = errno;
+  sem_post(&woken_);
+  errno = error;
+}
+
+// ---- In the watch's thread ----
+
 void FloodWatch::Main() {
-  uint64_t reading = 0;
-  Duration began{};
-  while (Sleep(kTick)) {
-    if (reading != loop_.reading()) {
-      reading = loop_.reading();
-      began = LoopTime();
-    } else if (EventLoop::IsReading(reading) && LoopTime() - began >= kSuspicious) {
-      LookFor(reading, began);
-    }
+  while (!is_closing_) {
+    if (sem_wait(&woken_) == 0 && !is_closing_) LookForFlood();
   }
 }
 
-void FloodWatch::LookFor(uint64_t reading, Duration began) {
+void FloodWatch::LookForFlood() {
+  const uint64_t reading = loop_.reading();
+  if (!EventLoop::IsReading(reading)) return;
   const std::unordered_map<std::string, uint64_t> before = connections_.BytesTaken();
-  const Duration from = LoopTime();
-  if (!Sleep(kLook)) return;
-  const Duration until = LoopTime();
+  const Duration from = TimeOf(loop_clock_);
+  std::this_thread::sleep_for(kLook);
+  const Duration until = TimeOf(loop_clock_);
   const std::unordered_map<std::string, uint64_t> after = connections_.BytesTaken();
   // Whatever it was, the loop is out of it.
   if (loop_.reading() != reading) return;
@@ -81,7 +129,7 @@ void FloodWatch::LookFor(uint64_t reading, Duration began) {
     if (then == before.end() || taken == then->second) continue;
     const bool is_message =
         static_cast<double>(taken - then->second) > kMessageBytesPerSecond * InSeconds(until - from);
-    if (is_message && until - began < kTooLong) continue;
+    if (is_message && ticks_at_it_.load(std::memory_order_relaxed) < kTicksTooLong) continue;
     loop_.EndTurn();
     connections_.ResetFlood(caller, loop_.Now());
     Note(caller);
@@ -89,7 +137,8 @@ void FloodWatch::LookFor(uint64_t reading, Duration began) {
 }
 
 void FloodWatch::Note(const std::string& caller) {
-  const std::string problem = StrCat("what a client at ", ClientOf(caller), " sent kept this node from its work; the connection was reset");
+  const std::string problem = StrCat("what a client at ", ClientOf(caller),
+                                     " sent kept this node from its work; the connection was reset");
   const std::lock_guard lock(mutex_);
   LOG_IF(WARNING, problems_.Note(problem, loop_.Now())) << problem;
 }

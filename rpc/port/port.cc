@@ -46,6 +46,10 @@ Status Port::Serve() {
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.calls_told);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
   grpc::ResourceQuota quota;
+  // Packed messages are unpacked whatever their size, before anybody looks at it.
+  for (const grpc_compression_algorithm packing : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+    builder.SetCompressionAlgorithmSupportStatus(packing, false);
+  }
   if (options_.memory_max != 0) {
     quota.Resize(options_.memory_max);
     // A window takes what one message needs, and does not grow with a fast link.
@@ -63,8 +67,9 @@ Status Port::Serve() {
 }
 
 void Port::Open() {
+  const Status watched = flood_watch_.Open();
+  LOG_IF(WARNING, !watched.ok()) << watched.message();
   calls_.Open();
-  flood_watch_.Open();
   is_open_ = true;
   listener_.Open({.on_caller = [this](const Listener::Caller& caller) { OnCaller(caller); },
                   .on_trouble =

@@ -192,6 +192,21 @@ TEST_F(HostileTest, MillionsOfEmptyRequests) {
   for (const auto& pipeline : pipelines) pipeline->Cancel();
 }
 
+// A packed message may be a thousand times as large when it is unpacked.
+TEST_F(HostileTest, APackedMessageIsNotUnpacked) {
+  const auto channel = grpc::CreateChannel(cluster_.Endpoint(leader_), grpc::InsecureChannelCredentials());
+  v1::PutRequest put;
+  put.set_key("bomb");
+  put.set_value(std::string(300 * kMiB, '\0'));
+  grpc::ClientContext context;
+  context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+  v1::PutResponse response;
+  const grpc::Status status = v1::KV::NewStub(channel)->Put(&context, put, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << status.error_message();
+  EXPECT_LT(cluster_.PeakBytes(leader_), 128 * kMiB);
+}
+
 // A link to a node, which passes nothing back when it is held.
 class OneWayLink {
  public:
