@@ -155,7 +155,7 @@ void Server::OpenServices() {
       .problems = [this] { return Problems(); }});
   admin_ = std::make_unique<AdminService>(loop_, methods, *node_, *status_);
   health_ = std::make_unique<HealthService>(methods);
-  reflection_ = std::make_unique<ReflectionService>(methods, kClientServices);
+  reflection_ = std::make_unique<ReflectionService>(loop_, methods, kClientServices);
   peers_in_.Open(peer_port_.methods(), node_->replica(),
                  [this](const paxos::Envelope& envelope) { node_->OnMessage(envelope); },
                  [this](PeerService::ForwardedCall call) { kv_->OnForwarded(std::move(call)); });
@@ -229,7 +229,8 @@ void Server::Drain() {
   };
   while (is_handing_over() && loop_.Now() < end) Step(end);
   kv_->Close();
-  while (admission_.requests() + forwarded_.requests() > 0 && loop_.Now() < end) Step(end);
+  const auto is_serving = [&] { return admission_.requests() + forwarded_.requests() > 0 || kv_->has_unserved(); };
+  while (is_serving() && loop_.Now() < end) Step(end);
 }
 
 void Server::Close() {

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,8 @@
 #include <cstdio>
 #include <cstring>
 #include <utility>
+
+#include <glog/logging.h>
 
 namespace decree::paxos {
 namespace {
@@ -45,6 +48,22 @@ auto Uninterrupted(Call call) {
   } while (result < 0 && errno == EINTR);
   return result;
 }
+
+// While it lives no signal interrupts this thread.
+class SignalsHeld {
+ public:
+  SignalsHeld() {
+    sigset_t all;
+    sigfillset(&all);
+    CHECK_EQ(pthread_sigmask(SIG_SETMASK, &all, &before_), 0);
+  }
+  ~SignalsHeld() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+ private:
+  sigset_t before_;
+};
 
 class Descriptor {
  public:
@@ -105,7 +124,9 @@ class PosixFile final : public File {
   }
 
   Status Sync() override {
-    // Not repeated, even if interrupted: what a first attempt lost, a second would report as done.
+    // Not repeated: what a first attempt lost, a second would report as done. So it must not be interrupted, as some file
+    // systems let it be.
+    const SignalsHeld held;
     return fdatasync(descriptor_.number()) == 0 ? OkStatus() : ErrorOf(path_, "fdatasync");
   }
 
@@ -174,6 +195,7 @@ Status PosixFileSystem::CreateDirectory(const std::string& path) {
 Status PosixFileSystem::SyncDirectory(const std::string& path) {
   const Descriptor descriptor = OpenDescriptor(path, O_RDONLY | O_DIRECTORY);
   if (!descriptor.IsOpen()) return ErrorOf(path, "open the directory");
+  const SignalsHeld held;
   return fsync(descriptor.number()) == 0 ? OkStatus() : ErrorOf(path, "fsync of the directory");
 }
 

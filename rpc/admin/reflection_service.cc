@@ -24,6 +24,8 @@ using Response = grpc::reflection::v1alpha::ServerReflectionResponse;
 constexpr size_t kRequestBytesMax = 4096;
 // No answer has more, as a test sees to.
 constexpr size_t kAnswerBytes = 64 << 10;
+// How long a question waits for the room of its answer.
+constexpr Duration kPatience = Seconds(5);
 
 // With all that it imports; each once.
 void AddFile(const FileDescriptor& file, std::set<const FileDescriptor*>& added, FileDescriptorResponse& response) {
@@ -88,11 +90,15 @@ class ReflectionService::Stream final : public ServerCall::Handler, public std::
                                      StrCat("what was sent is no ", request.GetTypeName(), " of at most ",
                                             kRequestBytesMax, " bytes")));
     }
-    taker().WhenRoom(kTimeNever, [] { return AnswerRoom::SizeOf(kAnswerBytes); },
+    taker().WhenRoom(owner_.loop_.Now() + kPatience, [] { return AnswerRoom::SizeOf(kAnswerBytes); },
                      [self = shared_from_this(), request](bool has_room) { self->Answer(request, has_room); });
   }
   void Answer(const Request& request, bool has_room) {
-    if (!has_room || call_->is_ending()) return;
+    if (call_->is_ending()) return;
+    if (!has_room) {
+      return call_->End(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                                     "answers that clients have not taken yet leave no room for this one"));
+    }
     room_ = taker().Charge(kAnswerBytes);
     call_->Write(AnswerTo(request, owner_.services_));
   }
@@ -109,8 +115,8 @@ class ReflectionService::Stream final : public ServerCall::Handler, public std::
   AnswerRoom::Piece room_;  // of the answer that is being written
 };
 
-ReflectionService::ReflectionService(Methods& methods, std::vector<std::string> services)
-    : services_(std::move(services)) {
+ReflectionService::ReflectionService(EventLoop& loop, Methods& methods, std::vector<std::string> services)
+    : loop_(loop), services_(std::move(services)) {
   methods.Add("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
               [this](std::unique_ptr<ServerCall> call) { std::make_shared<Stream>(*this, std::move(call))->Begin(); });
 }

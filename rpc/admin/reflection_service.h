@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "rpc/loop/event_loop.h"
 #include "rpc/loop/methods.h"
 #include "rpc/loop/server_call.h"
 
@@ -14,11 +15,12 @@ namespace decree::rpc {
 class ReflectionService {
  public:
   // Tells of these services, by their full names, to those who ask at the port that has these methods.
-  ReflectionService(Methods& methods, std::vector<std::string> services);
+  ReflectionService(EventLoop& loop, Methods& methods, std::vector<std::string> services);
 
  private:
   class Stream;
 
+  EventLoop& loop_;
   const std::vector<std::string> services_;
 };
 

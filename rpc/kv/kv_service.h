@@ -48,6 +48,8 @@ class KvService {
   void AfterTurn();
   // Refuses new requests and those that wait for a leader; what is on its way goes on.
   void Close();
+  // Whether requests have come that are not let in yet.
+  bool has_unserved() const { return pipelines_.has_unserved(); }
   uint64_t stale_reads() const { return reader_.stale_reads(); }
 
  private:

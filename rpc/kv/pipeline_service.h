@@ -43,6 +43,8 @@ class PipelineService {
   void Flush();
   // Ends every stream, once what it waits for is answered.
   void Close();
+  // Whether requests were read that are not served yet.
+  bool has_unserved() const { return unserved_bytes_ > 0; }
 
   // Who takes the answers to a stream's requests.
   static AnswerRoom::Taker& TakerOf(Stream& stream);
@@ -58,7 +60,7 @@ class PipelineService {
   void ServeSoon() { serve_timer_.Set(loop_.Now()); }
   // `stream` is served on when it may be let in, after those who wait already.
   void AwaitPlace(std::shared_ptr<Stream> stream);
-  // What the unserved requests of all streams hold has changed.
+  // What the unserved requests of all streams hold has changed: cuts off whoever has the most, if it is too much.
   void OnUnserved();
 
   EventLoop& loop_;

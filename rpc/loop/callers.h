@@ -1,6 +1,6 @@
 #pragma once
-// The connections by which a port is called, and the calls that each has open (rule 12). A call costs this node some 17 KiB
-// as soon as it has begun, whether it goes on or not; so there may be only so many, and whoever has many open without a
+// The connections by which a port is called, and the calls that each has open (rule 12). A call costs this node 17 to 24
+// KiB as soon as it has begun, whether it goes on or not; so there may be only so many, and whoever has many open without a
 // request makes room for others. All answers to unary calls of a connection share what a taker may hold.
 //
 // In the loop's thread.

@@ -42,6 +42,11 @@ bool CountFields(const Descriptor& type, CodedInputStream& input, int& left) {
 
 }  // namespace
 
+bool HasFieldsWithin(int fields_max, const Descriptor& type, google::protobuf::io::ZeroCopyInputStream& bytes) {
+  CodedInputStream input(&bytes);
+  return CountFields(type, input, fields_max);
+}
+
 bool ParseRequest(std::string_view bytes, google::protobuf::Message& request) {
   if (bytes.size() > kFewBytes) {
     CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int>(bytes.size()));

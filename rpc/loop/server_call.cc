@@ -12,6 +12,11 @@ namespace {
 
 using google::protobuf::Message;
 
+// Of another node. A frame that has waited for long may have many small messages; beyond this it is no frame of ours.
+constexpr int kMessageFieldsMax = 1'000'000;
+// Fewer hold no more than a node can bear.
+constexpr size_t kManyBytes = 256 << 10;
+
 grpc::ByteBuffer BytesOf(const Message& message) {
   grpc::ByteBuffer bytes;
   bool is_own = false;
@@ -110,6 +115,10 @@ std::optional<grpc::Slice> ServerCall::TakeBytes() {
 }
 
 bool ServerCall::TakeMessage(Message& message) {
+  if (received_.Length() > kManyBytes) {
+    grpc::ProtoBufferReader reader(&received_);
+    if (!HasFieldsWithin(kMessageFieldsMax, *message.GetDescriptor(), reader)) return false;
+  }
   return grpc::SerializationTraits<Message>::Deserialize(&received_, &message).ok();
 }
 
@@ -128,8 +137,9 @@ void ServerCall::OnWritten(bool ok) {
   --under_way_;
   is_writing_ = false;
   if (is_ending_) return GoIfDone();
-  // If it failed the caller is gone, as "done" is about to say.
-  if (ok) handler_->OnWritten();
+  if (ok) return handler_->OnWritten();
+  // The caller is gone. "Done" is going to say so too, but perhaps not in this turn.
+  is_ending_ = true;
 }
 
 void ServerCall::End(const grpc::Status& status) {

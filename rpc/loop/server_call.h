@@ -8,6 +8,7 @@
 //
 // In the loop's thread.
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -63,9 +64,11 @@ class ServerCall {
   void Read();
   // What was read, in one piece; nothing if it cannot be had.
   std::optional<grpc::Slice> TakeBytes();
-  // The same as a message. False if it is none of the kind, or none that a client may send.
+  // The same as a message: of another node, or of a client. False if it is none of the kind, or has more fields than
+  // either sends.
   bool TakeMessage(google::protobuf::Message& message);
   bool TakeRequest(google::protobuf::Message& request);
+  size_t received_bytes() const { return received_.Length(); }
   void Write(const google::protobuf::Message& message);
   // What follows is the end, and does nothing if the call has ended.
   void End(const grpc::Status& status);

@@ -15,6 +15,7 @@ namespace {
 
 // How long a caller may take to say who it is.
 constexpr Duration kHelloPatience = Seconds(5);
+constexpr size_t kHelloBytesMax = 64 << 10;
 // The longest that a forwarded write may wait.
 constexpr uint64_t kTimeLeftMaxUs = uint64_t{3600} * 1'000'000;
 
@@ -63,7 +64,7 @@ class PeerService::Stream final : public ServerCall::Handler, public std::enable
     const Status status = TakeFrame();
     if (status.ok()) return owner_.to_read_.push_back(shared_from_this());
     LOG_IF(WARNING, owner_.problems_.Note(std::string(status.message()), owner_.loop_.Now()))
-        << 'n' << owner_.own_.self.node << " ends a stream of " << call_->caller() << ": "
+        << 'n' << owner_.own_.self.node << " ends a stream of " << call_->connection()->address() << ": "
         << status.message();
     End(ToGrpc(status));
   }
@@ -81,6 +82,9 @@ class PeerService::Stream final : public ServerCall::Handler, public std::enable
   }
 
   Status TakeFrame() {
+    if (from_ == paxos::kNoNode && call_->received_bytes() > kHelloBytesMax) {
+      return absl::InvalidArgumentError("the first frame is too large for a greeting");
+    }
     if (!call_->TakeMessage(frame_)) return absl::InvalidArgumentError("what was sent is no decree.v1.PeerFrame");
     if (from_ == paxos::kNoNode) return TakeHello();
     return kind_ == v1::STREAM_KIND_FORWARD ? TakeForwards() : TakeBatch();

@@ -138,9 +138,10 @@ void Connections::ResetFlood(const std::string& caller, Time now) {
 
 std::pair<Connections::Client*, std::list<Connections::Connection>::iterator> Connections::Find(const std::string& caller) {
   for (auto& [name, client] : clients_) {
-    const auto found = std::find_if(client.connections.begin(), client.connections.end(),
-                                    [&](const Connection& one) { return one.caller == caller; });
-    if (found != client.connections.end()) return {&client, found};
+    // The newest come last, and are asked for most.
+    for (auto one = client.connections.end(); one != client.connections.begin();) {
+      if ((--one)->caller == caller) return {&client, one};
+    }
   }
   return {};
 }

@@ -54,11 +54,6 @@ FloodWatch::~FloodWatch() {
 }
 
 Status FloodWatch::Open() {
-  for (number_ = 0; number_ < static_cast<int>(watches.size()); ++number_) {
-    FloodWatch* nobody = nullptr;
-    if (watches[number_].compare_exchange_strong(nobody, this)) break;
-  }
-  CHECK_LT(number_, static_cast<int>(watches.size())) << "too many ports in a process";
   CHECK_EQ(pthread_getcpuclockid(pthread_self(), &loop_clock_), 0);
   struct sigaction action {};
   action.sa_sigaction = &FloodWatch::OnSignal;
@@ -67,14 +62,26 @@ Status FloodWatch::Open() {
   sigevent event{};
   event.sigev_notify = SIGEV_THREAD_ID;
   event.sigev_signo = Signal();
-  event.sigev_value.sival_int = number_;
+  event.sigev_value.sival_int = TakeNumber();
   event._sigev_un._tid = gettid();
-  if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer_) != 0) return CannotWatch();
+  if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer_) != 0) {
+    const Status error = CannotWatch();
+    watches[number_] = nullptr;
+    return error;
+  }
   const timespec tick{.tv_sec = 0, .tv_nsec = kTick.count()};
   const itimerspec ticks{.it_interval = tick, .it_value = tick};
   CHECK_EQ(timer_settime(timer_, 0, &ticks, nullptr), 0);
   thread_ = std::thread([this] { Main(); });
   return OkStatus();
+}
+
+int FloodWatch::TakeNumber() {
+  for (number_ = 0; number_ < static_cast<int>(watches.size()); ++number_) {
+    FloodWatch* nobody = nullptr;
+    if (watches[number_].compare_exchange_strong(nobody, this)) return number_;
+  }
+  LOG(FATAL) << "too many ports in a process";
 }
 
 void FloodWatch::Close() {

@@ -49,6 +49,7 @@ class FloodWatch {
   // Of the signal; in the loop's thread, in the midst of anything.
   static void OnSignal(int signal, siginfo_t* info, void* context);
   void OnTick();
+  int TakeNumber();
   void Main();
   // Who makes the loop go on with the reading that it is at.
   void LookForFlood();

@@ -13,19 +13,10 @@
 #include "decree/v1/kv.grpc.pb.h"
 #include "paxos/base/status.h"
 #include "rpc/loop/shared_queue.h"
+#include "tests/unit/rpc/loop/loop_fixture.h"
 
 namespace decree::rpc {
 namespace {
-
-// That an operation has ended.
-class Flag final : public Event {
- public:
-  bool is_set() const { return is_set_; }
-
- private:
-  void OnEvent(bool) override { is_set_ = true; }
-  bool is_set_ = false;
-};
 
 class SteadyClock final : public Clock {
  public:

@@ -5,6 +5,16 @@
 
 namespace decree::rpc {
 
+// That an operation has ended.
+class Flag final : public Event {
+ public:
+  bool is_set() const { return is_set_; }
+
+ private:
+  void OnEvent(bool) override { is_set_ = true; }
+  bool is_set_ = false;
+};
+
 class ManualClock final : public Clock {
  public:
   Time Now() const override { return now_; }

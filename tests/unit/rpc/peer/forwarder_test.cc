@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include "paxos/base/posix_clock.h"
@@ -286,6 +287,59 @@ TEST_F(ForwarderTest, APeerThatTakesNoAnswersAndGoesLeavesNoStreamBehind) {
   peer.join();
   calls_.clear();
   PollUntil([&] { return service_.streams() == streams; });
+}
+
+// What a byte or two of it make in memory is a hundred times as much: that is found before it is done.
+TEST_F(ForwarderTest, AFrameOfMillionsOfWritesEndsItsStream) {
+  const auto send = [&](bool greets) {
+    std::string writes;
+    for (int i = 0; i < 2'000'000; ++i) writes += std::string("\x0a\x00", 2);
+    // A length of four bytes, as that of so many writes has.
+    const auto size = static_cast<uint32_t>(writes.size());
+    std::string frame("\x1a");
+    for (int shift = 0; shift < 28; shift += 7) {
+      frame += static_cast<char>((size >> shift & 0x7f) | (shift < 21 ? 0x80 : 0));
+    }
+    frame += writes;
+    v1::PeerFrame hello;
+    *hello.mutable_hello() = MakeHello(IdentityOf(3), kServing, v1::STREAM_KIND_FORWARD);
+    grpc::Status ended;
+    std::atomic<bool> has_ended{false};
+    std::thread peer([&] {
+      grpc::ClientContext context;
+      grpc::CompletionQueue queue;
+      grpc::GenericStub stub(MakeNodeChannel(address_));
+      const auto await = [&queue] {
+        void* tag = nullptr;
+        bool ok = false;
+        return queue.Next(&tag, &ok) && ok;
+      };
+      const auto stream = stub.PrepareCall(&context, "/decree.v1.Peer/Exchange", &queue);
+      stream->StartCall(nullptr);
+      bool goes_on = await();
+      for (const std::string& message : greets ? std::vector{hello.SerializeAsString(), frame} : std::vector{frame}) {
+        const grpc::Slice slice(message);
+        if (!goes_on) break;
+        stream->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+        goes_on = await();
+      }
+      // No status comes before the greeting is taken.
+      grpc::ByteBuffer greeting;
+      stream->Read(&greeting, nullptr);
+      await();
+      stream->Finish(&ended, nullptr);
+      await();
+      has_ended = true;
+    });
+    PollUntil([&] { return has_ended.load(); });
+    peer.join();
+    return ended;
+  };
+  EXPECT_EQ(send(true).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  const grpc::Status stranger = send(false);
+  EXPECT_EQ(stranger.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(stranger.error_message(), "the first frame is too large for a greeting");
+  EXPECT_EQ(calls_.size(), 0u);
 }
 
 TEST_F(ForwarderTest, AnswersOfManyMegabytesAllCome) {

@@ -5,10 +5,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,20 +18,13 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
+#include "decree/v1/kv.pb.h"
 #include "paxos/base/posix_clock.h"
 #include "rpc/channel_arguments.h"
+#include "tests/unit/rpc/loop/loop_fixture.h"
 
 namespace decree::rpc {
 namespace {
-
-class Flag final : public Event {
- public:
-  bool is_set() const { return is_set_; }
-
- private:
-  void OnEvent(bool) override { is_set_ = true; }
-  bool is_set_ = false;
-};
 
 // A call that says nothing.
 class OpenCall final : public ServerCall::Handler {
@@ -239,6 +234,60 @@ TEST(ListenerTest, AnAddressThatCannotBeTakenIsNamed) {
     ASSERT_FALSE(status.ok()) << address;
     EXPECT_NE(status.message().find(address), std::string::npos) << status;
   }
+}
+
+// Writes whenever it may.
+class Talker final : public ServerCall::Handler {
+ public:
+  explicit Talker(std::unique_ptr<ServerCall> call) : call_(std::move(call)) { message_.set_value(std::string(1 << 20, 'x')); }
+  ServerCall& call() { return *call_; }
+  void WriteOn() {
+    if (call_->is_writing() || call_->is_ending()) return;
+    EXPECT_FALSE(std::exchange(awaits_written_, true)) << "a write has ended, and nobody was told";
+    call_->Write(message_);
+  }
+  bool is_gone() const { return is_gone_; }
+
+ private:
+  void OnMessage() override {}
+  void OnHalfClosed() override {}
+  void OnWritten() override { awaits_written_ = false; }
+  void OnGone() override { is_gone_ = true; }
+
+  const std::unique_ptr<ServerCall> call_;
+  v1::KeyValue message_;
+  bool awaits_written_ = false;
+  bool is_gone_ = false;
+};
+
+// Of a write and of the call's end either may be known first.
+TEST_F(CallsTest, WhenAWriteFailsTheCallIsEnding) {
+  ASSERT_TRUE(Open("127.0.0.1:0"));
+  std::shared_ptr<Talker> talker;
+  port_->methods().Add("/test.Service/Talk", [&](std::unique_ptr<ServerCall> call) {
+    ServerCall& begun = *call;
+    talker = std::make_shared<Talker>(std::move(call));
+    begun.Begin(talker);
+  });
+  // Each turn has but an event or two.
+  std::atomic<bool> is_over{false};
+  std::thread hurry([&] {
+    while (!is_over) loop_.EndTurn();
+  });
+  for (int round = 0; round < 50; ++round) {
+    Caller caller(loop_, address());
+    Caller::Call& call = caller.Begin("/test.Service/Talk");
+    talker = nullptr;
+    while (talker == nullptr) Turn();
+    for (int turn = 0; !talker->is_gone(); ++turn) {
+      if (turn == round % 7) call.context.TryCancel();
+      talker->WriteOn();
+      Turn();
+    }
+  }
+  is_over = true;
+  hurry.join();
+  talker = nullptr;
 }
 
 }  // namespace
