@@ -25,7 +25,7 @@ constexpr size_t kRequestBytesMax = 4096;
 // No answer has more, as a test sees to.
 constexpr size_t kAnswerBytes = 64 << 10;
 // How long a question waits for the room of its answer.
-constexpr Duration kPatience = Seconds(5);
+constexpr Duration kRoomPatience = Seconds(5);
 
 // With all that it imports; each once.
 void AddFile(const FileDescriptor& file, std::set<const FileDescriptor*>& added, FileDescriptorResponse& response) {
@@ -90,7 +90,7 @@ class ReflectionService::Stream final : public ServerCall::Handler, public std::
                                      StrCat("what was sent is no ", request.GetTypeName(), " of at most ",
                                             kRequestBytesMax, " bytes")));
     }
-    taker().WhenRoom(owner_.loop_.Now() + kPatience, [] { return AnswerRoom::SizeOf(kAnswerBytes); },
+    taker().WhenRoom(owner_.loop_.Now() + kRoomPatience, [] { return AnswerRoom::SizeOf(kAnswerBytes); },
                      [self = shared_from_this(), request](bool has_room) { self->Answer(request, has_room); });
   }
   void Answer(const Request& request, bool has_room) {
