@@ -29,7 +29,7 @@ constexpr Duration kCloseMax = Milliseconds(700);
 constexpr Duration kDirectoryCheckEvery = Seconds(1);
 
 // What gRPC may hold for clients: connections, calls, and messages that have come in part.
-constexpr size_t kClientMemoryMax = 96 << 20;
+constexpr size_t kClientMemoryMax = 64 << 20;
 
 // A node has one call of each kind here, and for a moment two while it connects anew.
 constexpr int kPeerCallsTold = 4;
@@ -152,6 +152,7 @@ void Server::OpenServices() {
       .is_lease_used = options_.lease != "off",
       .peers_connected = [this] { return peers_out_.connected(); },
       .stale_reads = [this] { return kv_->stale_reads(); },
+      .fill_clients = [this](v1::StatusResponse& status) { FillClients(status); },
       .problems = [this] { return Problems(); }});
   admin_ = std::make_unique<AdminService>(loop_, methods, *node_, *status_);
   health_ = std::make_unique<HealthService>(methods);
@@ -205,6 +206,14 @@ void Server::NoteProblems() {
     LOG_EVERY_T(ERROR, 1) << problem;
   }
   if (node_->replica().is_halted()) health_->SetNotServing();
+}
+
+void Server::FillClients(v1::StatusResponse& status) const {
+  const Port::Usage usage = client_port_.usage();
+  status.set_client_connections(usage.connections);
+  status.set_client_connections_max(usage.connections_max);
+  status.set_client_calls(usage.calls);
+  status.set_client_calls_max(usage.calls_max);
 }
 
 std::vector<std::string> Server::Problems() const {

@@ -34,7 +34,7 @@ struct Options {
   // does, and of what it lacks.
   size_t accept_backlog_bytes_max = 2 << 20;
   // Commands waiting for a slot; past it, proposals are refused.
-  size_t pending_bytes_max = 64 << 20;
+  size_t pending_bytes_max = 48 << 20;
   // Linearizable reads waiting for confirmation.
   size_t pending_reads_max = 100'000;
   // Bounds the entries of one Promise page, and what is read from the log at once for a peer; one entry at
@@ -49,7 +49,7 @@ struct Options {
   size_t tail_bytes_max = 16 << 20;
   // How far ahead of the chosen index a vote may lie, and what such votes may weigh beyond the tail.
   size_t window_slots_max = 65'536;
-  size_t window_bytes_max = 64 << 20;
+  size_t window_bytes_max = 32 << 20;
 
   // What is wrong, in words for the operator.
   Status Validate() const;

@@ -50,6 +50,7 @@ void StatusReport::Fill(v1::StatusResponse& status) const {
   FillConfiguration(status);
   FillReads(status);
   FillSessions(status);
+  sources_.fill_clients(status);
   FillProblems(status);
 }
 

@@ -26,6 +26,7 @@ class StatusReport {
     bool is_lease_used = true;
     std::function<uint32_t()> peers_connected;
     std::function<uint64_t()> stale_reads;
+    std::function<void(v1::StatusResponse&)> fill_clients;
     // What is wrong beyond what the replica says of itself.
     std::function<std::vector<std::string>()> problems;
   };

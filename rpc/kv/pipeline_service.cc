@@ -16,7 +16,7 @@ namespace {
 // How many requests of a stream are begun before the node and the other streams have their turn.
 constexpr int kServedAtOnce = 1024;
 // What requests may hold that were read and wait to be served, of all streams; beyond that, whoever has the most is cut off.
-constexpr size_t kUnservedBytesMax = 64 << 20;
+constexpr size_t kUnservedBytesMax = 32 << 20;
 
 }  // namespace
 

@@ -11,7 +11,7 @@ class Admission {
  public:
   struct Limits {
     size_t requests_max = 10'000;
-    size_t bytes_max = 128 << 20;
+    size_t bytes_max = 48 << 20;
   };
 
   // A request's place among those that were let in: held by its call, and left when that is gone.

@@ -27,7 +27,7 @@ class AnswerRoom {
  public:
   struct Limits {
     // May be exceeded by one answer, and by those that do not wait.
-    size_t bytes_max = 64 << 20;
+    size_t bytes_max = 48 << 20;
     // Of these, what a single taker may hold.
     size_t share = 8 << 20;
     // What each may hold of small answers whatever the others hold: a client who reads is served at once.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "paxos/base/probe.h"
+#include "rpc/loop/caller_address.h"
 
 namespace decree::rpc {
 namespace {
@@ -57,13 +58,24 @@ Status Callers::LetIn(Connection& connection) {
   if (connection.calls_ > limits_.calls_of_one) {
     PROBE("a connection was cut off for the number of its calls");
     connection.CutOff();
-    return absl::ResourceExhaustedError(StrCat("more than ", limits_.calls_of_one, " calls by one connection"));
+    const std::string problem = StrCat("more than ", limits_.calls_of_one, " calls by one connection");
+    actions_.note(StrCat(problem, ", which was cut off: ", ClientOf(connection.address())));
+    return absl::ResourceExhaustedError(problem);
   }
-  if (calls_ <= limits_.calls || MakeRoom(connection)) return OkStatus();
+  if (calls_ <= limits_.calls) return OkStatus();
+  if (MakeRoom(connection)) {
+    NoteFull("connections whose calls have no request make room for others");
+    return OkStatus();
+  }
   PROBE("a call was refused for the number of all calls");
+  NoteFull("all have a request, and others are refused");
   if (calls_ > limits_.calls + kRefusalsMax) connection.CutOff();
   return absl::ResourceExhaustedError(
       StrCat("as many calls are under way here as may be, ", limits_.calls, ": try again in a moment, or another node"));
+}
+
+void Callers::NoteFull(const char* consequence) const {
+  actions_.note(StrCat("as many calls are under way as may be, ", limits_.calls, ": ", consequence));
 }
 
 bool Callers::MakeRoom(const Connection& newcomer) {

@@ -21,7 +21,7 @@ namespace decree::rpc {
 class Callers {
  public:
   struct Limits {
-    size_t calls = 8192;
+    size_t calls = 5120;
     // Nobody who keeps to what gRPC tells him has so many.
     size_t calls_of_one = 1024;
   };
@@ -66,6 +66,8 @@ class Callers {
     std::function<void(const std::string& address)> disconnect;
     // Where it is kept whether it is busy, for other threads.
     std::function<std::shared_ptr<std::atomic<bool>>(const std::string& address)> use_of;
+    // Told what an operator should know: that there are too many calls. May be called for each of them.
+    std::function<void(const std::string& problem)> note = [](const std::string&) {};
   };
 
   // The room outlives all connections, as this does.
@@ -79,8 +81,10 @@ class Callers {
 
   // That are open, but for those of connections that were cut off.
   size_t calls() const { return calls_; }
+  size_t calls_max() const { return limits_.calls; }
 
  private:
+  void NoteFull(const char* consequence) const;
   // Cuts off whoever has the most calls without a request, the newest of `newcomer` left aside. False if nobody has any.
   bool MakeRoom(const Connection& newcomer);
 

@@ -36,7 +36,7 @@ struct ServerOptions {
 
   uint64_t batch_bytes_max = 1 << 20;
   uint64_t slots_in_flight_max = 1;
-  uint64_t pending_bytes_max = 64 << 20;
+  uint64_t pending_bytes_max = 48 << 20;
   uint64_t requests_max = 10'000;
   uint64_t connections_max = 4096;
   uint64_t client_connections_max = 2048;

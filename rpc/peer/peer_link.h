@@ -36,7 +36,7 @@ struct PeerLinkOptions {
   // How long the greeting may take, and a write beside the time for its bytes.
   Duration patience = Milliseconds(1000);
   uint64_t slow_bytes_per_second = 256 << 10;
-  size_t queue_bytes_max = 32 << 20;
+  size_t queue_bytes_max = 16 << 20;
   size_t frame_bytes_max = 4 << 20;
 };
 

@@ -35,7 +35,7 @@ class PeerService {
   class ForwardedCall;
   // What answers to forwarded writes may hold. Peers share no room with clients: who takes no answers must not keep writes of
   // others from the leader.
-  static constexpr AnswerRoom::Limits kAnswerLimits{.bytes_max = 32 << 20, .share = 8 << 20};
+  static constexpr AnswerRoom::Limits kAnswerLimits{.bytes_max = 16 << 20, .share = 4 << 20};
   using OnMessage = std::function<void(const paxos::Envelope&)>;
   using OnForward = std::function<void(ForwardedCall)>;
 

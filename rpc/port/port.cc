@@ -27,7 +27,8 @@ Port::Port(EventLoop& loop, AnswerRoom& answers, Options options)
       connections_(options_.connections),
       callers_(answers, options_.calls,
                {.disconnect = [this](const std::string& caller) { connections_.Reset(caller); },
-                .use_of = [this](const std::string& caller) { return connections_.UseOf(caller); }}),
+                .use_of = [this](const std::string& caller) { return connections_.UseOf(caller); },
+                .note = [this](const std::string& problem) { Note(StrCat(options_.address, ": ", problem)); }}),
       calls_(loop, callers_, options_.purpose),
       flood_watch_(loop, connections_) {}
 
@@ -105,6 +106,13 @@ void Port::NoteFull(bool is_refused) {
   Note(StrCat("as many connections to ", options_.address, " are open as may be, ", options_.connections.all, " or ",
               options_.connections.of_a_client, " from one address: ",
               is_refused ? "all are in use, and others are refused" : "those without a request make room for others"));
+}
+
+Port::Usage Port::usage() const {
+  return {.connections = connections_.count(),
+          .connections_max = options_.connections.all,
+          .calls = callers_.calls(),
+          .calls_max = callers_.calls_max()};
 }
 
 std::vector<std::string> Port::Problems() const {

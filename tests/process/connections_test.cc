@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -51,6 +53,16 @@ class SilentConnections {
     for (const int fd : fds_) close(fd);
   }
 
+  size_t size() const { return fds_.size(); }
+  size_t CountClosed() const {
+    return static_cast<size_t>(std::count_if(fds_.begin(), fds_.end(), [](int fd) {
+      char byte = 0;
+      ssize_t got = 0;
+      while ((got = recv(fd, &byte, 1, MSG_DONTWAIT)) > 0) continue;
+      return got == 0 || errno != EAGAIN;
+    }));
+  }
+
  private:
   std::vector<int> fds_;
 };
@@ -93,6 +105,22 @@ TEST_F(ConnectionsTest, ThatAreLeftIdleKeepNobodyOut) {
   for (uint32_t node = 1; node <= 3; ++node) {
     EXPECT_THAT(ProblemsOf(node), Contains(HasSubstr("make room for others"))) << node;
     EXPECT_EQ(cluster_.StatusOf(node).peers_connected(), 2u);
+  }
+}
+
+// The status tells how many there are; those that say nothing end by themselves, here and at the nodes' port.
+TEST_F(ConnectionsTest, ThatSayNothingAreClosed) {
+  const uint32_t node = cluster_.AwaitLeader();
+  std::vector<SilentConnections> silent;
+  silent.emplace_back(cluster_.Endpoint(node), 50);
+  silent.emplace_back(cluster_.PeerAddress(node), 20);
+  const v1::StatusResponse status = cluster_.StatusOf(node);
+  EXPECT_GE(status.client_connections(), 51u);
+  EXPECT_LT(status.client_connections(), status.client_connections_max());
+  EXPECT_GE(status.client_calls(), 1u);
+  EXPECT_LT(status.client_calls(), status.client_calls_max());
+  for (const SilentConnections& at_port : silent) {
+    EXPECT_TRUE(WaitFor([&] { return at_port.CountClosed() == at_port.size(); }, Seconds(30)));
   }
 }
 

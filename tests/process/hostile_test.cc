@@ -20,7 +20,9 @@
 #include <gtest/gtest.h>
 
 #include "decree/v1/kv.grpc.pb.h"
+#include "rpc/channel_arguments.h"
 #include "tests/process/flood.h"
+#include "tests/process/half_messages.h"
 #include "tests/process/process_cluster.h"
 #include "tests/process/raw_pipeline.h"
 #include "tests/support/tcp_proxy.h"
@@ -93,9 +95,9 @@ class HostileTest : public testing::Test {
     const v1::StatusResponse status = cluster_.StatusOf(node);
     return {status.ballot_round(), status.ballot_node()};
   }
-  // Until answers that nobody takes hold all that large ones may.
+  // Until answers that nobody takes hold all that large ones may, 36 MiB; some of it was there before.
   void AwaitFullRoom(uint32_t node, uint64_t resident_before) {
-    ASSERT_TRUE(WaitFor([&] { return cluster_.ResidentBytes(node) > resident_before + 40 * kMiB; }));
+    ASSERT_TRUE(WaitFor([&] { return cluster_.ResidentBytes(node) > resident_before + 20 * kMiB; }));
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
   }
   // Small requests of another client are answered as ever.
@@ -533,6 +535,33 @@ TEST_P(FloodTest, CostsTheClusterLittle) {
     flood.Wait();
   }
   EXPECT_LT(cluster_.PeakBytes(leader_), 256 * kMiB);
+}
+
+// Each takes memory as it comes, before anybody may look at it.
+TEST_F(HostileTest, MessagesThatDoNotEnd) {
+  constexpr size_t kConnections = 40;
+  constexpr size_t kCalls = 100;
+  const HalfMessages half(cluster_.Endpoint(leader_), "/decree.v1.KV/Put",
+                          {.connections = kConnections, .calls = kCalls, .message_bytes = 4'000'000, .bytes_sent_max = 200'000});
+  ASSERT_TRUE(WaitFor([&] { return half.bytes_sent() > 40 * kMiB; }));
+  std::this_thread::sleep_for(std::chrono::seconds(3));
+  EXPECT_LT(cluster_.PeakBytes(leader_), 256 * kMiB);
+}
+
+// A client may send the largest request and what goes with it, and no more.
+TEST_F(HostileTest, AMessageThatIsTooLargeIsRefused) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxSendMessageSize(-1);
+  const auto stub = v1::KV::NewStub(
+      grpc::CreateCustomChannel(cluster_.Endpoint(leader_), grpc::InsecureChannelCredentials(), arguments));
+  v1::PutRequest put;
+  put.set_key("large");
+  put.set_value(std::string(rpc::kClientMessageBytesMax + 1, 'x'));
+  grpc::ClientContext context;
+  v1::PutResponse response;
+  const grpc::Status status = stub->Put(&context, put, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
+  EXPECT_THAT(status.error_message(), testing::HasSubstr(std::to_string(rpc::kClientMessageBytesMax)));
 }
 
 INSTANTIATE_TEST_SUITE_P(
