@@ -34,9 +34,9 @@ int Main(int argc, char** argv) {
 
   const PosixClock clock;
   rpc::EventLoop loop(clock);
-  rpc::AnswerRoom answers(loop, {});
+  rpc::Budget answers(loop, {});
   rpc::Port port(loop, answers, {.address = argv[1], .message_bytes_max = rpc::kClientMessageBytesMax});
-  rpc::OfferUnary<v1::EchoRequest, v1::EchoResponse>(port.methods(), "/decree.v1.Echo/Echo",
+  rpc::OfferUnary<v1::EchoRequest, v1::EchoResponse>(port.methods(), "/decree.v1.Echo/Echo", nullptr,
                                                      [](const auto& call) { call->Finish(); });
   Status status = port.Bind();
   if (status.ok()) status = port.Serve();
@@ -45,11 +45,15 @@ int Main(int argc, char** argv) {
     return 1;
   }
   port.Open();
-  while (is_stopping == 0) loop.Poll(loop.Now() + Milliseconds(100));
+  const auto step = [&loop] {
+    loop.Poll(std::min(loop.Now() + Milliseconds(100), loop.timers().NextDeadline()));
+    loop.timers().RunDue(loop.Now());
+  };
+  while (is_stopping == 0) step();
 
   port.StopListening();
   port.Shutdown(std::chrono::system_clock::now());
-  while (loop.pending() > 0) loop.Poll(loop.Now() + Milliseconds(100));
+  while (loop.pending() > 0) step();
   return 0;
 }
 

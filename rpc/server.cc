@@ -29,7 +29,7 @@ constexpr Duration kCloseMax = Milliseconds(700);
 constexpr Duration kDirectoryCheckEvery = Seconds(1);
 
 // What gRPC may hold for clients: connections, calls, and messages that have come in part.
-constexpr size_t kClientMemoryMax = 64 << 20;
+constexpr size_t kClientMemoryMax = 96 << 20;
 
 // A node has one call of each kind here, and for a moment two while it connects anew.
 constexpr int kPeerCallsTold = 4;
@@ -111,8 +111,8 @@ Server::Server(const ServerOptions& options, const FileShares& files, std::uniqu
       peers_in_(loop_, own_, peer_answers_),
       peers_out_(loop_, own_, PeerLinkOptions()),
       forwarder_(loop_, own_, PeerLinkOptions()),
-      admission_(options.AdmissionLimits()),
-      forwarded_(ForwardedLimits(recovered_->log->identity().founding.members.size() - 1,
+      admission_(loop_, options.AdmissionLimits()),
+      forwarded_(loop_, ForwardedLimits(recovered_->log->identity().founding.members.size() - 1,
                                  options.CoreOptions().command_bytes_max)),
       directory_(options.data),
       directory_timer_(loop_.timers(), [this] { CheckDirectory(); }),
@@ -238,7 +238,7 @@ void Server::Drain() {
   };
   while (is_handing_over() && loop_.Now() < end) Step(end);
   kv_->Close();
-  const auto is_serving = [&] { return admission_.requests() + forwarded_.requests() > 0 || kv_->has_unserved(); };
+  const auto is_serving = [&] { return admission_.requests() + admission_.waiting() + forwarded_.requests() > 0 || kv_->has_unserved(); };
   while (is_serving() && loop_.Now() < end) Step(end);
 }
 

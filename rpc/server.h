@@ -72,8 +72,8 @@ class Server {
   const PeerIdentity own_;
 
   EventLoop loop_;
-  AnswerRoom answers_;
-  AnswerRoom peer_answers_;
+  Budget answers_;
+  Budget peer_answers_;
   Port client_port_;
   Port peer_port_;
   PeerService peers_in_;

@@ -8,7 +8,7 @@
 
 #include "grpc/reflection/v1alpha/reflection.pb.h"
 #include "paxos/base/status.h"
-#include "rpc/loop/answer_room.h"
+#include "rpc/loop/budget.h"
 
 namespace decree::rpc {
 namespace {
@@ -80,7 +80,7 @@ class ReflectionService::Stream final : public ServerCall::Handler, public std::
   }
 
  private:
-  AnswerRoom::Taker& taker() { return call_->connection()->taker(); }
+  Budget::Holder& taker() { return call_->connection()->answers(); }
 
   void OnMessage() override {
     call_->SetBusy(true);
@@ -90,7 +90,7 @@ class ReflectionService::Stream final : public ServerCall::Handler, public std::
                                      StrCat("what was sent is no ", request.GetTypeName(), " of at most ",
                                             kRequestBytesMax, " bytes")));
     }
-    taker().WhenRoom(owner_.loop_.Now() + kRoomPatience, [] { return AnswerRoom::SizeOf(kAnswerBytes); },
+    taker().WhenRoom(owner_.loop_.Now() + kRoomPatience, [] { return Budget::SizeOf(kAnswerBytes); },
                      [self = shared_from_this(), request](bool has_room) { self->Answer(request, has_room); });
   }
   void Answer(const Request& request, bool has_room) {
@@ -112,7 +112,7 @@ class ReflectionService::Stream final : public ServerCall::Handler, public std::
 
   const ReflectionService& owner_;
   const std::unique_ptr<ServerCall> call_;
-  AnswerRoom::Piece room_;  // of the answer that is being written
+  Budget::Piece room_;  // of the answer that is being written
 };
 
 ReflectionService::ReflectionService(EventLoop& loop, Methods& methods, std::vector<std::string> services)

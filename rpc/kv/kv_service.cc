@@ -26,8 +26,8 @@ constexpr Duration kTimeLeftMax = Seconds(3600);
 bool TellsRecord(const v1::CommandResult& result) {
   return kv::StateMachine::Telling(result).previous_revision() != 0;
 }
-AnswerRoom::Size SizeOfRecord(const v1::CommandResult& result) {
-  return AnswerRoom::SizeOf(kv::StateMachine::Telling(result).previous_value_bytes());
+Budget::Size SizeOfRecord(const v1::CommandResult& result) {
+  return Budget::SizeOf(kv::StateMachine::Telling(result).previous_value_bytes());
 }
 
 Failure NoRoom() {
@@ -66,7 +66,7 @@ KvService::KvService(EventLoop& loop, Methods& methods, paxos::Node& node, kv::S
 
 template <typename Request, typename Response>
 void KvService::Offer(Methods& methods, const std::string& name) {
-  OfferUnary<Request, Response>(methods, StrCat("/decree.v1.KV/", name),
+  OfferUnary<Request, Response>(methods, StrCat("/decree.v1.KV/", name), &admission_,
                                 [this](CallPtr<Request, Response> call) { Serve(std::move(call)); });
 }
 
@@ -117,12 +117,6 @@ std::optional<Failure> KvService::WhyNotIn(const Status& check, Duration time_le
 }
 
 template <typename AnyCall>
-void KvService::TakePlace(AnyCall& call) {
-  // One that has come by a pipeline has waited for its place.
-  if (!call.has_place()) call.Enter(admission_.Enter(Admission::BytesOf(call.request().ByteSizeLong())));
-}
-
-template <typename AnyCall>
 std::optional<Duration> KvService::LetIn(AnyCall& call, const Status& check) {
   const Duration time_left = std::min(call.TimeLeft(kTimeLeftDefault), kTimeLeftMax);
   if (const std::optional<Failure> failure = WhyNotIn(check, time_left, call.has_place(), admission_)) {
@@ -142,7 +136,6 @@ void KvService::Serve(CallPtr<Request, Response> call) {
 
 template <typename Request, typename Response>
 void KvService::ServeWrite(CallPtr<Request, Response> call) {
-  TakePlace(*call);
   v1::Command command = MakeCommand(call->request());
   if (command.has_open_session()) command.mutable_open_session()->set_owner(ClientOf(call->caller()));
   const std::optional<Duration> time_left = LetIn(*call, Check(command));
@@ -164,7 +157,7 @@ template <typename Request, typename Response>
 void KvService::FinishTelling(const CallPtr<Request, Response>& call, const v1::CommandResult& result,
                               const std::shared_ptr<const v1::KeyValue>& told) {
   if (!TellsRecord(result)) return call->Finish();
-  const AnswerRoom::Size size = SizeOfRecord(result);
+  const Budget::Size size = SizeOfRecord(result);
   if (call->taker().HasRoom(size)) {
     TellPrevious(told != nullptr ? std::optional(*told) : PreviousHere(result), call->response());
     return call->Finish();
@@ -213,7 +206,6 @@ void KvService::WaitToRead(const ReadRequest& read, CallPtr<Request, Response> c
 
 void KvService::Serve(CallPtr<v1::GetRequest, v1::GetResponse> call) {
   const v1::GetRequest& request = call->request();
-  TakePlace(*call);
   const std::optional<Duration> time_left = LetIn(*call, Check(request));
   if (!time_left.has_value()) return;
   if (reader_.MayReadNow(request.read())) return AnswerGet(call);
@@ -223,7 +215,7 @@ void KvService::Serve(CallPtr<v1::GetRequest, v1::GetResponse> call) {
 
 void KvService::AnswerGet(const CallPtr<v1::GetRequest, v1::GetResponse>& call) {
   call->taker().WhenRoom(
-      call->answer_by(), [this, &call] { return AnswerRoom::SizeOf(store_.ValueBytes(call->request().key())); },
+      call->answer_by(), [this, &call] { return Budget::SizeOf(store_.ValueBytes(call->request().key())); },
       [this, call](bool has_room) {
         if (!has_room) return call->Fail(NoRoom());
         FillGet(*call);
@@ -244,7 +236,6 @@ void KvService::FillGet(Call<v1::GetRequest, v1::GetResponse>& call) {
 
 void KvService::Serve(CallPtr<v1::RangeRequest, v1::RangeResponse> call) {
   const v1::RangeRequest& request = call->request();
-  TakePlace(*call);
   const std::optional<Duration> time_left = LetIn(*call, Check(request));
   if (!time_left.has_value()) return;
   if (reader_.MayReadNow(request.read())) return AnswerRange(call);
@@ -253,7 +244,7 @@ void KvService::Serve(CallPtr<v1::RangeRequest, v1::RangeResponse> call) {
 }
 
 void KvService::AnswerRange(const CallPtr<v1::RangeRequest, v1::RangeResponse>& call) {
-  call->taker().WhenRoom(call->answer_by(), [] { return AnswerRoom::Size::kLarge; },
+  call->taker().WhenRoom(call->answer_by(), [] { return Budget::Size::kLarge; },
                          [this, call](bool has_room) { has_room ? ReadPage(call) : call->Fail(NoRoom()); });
 }
 
@@ -277,7 +268,6 @@ void KvService::ReadPage(const CallPtr<v1::RangeRequest, v1::RangeResponse>& cal
 void KvService::Serve(OutcomeCall call) {
   if (call->request().close()) return ServeWrite(std::move(call));
   const v1::OutcomeRequest& request = call->request();
-  TakePlace(*call);
   const std::optional<Duration> time_left = LetIn(*call, Check(request));
   if (!time_left.has_value()) return;
   if (reader_.MayReadNow(v1::READ_MODE_LINEARIZABLE)) return AnswerOutcome(call);

@@ -17,7 +17,7 @@
 #include "rpc/kv/waiting_room.h"
 #include "rpc/kv/writer.h"
 #include "rpc/loop/admission.h"
-#include "rpc/loop/answer_room.h"
+#include "rpc/loop/budget.h"
 #include "rpc/loop/call.h"
 #include "rpc/loop/event_loop.h"
 #include "rpc/loop/methods.h"
@@ -33,7 +33,7 @@ class KvService {
   struct Bounds {
     Admission& admission;  // of clients' requests
     Admission& forwarded;  // of those that other nodes forward
-    AnswerRoom& answers;
+    Budget& answers;
   };
 
   // All references outlive the service; the bounds also outlive the node. It is served at the port that has these methods.
@@ -91,10 +91,7 @@ class KvService {
 
   // ---- The door ----
 
-  // If there is room for the request, which must be whole.
-  template <typename AnyCall>
-  void TakePlace(AnyCall& call);
-  // Lets a request in that has its place, or refuses it: the time that it has, or nothing. `check` is what was found of the request itself.
+  // Lets a request in, or refuses it: the time that it has, or nothing. `check` is what was found of the request itself.
   template <typename AnyCall>
   std::optional<Duration> LetIn(AnyCall& call, const Status& check);
   // What is wrong with one that was to have a place at `admission`.

@@ -31,11 +31,11 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
     call_->Read();
   }
 
-  AnswerRoom::Taker& taker() { return taker_; }
+  Budget::Holder& taker() { return taker_; }
   const std::string& caller() const { return call_->connection()->address(); }
 
   // Where the next answer goes; `room` is that of its size on the wire. Null if nobody waits for it any more.
-  v1::PipelinedResponse* AddAnswer(uint64_t id, AnswerRoom::Piece room) {
+  v1::PipelinedResponse* AddAnswer(uint64_t id, Budget::Piece room) {
     CHECK_GT(unanswered_, 0u) << "a request is answered twice";
     if (--unanswered_ == 0) call_->SetBusy(false);
     if (call_->is_ending()) return nullptr;
@@ -76,7 +76,7 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
     if (!bytes.has_value()) return Reject();
     SetBatch(RequestBatch(*std::move(bytes)));
     // Not before those who wait already.
-    owner_.to_admit_.empty() ? ServeBatch() : WaitForPlace();
+    owner_.admission_.waiting() == 0 ? ServeBatch() : WaitForPlace();
   }
 
   void OnHalfClosed() override {
@@ -97,7 +97,7 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
     owner_.streams_.erase(shared_from_this());
   }
 
-  bool HasRoom() const { return taker_.HasRoom(AnswerRoom::Size::kSmall); }
+  bool HasRoom() const { return taker_.HasRoom(Budget::Size::kSmall); }
 
   void SetBatch(RequestBatch batch) {
     owner_.unserved_bytes_ -= batch_.bytes();
@@ -139,12 +139,13 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
   }
 
   void WaitForPlace() {
-    if (!std::exchange(waits_for_turn_, true)) owner_.AwaitPlace(shared_from_this());
+    if (std::exchange(waits_for_turn_, true)) return;
+    owner_.admission_.Await([self = shared_from_this()] { self->ServeOn(); });
   }
 
   void WaitForRoom() {
     if (std::exchange(waits_for_turn_, true)) return;
-    taker_.Await(AnswerRoom::Size::kSmall, kTimeNever, [self = shared_from_this()](bool has_room) {
+    taker_.Await(Budget::Size::kSmall, kTimeNever, [self = shared_from_this()](bool has_room) {
       if (has_room) self->ServeOn();
     });
   }
@@ -189,7 +190,7 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
   Time arrived_at_;
   v1::PipelinedRequest request_;  // that is being served
   size_t unanswered_ = 0;
-  AnswerRoom::Taker taker_;
+  Budget::Holder taker_;
   AnswerBatches<v1::ResponseBatch> unsent_;
 
   bool must_read_ = false;  // with the next flush
@@ -198,7 +199,7 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
   bool waits_for_turn_ = false;
 };
 
-PipelineService::PipelineService(EventLoop& loop, Admission& admission, AnswerRoom& room, Methods& methods, Serve serve)
+PipelineService::PipelineService(EventLoop& loop, Admission& admission, Budget& room, Methods& methods, Serve serve)
     : loop_(loop),
       admission_(admission),
       room_(room),
@@ -221,18 +222,6 @@ void PipelineService::Flush() {
 
 void PipelineService::ServeOn() {
   for (const std::shared_ptr<Stream>& stream : std::exchange(to_serve_, {})) stream->ServeOn();
-  // Whoever is not done then is the last in line.
-  for (size_t count = to_admit_.size(); count > 0 && admission_.HasRoom(0); --count) {
-    const std::shared_ptr<Stream> stream = std::move(to_admit_.front());
-    to_admit_.pop_front();
-    stream->ServeOn();
-  }
-  if (!to_admit_.empty()) admission_.OnNextLeft([this] { ServeSoon(); });
-}
-
-void PipelineService::AwaitPlace(std::shared_ptr<Stream> stream) {
-  if (to_admit_.empty()) admission_.OnNextLeft([this] { ServeSoon(); });
-  to_admit_.push_back(std::move(stream));
 }
 
 void PipelineService::OnUnserved() {
@@ -248,11 +237,11 @@ void PipelineService::Close() {
   for (const std::shared_ptr<Stream>& stream : streams_) stream->Close();
 }
 
-AnswerRoom::Taker& PipelineService::TakerOf(Stream& stream) { return stream.taker(); }
+Budget::Holder& PipelineService::TakerOf(Stream& stream) { return stream.taker(); }
 
 const std::string& PipelineService::CallerOf(const Stream& stream) { return stream.caller(); }
 
-v1::PipelinedResponse* PipelineService::AddAnswer(Stream& stream, uint64_t id, AnswerRoom::Piece room) {
+v1::PipelinedResponse* PipelineService::AddAnswer(Stream& stream, uint64_t id, Budget::Piece room) {
   return stream.AddAnswer(id, std::move(room));
 }
 

@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <set>
@@ -19,7 +18,7 @@
 #include "decree/v1/kv.pb.h"
 #include "rpc/failure.h"
 #include "rpc/loop/admission.h"
-#include "rpc/loop/answer_room.h"
+#include "rpc/loop/budget.h"
 #include "rpc/loop/call.h"
 #include "rpc/loop/event_loop.h"
 #include "rpc/loop/methods.h"
@@ -36,7 +35,7 @@ class PipelineService {
                                    Admission::Place)>;
 
   // All references outlive the service. From now on it takes the streams of a port that has these methods.
-  PipelineService(EventLoop& loop, Admission& admission, AnswerRoom& room, Methods& methods, Serve serve);
+  PipelineService(EventLoop& loop, Admission& admission, Budget& room, Methods& methods, Serve serve);
   ~PipelineService();
 
   // To be called when what came has been dealt with: sends the answers that have gathered.
@@ -47,31 +46,28 @@ class PipelineService {
   bool has_unserved() const { return unserved_bytes_ > 0; }
 
   // Who takes the answers to a stream's requests.
-  static AnswerRoom::Taker& TakerOf(Stream& stream);
+  static Budget::Holder& TakerOf(Stream& stream);
   static const std::string& CallerOf(const Stream& stream);
   // Where the answer to a request of a stream goes, whose size has `room`. Null if the stream has ended.
-  static v1::PipelinedResponse* AddAnswer(Stream& stream, uint64_t id, AnswerRoom::Piece room);
+  static v1::PipelinedResponse* AddAnswer(Stream& stream, uint64_t id, Budget::Piece room);
   static void Refuse(Stream& stream, uint64_t id, const Failure& failure);
 
  private:
   void Receive(std::unique_ptr<ServerCall> call);
-  // Those whose turn has come, and those who may be let in now.
+  // Those whose turn has come.
   void ServeOn();
   void ServeSoon() { serve_timer_.Set(loop_.Now()); }
-  // `stream` is served on when it may be let in, after those who wait already.
-  void AwaitPlace(std::shared_ptr<Stream> stream);
   // What the unserved requests of all streams hold has changed: cuts off whoever has the most, if it is too much.
   void OnUnserved();
 
   EventLoop& loop_;
   Admission& admission_;
-  AnswerRoom& room_;
+  Budget& room_;
   const Serve serve_;
   bool is_closing_ = false;
   std::set<std::shared_ptr<Stream>> streams_;
   std::vector<std::shared_ptr<Stream>> to_flush_;
   std::vector<std::shared_ptr<Stream>> to_serve_;  // whose batch was too large for one turn
-  std::deque<std::shared_ptr<Stream>> to_admit_;
   size_t unserved_bytes_ = 0;
   Timer serve_timer_;
 };

@@ -1,9 +1,15 @@
 #pragma once
-// Bounds what clients' requests may hold of this node at once, in number and bytes (rule 12).
+// Bounds what clients' requests may hold of this node at once, in number and bytes (rule 12). Who finds no place may wait in
+// line; that line bounds nothing, so whoever joins it has a bound of its own.
+//
+// In the loop's thread.
 
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <utility>
+
+#include "rpc/loop/event_loop.h"
 
 namespace decree::rpc {
 
@@ -43,7 +49,8 @@ class Admission {
   // What a request holds that has so many bytes on the wire.
   static constexpr size_t BytesOf(size_t wire_bytes) { return 2048 + wire_bytes; }
 
-  explicit Admission(const Limits& limits) : limits_(limits) {}
+  Admission(EventLoop& loop, const Limits& limits)
+      : limits_(limits), loop_(loop), serve_timer_(loop.timers(), [this] { ServeLine(); }) {}
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
@@ -57,24 +64,38 @@ class Admission {
   bool HasRoom(size_t bytes) const {
     return requests_ == 0 || (requests_ < limits_.requests_max && bytes_ + bytes <= limits_.bytes_max);
   }
-  // `then` is called when the next place is left, once, and must not enter at once: it replaces what was to be called.
-  void OnNextLeft(std::function<void()> then) { then_ = std::move(then); }
+  // Whether so many requests are here that there is no room for any other, however small.
+  bool HasAllRequests() const { return requests_ >= limits_.requests_max; }
+  // `then` is called once, in a later turn, when there may be room. If there is none for it, it may wait again, as the last
+  // in line. It need not enter.
+  void Await(std::function<void()> then) { line_.push_back(std::move(then)); }
 
   const Limits& limits() const { return limits_; }
   size_t requests() const { return requests_; }
   size_t bytes() const { return bytes_; }
+  size_t waiting() const { return line_.size(); }
 
  private:
+  // Each of those that wait has its turn once, as long as there is room.
+  void ServeLine() {
+    for (size_t count = line_.size(); count > 0 && HasRoom(0); --count) {
+      const std::function<void()> then = std::move(line_.front());
+      line_.pop_front();
+      then();
+    }
+  }
   void Leave(size_t bytes) {
     --requests_;
     bytes_ -= bytes;
-    if (then_ != nullptr) std::exchange(then_, nullptr)();
+    if (!line_.empty() && !serve_timer_.is_set()) serve_timer_.Set(loop_.Now());
   }
 
   const Limits limits_;
+  EventLoop& loop_;
   size_t requests_ = 0;
   size_t bytes_ = 0;
-  std::function<void()> then_;
+  std::deque<std::function<void()>> line_;
+  Timer serve_timer_;
 };
 
 }  // namespace decree::rpc

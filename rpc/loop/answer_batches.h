@@ -7,7 +7,7 @@
 
 #include <glog/logging.h>
 
-#include "rpc/loop/answer_room.h"
+#include "rpc/loop/budget.h"
 
 namespace decree::rpc {
 
@@ -15,7 +15,7 @@ template <typename Message>
 class AnswerBatches {
  public:
   // The batch that the next answer goes to. `room` is that of its size on the wire, at least.
-  Message& ForNext(AnswerRoom::Piece room) {
+  Message& ForNext(Budget::Piece room) {
     if (batches_.empty() || batches_.back().room.bytes() >= kBatchBytes) batches_.emplace_back();
     room.Resize(room.bytes() + kOverheadBytes);
     batches_.back().room.Join(std::move(room));
@@ -42,11 +42,11 @@ class AnswerBatches {
 
   struct Batch {
     Message message;
-    AnswerRoom::Piece room;
+    Budget::Piece room;
   };
 
   std::deque<Batch> batches_;
-  AnswerRoom::Piece leaving_;
+  Budget::Piece leaving_;
 };
 
 }  // namespace decree::rpc

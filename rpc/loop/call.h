@@ -8,7 +8,7 @@
 #include "paxos/base/time.h"
 #include "rpc/failure.h"
 #include "rpc/loop/admission.h"
-#include "rpc/loop/answer_room.h"
+#include "rpc/loop/budget.h"
 
 namespace decree::rpc {
 
@@ -33,9 +33,9 @@ class Call {
   Time answer_by() const { return answer_by_; }
 
   // Who takes the answer.
-  AnswerRoom::Taker& taker() { return *taker_; }
+  Budget::Holder& taker() { return *taker_; }
   // The answer is going to hold this.
-  void Hold(AnswerRoom::Piece room) { room_ = std::move(room); }
+  void Hold(Budget::Piece room) { room_ = std::move(room); }
 
   // Each call is ended once, by one of these.
   virtual void Finish() = 0;
@@ -45,7 +45,7 @@ class Call {
   // The answer is on its way. Whoever does not take it must not keep the others out.
   void LeavePlace() { place_ = {}; }
   // The room of an answer that has turned out to be of this size.
-  AnswerRoom::Piece TakeRoom(size_t bytes) {
+  Budget::Piece TakeRoom(size_t bytes) {
     if (!room_) return taker_->Charge(bytes);
     room_.Resize(bytes);
     return std::move(room_);
@@ -53,12 +53,12 @@ class Call {
 
   Request request_;
   Response response_;
-  std::shared_ptr<AnswerRoom::Taker> taker_;
+  std::shared_ptr<Budget::Holder> taker_;
 
  private:
   Admission::Place place_;
   Time answer_by_ = kTimeNever;
-  AnswerRoom::Piece room_;
+  Budget::Piece room_;
 };
 
 template <typename Request, typename Response>

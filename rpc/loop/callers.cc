@@ -19,7 +19,8 @@ Callers::Connection::Connection(Callers& callers, std::string address)
     : callers_(callers),
       address_(std::move(address)),
       is_used_(callers.actions_.use_of(address_)),
-      taker_(callers.room_, [this] { return CutOff(); }) {}
+      answers_(callers.budgets_.answers, [this] { return CutOff(); }),
+      requests_(callers.budgets_.requests, [this] { return CutOff(); }) {}
 
 Callers::Connection::~Connection() { callers_.connections_.erase(address_); }
 

@@ -5,16 +5,18 @@
 //
 // In the loop's thread.
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
 
 #include "paxos/base/status.h"
-#include "rpc/loop/answer_room.h"
+#include "rpc/loop/budget.h"
 
 namespace decree::rpc {
 
@@ -33,7 +35,17 @@ class Callers {
 
     // As gRPC names it.
     const std::string& address() const { return address_; }
-    AnswerRoom::Taker& taker() { return taker_; }
+    // What answers to unary calls hold of this node's memory, and what their requests do while they are read.
+    Budget::Holder& answers() { return answers_; }
+    Budget::Holder& requests() { return requests_; }
+    // How large the next request is, to judge by the last ones. As long as nothing is known, only a few are read at a time,
+    // but they do not wait behind others' large ones.
+    size_t expected_bytes() const { return expected_bytes_.value_or(kUnknownBytes); }
+    Budget::Size expected_size() const { return Budget::SizeOf(expected_bytes_.value_or(0)); }
+    void NoteRequest(size_t bytes) {
+      const size_t before = expected_bytes_.value_or(0);
+      expected_bytes_ = std::max(bytes, before - before / 4);
+    }
     // Ends it, and so all its calls; returns its name. Cancelling them would not do: what gRPC has begun to write is held
     // until the other end takes it.
     std::string CutOff();
@@ -57,7 +69,16 @@ class Callers {
     size_t busy_ = 0;  // of them
     const std::shared_ptr<std::atomic<bool>> is_used_;
     bool is_cut_off_ = false;
-    AnswerRoom::Taker taker_;
+    static constexpr size_t kUnknownBytes = 256 << 10;
+    std::optional<size_t> expected_bytes_;
+    Budget::Holder answers_;
+    Budget::Holder requests_;
+  };
+
+  // For the unary calls of all connections.
+  struct Budgets {
+    Budget& answers;
+    Budget& requests;
   };
 
   // What is done with the connection from an address.
@@ -70,9 +91,9 @@ class Callers {
     std::function<void(const std::string& problem)> note = [](const std::string&) {};
   };
 
-  // The room outlives all connections, as this does.
-  Callers(AnswerRoom& room, const Limits& limits, Actions actions)
-      : room_(room), limits_(limits), actions_(std::move(actions)) {}
+  // The budgets outlive all connections, as this does.
+  Callers(const Budgets& budgets, const Limits& limits, Actions actions)
+      : budgets_(budgets), limits_(limits), actions_(std::move(actions)) {}
 
   // The one from there. It is known as long as somebody holds it.
   std::shared_ptr<Connection> Find(std::string address);
@@ -88,7 +109,7 @@ class Callers {
   // Cuts off whoever has the most calls without a request, the newest of `newcomer` left aside. False if nobody has any.
   bool MakeRoom(const Connection& newcomer);
 
-  AnswerRoom& room_;
+  const Budgets budgets_;
   const Limits limits_;
   const Actions actions_;
   std::unordered_map<std::string, std::weak_ptr<Connection>> connections_;  // by the other end's address

@@ -71,6 +71,11 @@ Duration ServerCall::TimeLeft(Duration fallback) const {
   return std::chrono::seconds(left.tv_sec) + std::chrono::nanoseconds(left.tv_nsec);
 }
 
+Time ServerCall::Deadline() const {
+  const Duration left = TimeLeft(Duration::max());
+  return left == Duration::max() ? kTimeNever : loop_.Now() + left;
+}
+
 // The caller is gone, or has all that it was to be told.
 void ServerCall::OnDone(bool) {
   --under_way_;

@@ -53,6 +53,8 @@ class ServerCall {
   const std::string& method() const { return context_.method(); }
   // How long the caller waits; `fallback` if it did not say.
   Duration TimeLeft(Duration fallback) const;
+  // The same as a point in time; kTimeNever if it did not say.
+  Time Deadline() const;
   // By which it has come; known once it was set.
   void SetConnection(std::shared_ptr<Callers::Connection> connection);
   const std::shared_ptr<Callers::Connection>& connection() const { return connection_; }

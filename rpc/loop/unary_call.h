@@ -9,71 +9,63 @@
 #include "rpc/failure.h"
 #include "rpc/loop/call.h"
 #include "rpc/loop/methods.h"
-#include "rpc/loop/server_call.h"
+#include "rpc/loop/unary_reading.h"
 
 namespace decree::rpc {
 
 template <typename Request, typename Response>
-class UnaryCall final : public Call<Request, Response>,
-                        public ServerCall::Handler,
-                        public std::enable_shared_from_this<UnaryCall<Request, Response>> {
+class UnaryCall final : public Call<Request, Response>, public UnaryReading {
  public:
   using Serve = std::function<void(CallPtr<Request, Response>)>;
 
-  UnaryCall(std::unique_ptr<ServerCall> wire, const Serve& serve) : wire_(std::move(wire)), serve_(serve) {
-    this->taker_ = {wire_->connection(), &wire_->connection()->taker()};
-  }
-  void Begin() {
-    wire_->Begin(this->shared_from_this());
-    wire_->Read();
+  UnaryCall(std::unique_ptr<ServerCall> wire, Admission* admission, const Serve& serve)
+      : UnaryReading(std::move(wire), admission), serve_(serve) {
+    const std::shared_ptr<Callers::Connection>& connection = this->wire().connection();
+    this->taker_ = {connection, &connection->answers()};
   }
 
-  const std::string& caller() const override { return wire_->connection()->address(); }
-  Duration TimeLeft(Duration fallback) const override { return wire_->TimeLeft(fallback); }
+  const std::string& caller() const override { return wire().connection()->address(); }
+  Duration TimeLeft(Duration fallback) const override { return wire().TimeLeft(fallback); }
   void Finish() override {
     Leave(this->response_.ByteSizeLong());
-    wire_->WriteAndEnd(this->response_);
+    wire().WriteAndEnd(this->response_);
     Response().Swap(&this->response_);  // It has been copied out.
   }
   void Fail(const Failure& failure) override {
     Leave(failure.text.size());
-    wire_->AddTrailer(kErrorDetailKey, failure.detail.SerializeAsString());
-    wire_->End(failure.ToStatus());
+    wire().AddTrailer(kErrorDetailKey, failure.detail.SerializeAsString());
+    wire().End(failure.ToStatus());
   }
 
  private:
   // What gRPC holds of a call beside its answer.
   static constexpr size_t kCallBytes = 4 << 10;
 
-  void OnMessage() override {
-    wire_->SetBusy(true);
-    if (!wire_->TakeRequest(this->request_)) {
-      return Fail(NotExecuted(grpc::StatusCode::INVALID_ARGUMENT,
-                              StrCat("what was sent is no ", this->request_.GetTypeName())));
+  void OnRequest(Admission::Place place) override {
+    this->Enter(std::move(place));
+    if (!wire().TakeRequest(this->request_)) {
+      return Fail(NotExecuted(grpc::StatusCode::INVALID_ARGUMENT, StrCat("what was sent is no ", RequestName())));
     }
-    serve_(this->shared_from_this());
+    serve_(std::static_pointer_cast<UnaryCall>(this->shared_from_this()));
   }
-  void OnHalfClosed() override {
-    Fail(NotExecuted(grpc::StatusCode::INVALID_ARGUMENT, StrCat("no ", this->request_.GetTypeName(), " was sent")));
-  }
-  void OnWritten() override {}
-  void OnGone() override {}
+  void Refuse(const Failure& failure) override { Fail(failure); }
+  std::string RequestName() const override { return Request::descriptor()->full_name(); }
 
   // The answer is on its way, if somebody waits for it; it holds room until the call is gone.
   void Leave(size_t bytes) {
     this->LeavePlace();
-    this->Hold(this->TakeRoom(wire_->is_ending() ? 0 : kCallBytes + bytes));
+    this->Hold(this->TakeRoom(wire().is_ending() ? 0 : kCallBytes + bytes));
   }
 
-  const std::unique_ptr<ServerCall> wire_;
   const Serve& serve_;
 };
 
-// Serves a method from now on. `path` as in `Methods`.
+// Serves a method from now on. `path` as in `Methods`; `admission`, if it is to have a place for each request, outlives it.
 template <typename Request, typename Response>
-void OfferUnary(Methods& methods, const std::string& path, typename UnaryCall<Request, Response>::Serve serve) {
-  methods.Add(path, [serve = std::move(serve)](std::unique_ptr<ServerCall> wire) {
-    std::make_shared<UnaryCall<Request, Response>>(std::move(wire), serve)->Begin();
+void OfferUnary(Methods& methods, const std::string& path, Admission* admission,
+                typename UnaryCall<Request, Response>::Serve serve) {
+  methods.Add(path, [admission, serve = std::move(serve)](std::unique_ptr<ServerCall> wire) {
+    std::make_shared<UnaryCall<Request, Response>>(std::move(wire), admission, serve)->Begin();
   });
 }
 

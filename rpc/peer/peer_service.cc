@@ -45,7 +45,7 @@ class PeerService::Stream final : public ServerCall::Handler, public std::enable
     if (!call_->is_ending() && !call_->is_writing() && !unsent_.empty()) WriteAnswers();
   }
 
-  AnswerRoom::Taker& taker() { return taker_; }
+  Budget::Holder& taker() { return taker_; }
 
   // The answer to a forwarded write, `bytes` long on the wire, is to be filled in. Null if the stream has ended.
   v1::ForwardAnswer* AddAnswer(uint64_t number, size_t bytes) {
@@ -133,14 +133,14 @@ class PeerService::Stream final : public ServerCall::Handler, public std::enable
 
   void ReadIfRoom() {
     if (!must_read_ || call_->is_ending() || waits_for_room_) return;
-    if (!taker_.HasRoom(AnswerRoom::Size::kSmall)) return WaitForRoom();
+    if (!taker_.HasRoom(Budget::Size::kSmall)) return WaitForRoom();
     must_read_ = false;
     call_->Read();
   }
 
   void WaitForRoom() {
     waits_for_room_ = true;
-    taker_.Await(AnswerRoom::Size::kSmall, kTimeNever, [self = shared_from_this()](bool has_room) {
+    taker_.Await(Budget::Size::kSmall, kTimeNever, [self = shared_from_this()](bool has_room) {
       self->waits_for_room_ = !has_room;
       if (has_room) self->ReadIfRoom();
     });
@@ -169,7 +169,7 @@ class PeerService::Stream final : public ServerCall::Handler, public std::enable
   uint64_t life_ = 0;
   v1::StreamKind kind_ = v1::STREAM_KIND_UNSPECIFIED;
 
-  AnswerRoom::Taker taker_;
+  Budget::Holder taker_;
   AnswerBatches<v1::PeerReply> unsent_;
   bool must_read_ = false;  // as soon as there is room for answers
   bool waits_for_room_ = false;
@@ -184,7 +184,7 @@ PeerService::ForwardedCall::ForwardedCall(std::shared_ptr<Stream> stream, v1::Fo
       time_left_(std::chrono::microseconds(std::min(write.time_left_us(), kTimeLeftMaxUs))),
       command_(std::move(*write.mutable_command())) {}
 
-AnswerRoom::Taker& PeerService::ForwardedCall::taker() const { return stream_->taker(); }
+Budget::Holder& PeerService::ForwardedCall::taker() const { return stream_->taker(); }
 
 void PeerService::ForwardedCall::Answer(std::string result, std::optional<v1::KeyValue> previous) const {
   const size_t bytes = result.size() + (previous.has_value() ? previous->ByteSizeLong() : 0);

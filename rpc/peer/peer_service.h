@@ -19,7 +19,7 @@
 #include "paxos/core/message.h"
 #include "paxos/core/replica.h"
 #include "rpc/failure.h"
-#include "rpc/loop/answer_room.h"
+#include "rpc/loop/budget.h"
 #include "rpc/loop/event_loop.h"
 #include "rpc/loop/methods.h"
 #include "rpc/loop/server_call.h"
@@ -35,12 +35,12 @@ class PeerService {
   class ForwardedCall;
   // What answers to forwarded writes may hold. Peers share no room with clients: who takes no answers must not keep writes of
   // others from the leader.
-  static constexpr AnswerRoom::Limits kAnswerLimits{.bytes_max = 16 << 20, .share = 4 << 20};
+  static constexpr Budget::Limits kAnswerLimits{.bytes_max = 16 << 20, .share = 4 << 20};
   using OnMessage = std::function<void(const paxos::Envelope&)>;
   using OnForward = std::function<void(ForwardedCall)>;
 
   // All that is referred to outlives the service.
-  PeerService(EventLoop& loop, const PeerIdentity& own, AnswerRoom& answers)
+  PeerService(EventLoop& loop, const PeerIdentity& own, Budget& answers)
       : loop_(loop), own_(own), answers_(answers) {}
   ~PeerService();
 
@@ -66,7 +66,7 @@ class PeerService {
 
   EventLoop& loop_;
   const PeerIdentity& own_;
-  AnswerRoom& answers_;
+  Budget& answers_;
   const paxos::Replica* replica_ = nullptr;
   OnMessage on_message_;
   OnForward on_forward_;
@@ -89,7 +89,7 @@ class PeerService::ForwardedCall {
   // As of its arrival.
   Duration time_left() const { return time_left_; }
   // Who takes the answer.
-  AnswerRoom::Taker& taker() const;
+  Budget::Holder& taker() const;
 
   // Nothing if the stream has ended. `result`: a CommandResult; `previous`: the record that it tells of, if it does.
   void Answer(std::string result, std::optional<v1::KeyValue> previous = std::nullopt) const;

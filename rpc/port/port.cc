@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <limits>
 #include <utility>
 
 #include <glog/logging.h>
@@ -18,14 +19,24 @@ namespace {
 // How long a connection may take to say its first word.
 constexpr int kHandshakeMs = 10'000;
 
+// Requests of unary calls that are being read, or wait to be let in. A connection may have a few large ones: they come one
+// after the other anyway.
+constexpr Budget::Limits kRequestLimits{.bytes_max = 32 << 20,
+                                        .share = 4 << 20,
+                                        .least = 64 << 10,
+                                        .turn_bytes = std::numeric_limits<size_t>::max(),
+                                        .turn_time = Duration::max(),
+                                        .fault = "not sent the rest of its requests"};
+
 }  // namespace
 
-Port::Port(EventLoop& loop, AnswerRoom& answers, Options options)
+Port::Port(EventLoop& loop, Budget& answers, Options options)
     : loop_(loop),
       options_(std::move(options)),
       listener_(loop),
       connections_(options_.connections),
-      callers_(answers, options_.calls,
+      requests_(loop, kRequestLimits),
+      callers_({.answers = answers, .requests = requests_}, options_.calls,
                {.disconnect = [this](const std::string& caller) { connections_.Reset(caller); },
                 .use_of = [this](const std::string& caller) { return connections_.UseOf(caller); },
                 .note = [this](const std::string& problem) { Note(StrCat(options_.address, ": ", problem)); }}),
@@ -83,6 +94,7 @@ void Port::StopListening() {
   is_open_ = false;
   listener_.Close();
   flood_watch_.Close();
+  requests_.Close();
 }
 
 void Port::OnCaller(const Listener::Caller& caller) {

@@ -42,8 +42,8 @@ class Port {
     size_t memory_max = 0;
   };
 
-  // `answers` is the room of answers to unary calls; it outlives the end of all calls, as this does.
-  Port(EventLoop& loop, AnswerRoom& answers, Options options);
+  // `answers` is for those to unary calls; it outlives the end of all calls, as this does.
+  Port(EventLoop& loop, Budget& answers, Options options);
   // Closed, or never opened; the loop has seen the end of all calls.
   ~Port();
 
@@ -55,7 +55,7 @@ class Port {
   Methods& methods() { return calls_.methods(); }
   // Lets callers in from now on.
   void Open();
-  // Lets nobody in any more.
+  // Lets nobody in any more; requests that wait to be read are refused.
   void StopListening();
   // Ends all calls; waits for that, on another thread than the loop's.
   void Shutdown(std::chrono::system_clock::time_point deadline) {
@@ -86,6 +86,7 @@ class Port {
   const Options options_;
   Listener listener_;
   Connections connections_;
+  Budget requests_;  // of unary calls
   Callers callers_;
   Calls calls_;
   FloodWatch flood_watch_;

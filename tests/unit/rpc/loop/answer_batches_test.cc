@@ -16,8 +16,8 @@ class AnswerBatchesTest : public testing::Test {
   std::string& ForNext(size_t bytes) { return batches_.ForNext(taker_.Charge(bytes)); }
 
   ManualLoop manual_;
-  AnswerRoom room_{manual_.loop(), {}};
-  AnswerRoom::Taker taker_{room_, [] { return ""; }};
+  Budget room_{manual_.loop(), {}};
+  Budget::Holder taker_{room_, [] { return ""; }};
   AnswerBatches<std::string> batches_;
 };
 

@@ -125,7 +125,7 @@ class ForwarderTest : public testing::Test {
   const PeerIdentity serving_ = IdentityOf(1);
   const PeerIdentity forwarding_ = IdentityOf(2);
   EventLoop loop_;
-  AnswerRoom answers_;
+  Budget answers_;
   std::unique_ptr<Port> port_;
   bool has_shut_down_ = false;
   PeerService service_;

@@ -74,7 +74,7 @@ class PortTest : public testing::TestWithParam<std::string> {
 
   const PosixClock clock_;
   EventLoop loop_{clock_};
-  AnswerRoom answers_{loop_, {}};
+  Budget answers_{loop_, {}};
   std::unique_ptr<Port> port_;
   std::vector<std::shared_ptr<OpenCall>> open_;
 };

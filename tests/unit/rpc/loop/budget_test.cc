@@ -1,4 +1,4 @@
-#include "rpc/loop/answer_room.h"
+#include "rpc/loop/budget.h"
 
 #include <memory>
 #include <string>
@@ -12,21 +12,22 @@
 namespace decree::rpc {
 namespace {
 
-using Piece = AnswerRoom::Piece;
-using Size = AnswerRoom::Size;
+using Piece = Budget::Piece;
+using Size = Budget::Size;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::UnorderedElementsAre;
 
 // Large answers may use 75 of these.
-constexpr AnswerRoom::Limits kLimits{.bytes_max = 100, .share = 40, .least = 4, .patience = Seconds(10)};
+constexpr Budget::Limits kLimits{.bytes_max = 100, .share = 40, .least = 4, .patience = Seconds(10)};
 
-class AnswerRoomTest : public testing::Test {
+class BudgetTest : public testing::Test {
  protected:
   void TearDown() override { room_.Close(); }
 
   // One who takes answers of a test, and what it holds.
   struct Taker {
-    Taker(AnswerRoomTest& test, const std::string& called)
+    Taker(BudgetTest& test, const std::string& called)
         : name(called), taker(test.room_, [this, &test] {
             test.cancelled_.push_back(name);
             return name;
@@ -34,7 +35,7 @@ class AnswerRoomTest : public testing::Test {
     void Hold(size_t bytes) { held.Join(taker.Charge(bytes)); }
 
     std::string name;
-    AnswerRoom::Taker taker;
+    Budget::Holder taker;
     Piece held;
   };
 
@@ -48,7 +49,7 @@ class AnswerRoomTest : public testing::Test {
   Time In(Duration time) { return manual_.loop().Now() + time; }
 
   ManualLoop manual_;
-  AnswerRoom room_{manual_.loop(), kLimits};
+  Budget room_{manual_.loop(), kLimits};
   Taker a_{*this, "a"};
   Taker b_{*this, "b"};
   Taker c_{*this, "c"};
@@ -56,7 +57,7 @@ class AnswerRoomTest : public testing::Test {
   std::vector<std::string> cancelled_;
 };
 
-TEST_F(AnswerRoomTest, APieceIsGivenBackWhenItGoes) {
+TEST_F(BudgetTest, APieceIsGivenBackWhenItGoes) {
   {
     Piece piece = a_.taker.Charge(30);
     EXPECT_EQ(room_.held(), 30u);
@@ -72,7 +73,7 @@ TEST_F(AnswerRoomTest, APieceIsGivenBackWhenItGoes) {
   EXPECT_EQ(room_.held(), 0u);
 }
 
-TEST_F(AnswerRoomTest, WhoHasItsShareWaitsAndNotTheOthers) {
+TEST_F(BudgetTest, WhoHasItsShareWaitsAndNotTheOthers) {
   a_.Hold(40);
   EXPECT_FALSE(a_.taker.HasRoom(Size::kSmall));
   EXPECT_TRUE(b_.taker.HasRoom(Size::kLarge));
@@ -85,7 +86,7 @@ TEST_F(AnswerRoomTest, WhoHasItsShareWaitsAndNotTheOthers) {
   EXPECT_THAT(served_, ElementsAre("b", "a"));
 }
 
-TEST_F(AnswerRoomTest, SmallAnswersHaveRoomThatLargeOnesLeave) {
+TEST_F(BudgetTest, SmallAnswersHaveRoomThatLargeOnesLeave) {
   a_.Hold(39);
   b_.Hold(36);
   EXPECT_FALSE(c_.taker.HasRoom(Size::kLarge));
@@ -98,7 +99,7 @@ TEST_F(AnswerRoomTest, SmallAnswersHaveRoomThatLargeOnesLeave) {
   EXPECT_FALSE(a_.taker.HasRoom(Size::kSmall));
 }
 
-TEST_F(AnswerRoomTest, WhoHoldsLittleFindsRoomForSmallOnes) {
+TEST_F(BudgetTest, WhoHoldsLittleFindsRoomForSmallOnes) {
   const Piece all = a_.taker.Charge(100);
   b_.Hold(3);
   EXPECT_TRUE(b_.taker.HasRoom(Size::kSmall));
@@ -114,7 +115,7 @@ TEST_F(AnswerRoomTest, WhoHoldsLittleFindsRoomForSmallOnes) {
   EXPECT_THAT(served_, ElementsAre("c", "b"));
 }
 
-TEST_F(AnswerRoomTest, TheyAreServedInTurn) {
+TEST_F(BudgetTest, TheyAreServedInTurn) {
   Piece all = a_.taker.Charge(100);
   for (int i = 0; i < 3; ++i) Await(b_, 1);
   Await(c_, 1);
@@ -126,7 +127,7 @@ TEST_F(AnswerRoomTest, TheyAreServedInTurn) {
   EXPECT_THAT(served_, ElementsAre("b", "c", "b", "b"));
 }
 
-TEST_F(AnswerRoomTest, OneAnswerAtATimeGoesBeyondTheLimit) {
+TEST_F(BudgetTest, OneAnswerAtATimeGoesBeyondTheLimit) {
   Piece all = a_.taker.Charge(75);
   Await(b_, 30);
   Await(c_, 30);
@@ -136,7 +137,7 @@ TEST_F(AnswerRoomTest, OneAnswerAtATimeGoesBeyondTheLimit) {
   EXPECT_EQ(room_.held(), 104u);
 }
 
-TEST_F(AnswerRoomTest, SmallOnesDoNotWaitBehindLargeOnesOfTheSameTaker) {
+TEST_F(BudgetTest, SmallOnesDoNotWaitBehindLargeOnesOfTheSameTaker) {
   const Piece most = a_.taker.Charge(80);
   Await(b_, 1);
   EXPECT_TRUE(b_.taker.HasRoom(Size::kSmall));
@@ -149,14 +150,14 @@ TEST_F(AnswerRoomTest, SmallOnesDoNotWaitBehindLargeOnesOfTheSameTaker) {
   EXPECT_THAT(served_, ElementsAre("b"));
 }
 
-TEST_F(AnswerRoomTest, SmallAnswersTakeNoTurnFromLargeOnes) {
+TEST_F(BudgetTest, SmallAnswersTakeNoTurnFromLargeOnes) {
   for (int i = 0; i < 1000; ++i) a_.taker.Charge(10'000);
   EXPECT_TRUE(b_.taker.HasRoom(Size::kLarge));
 }
 
-TEST_F(AnswerRoomTest, LargeAnswersAreBuiltAFewInATurn) {
+TEST_F(BudgetTest, LargeAnswersAreBuiltAFewInATurn) {
   {
-    const Piece many = a_.taker.Charge(AnswerRoom::Limits().turn_bytes);
+    const Piece many = a_.taker.Charge(Budget::Limits().turn_bytes);
     EXPECT_FALSE(b_.taker.HasRoom(Size::kLarge));
   }
   EXPECT_FALSE(b_.taker.HasRoom(Size::kLarge)) << "they have left, but their time is spent";
@@ -170,10 +171,10 @@ TEST_F(AnswerRoomTest, LargeAnswersAreBuiltAFewInATurn) {
   EXPECT_TRUE(b_.taker.HasRoom(Size::kLarge));
 }
 
-TEST_F(AnswerRoomTest, WhereBuildingThemTakesLongTheyAreFewer) {
+TEST_F(BudgetTest, WhereBuildingThemTakesLongTheyAreFewer) {
   const Piece one = a_.taker.Charge(20 << 10);
-  AnswerRoom room(manual_.loop(), {});
-  AnswerRoom::Taker taker(room, [] { return ""; });
+  Budget room(manual_.loop(), {});
+  Budget::Holder taker(room, [] { return ""; });
   manual_.Linger(Seconds(1));
   EXPECT_TRUE(taker.HasRoom(Size::kLarge)) << "one in each turn, at least";
   const Piece first = taker.Charge(20 << 10);
@@ -183,10 +184,10 @@ TEST_F(AnswerRoomTest, WhereBuildingThemTakesLongTheyAreFewer) {
   EXPECT_TRUE(taker.HasRoom(Size::kLarge));
 }
 
-TEST_F(AnswerRoomTest, WhoWaitsForItsTurnIsNotShortOfRoom) {
+TEST_F(BudgetTest, WhoWaitsForItsTurnIsNotShortOfRoom) {
   a_.Hold(30);
   manual_.Pass(Seconds(60));
-  { const Piece many = b_.taker.Charge(AnswerRoom::Limits().turn_bytes); }
+  { const Piece many = b_.taker.Charge(Budget::Limits().turn_bytes); }
   Await(c_, 1);
   manual_.Run();
   manual_.Pass(Seconds(2));
@@ -194,7 +195,7 @@ TEST_F(AnswerRoomTest, WhoWaitsForItsTurnIsNotShortOfRoom) {
   EXPECT_THAT(cancelled_, IsEmpty());
 }
 
-TEST_F(AnswerRoomTest, WhoWaitsTooLongGoesWithout) {
+TEST_F(BudgetTest, WhoWaitsTooLongGoesWithout) {
   const Piece all = a_.taker.Charge(100);
   Await(b_, 1, Size::kLarge, In(Seconds(3)));
   Await(b_, 1, Size::kLarge, In(Seconds(2)));
@@ -206,7 +207,7 @@ TEST_F(AnswerRoomTest, WhoWaitsTooLongGoesWithout) {
   EXPECT_THAT(served_, ElementsAre("b without", "b without"));
 }
 
-TEST_F(AnswerRoomTest, WhoTakesNothingIsCancelledWhileTheRoomIsShort) {
+TEST_F(BudgetTest, WhoTakesNothingIsCancelledWhileTheRoomIsShort) {
   a_.Hold(38);
   b_.Hold(38);
   manual_.Pass(Seconds(30));
@@ -224,7 +225,21 @@ TEST_F(AnswerRoomTest, WhoTakesNothingIsCancelledWhileTheRoomIsShort) {
   EXPECT_THAT(cancelled_, ElementsAre("a")) << "nobody waits any more";
 }
 
-TEST_F(AnswerRoomTest, WhoHasJustBegunToHoldHasItsTime) {
+TEST_F(BudgetTest, WhoCanDoNothingIsExcused) {
+  a_.Hold(30);
+  a_.held.Excuse();
+  b_.Hold(35);
+  c_.Hold(35);
+  c_.held.Excuse();
+  c_.held.Resize(36);
+  Await(b_, 1);
+  manual_.Pass(Seconds(12));
+  EXPECT_THAT(cancelled_, UnorderedElementsAre("b", "c")) << "what was resized is the holder's business again";
+  a_.held = {};
+  EXPECT_EQ(room_.held(), 71u);
+}
+
+TEST_F(BudgetTest, WhoHasJustBegunToHoldHasItsTime) {
   a_.Hold(38);
   manual_.Pass(Seconds(20));
   b_.Hold(38);
@@ -236,14 +251,14 @@ TEST_F(AnswerRoomTest, WhoHasJustBegunToHoldHasItsTime) {
   EXPECT_THAT(cancelled_, ElementsAre("a", "b", "a"));
 }
 
-TEST_F(AnswerRoomTest, WhoKeepsItselfWaitingIsNotCancelled) {
+TEST_F(BudgetTest, WhoKeepsItselfWaitingIsNotCancelled) {
   a_.Hold(40);
   Await(a_, 1);
   manual_.Pass(Seconds(60));
   EXPECT_THAT(cancelled_, IsEmpty());
 }
 
-TEST_F(AnswerRoomTest, ATakerThatIsClosedGoesWithout) {
+TEST_F(BudgetTest, ATakerThatIsClosedGoesWithout) {
   const Piece all = a_.taker.Charge(100);
   Await(b_, 1);
   Await(b_, 1);
@@ -254,7 +269,7 @@ TEST_F(AnswerRoomTest, ATakerThatIsClosedGoesWithout) {
   EXPECT_THAT(served_, ElementsAre("b without", "b without", "b without"));
 }
 
-TEST_F(AnswerRoomTest, InAClosedRoomAllGoWithout) {
+TEST_F(BudgetTest, InAClosedRoomAllGoWithout) {
   const Piece all = a_.taker.Charge(100);
   Await(b_, 1);
   Await(c_, 1);
@@ -264,7 +279,7 @@ TEST_F(AnswerRoomTest, InAClosedRoomAllGoWithout) {
   EXPECT_THAT(served_, ElementsAre("b without", "c without", "b without"));
 }
 
-TEST_F(AnswerRoomTest, WhenRoomAsksForTheSizeOnlyIfItMatters) {
+TEST_F(BudgetTest, WhenRoomAsksForTheSizeOnlyIfItMatters) {
   int asked = 0;
   const auto size = [&asked] {
     ++asked;
