@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is needed to build Decree on Debian 12. Does nothing, and needs no rights, where all is there.
 #   --tests   and what only the tests need
+#   --fuzz    and what fuzzing needs beside
 set -euo pipefail
 
 packages=(
@@ -11,7 +12,10 @@ packages=(
   libgoogle-perftools-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
-[ "${1:-}" != --tests ] || packages+=(systemd)  # its systemd-analyze
+case ${1:-} in
+  --tests) packages+=(systemd) ;;  # its systemd-analyze
+  --fuzz) packages+=(systemd clang libclang-rt-14-dev) ;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do

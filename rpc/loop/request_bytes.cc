@@ -1,6 +1,7 @@
 #include "rpc/loop/request_bytes.h"
 
 #include <cstdint>
+#include <memory>
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/coded_stream.h>
@@ -33,6 +34,8 @@ bool CountFields(const Descriptor& type, CodedInputStream& input, int& left) {
     }
     uint32_t size = 0;
     if (!input.ReadVarint32(&size)) return false;
+    const int outside = input.BytesUntilLimit();
+    if (outside >= 0 && size > static_cast<uint32_t>(outside)) return false;
     const CodedInputStream::Limit outer = input.PushLimit(static_cast<int>(size));
     if (!CountFields(*field->message_type(), input, left)) return false;
     input.PopLimit(outer);
@@ -53,7 +56,11 @@ bool ParseRequest(std::string_view bytes, google::protobuf::Message& request) {
     int left = kRequestFieldsMax;
     if (!CountFields(*request.GetDescriptor(), input, left)) return false;
   }
-  return request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  if (request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return true;
+  // A message within that claims to go on behind the end may have made room for as much as it claims.
+  const std::unique_ptr<google::protobuf::Message> empty(request.New());
+  request.GetReflection()->Swap(&request, empty.get());
+  return false;
 }
 
 }  // namespace decree::rpc

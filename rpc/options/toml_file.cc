@@ -17,6 +17,44 @@ Status Wrong(const std::string& path, uint32_t line, std::string_view what) {
   return absl::InvalidArgumentError(StrCat(path, ", line ", line, ": ", std::string(what)));
 }
 
+// Of the quote that ends the string which begins at `at`; nothing if it does not end in its line.
+std::optional<size_t> EndOfString(std::string_view text, size_t at) {
+  const char quote = text[at];
+  for (size_t i = at + 1; i < text.size() && text[i] != '\n'; ++i) {
+    if (text[i] == quote) return i;
+    if (text[i] == '\\' && quote == '"') ++i;
+  }
+  return std::nullopt;
+}
+
+// toml++ 3.3 must not see letters beyond ASCII outside of strings and comments: what it does then is undefined. So it must be
+// plain where a string begins and ends, and those of several lines are refused.
+Status CheckCharacters(const std::string& path, std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) text.remove_prefix(kByteOrderMark.size());
+  uint32_t line = 1;
+  char before = '\n';  // the last that is no blank
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == ' ' || c == '\t') continue;
+    if (static_cast<unsigned char>(c) >= 0x80) {
+      return Wrong(path, line, "letters beyond ASCII stand in quotes, or in comments");
+    }
+    if (c == '"' || c == '\'') {
+      const std::optional<size_t> end = EndOfString(text, i);
+      if (!end.has_value()) return Wrong(path, line, "a string does not end in its line");
+      if (std::string_view("\n=[,").find(before) == std::string_view::npos) {
+        return Wrong(path, line, "a quote stands where no string begins");
+      }
+      i = *end;
+    }
+    if (c == '#') i = std::min(text.find('\n', i), text.size()) - 1;
+    if (c == '\n') ++line;
+    before = c;
+  }
+  return OkStatus();
+}
+
 // Nothing if an option cannot be of this type.
 std::optional<std::string> TextOf(const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
@@ -60,6 +98,7 @@ StatusOr<std::vector<TomlSetting>> ReadTomlFile(const std::string& path) {
     return absl::NotFoundError(StrCat(path, ": cannot be read; it should be a file of options"));
   }
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  RETURN_IF_ERROR(CheckCharacters(path, text));
   const toml::parse_result parsed = toml::parse(text, path);
   if (!parsed) {
     return Wrong(path, parsed.error().source().begin.line, parsed.error().description());

@@ -57,6 +57,20 @@ TEST(ParseRequestTest, RefusesManyFieldsWhereverTheyStand) {
   EXPECT_FALSE(ParseRequest(Repeat(std::string("\x12\x01k", 3), 100), received));
 }
 
+// A message within that is to go on behind the end, with a field that is to be as long.
+TEST(ParseRequestTest, RefusesWhatClaimsToBeLongAndHoldsNothingOfIt) {
+  for (const size_t filling : {0, 1000}) {
+    std::string bytes = "\x12";  // the key
+    bytes += static_cast<char>(0x80 | filling % 128);
+    bytes += static_cast<char>(filling / 128);
+    bytes += std::string(filling, 'k');
+    bytes += "\x0a\xff\xff\xff\x0f\x72\xff\xff\xff\x0eghijklmnopqrstuvwxyz";
+    v1::DeleteRequest request;
+    EXPECT_FALSE(ParseRequest(bytes, request));
+    EXPECT_LT(request.SpaceUsedLong(), 1000u) << filling;
+  }
+}
+
 TEST(ParseRequestTest, RefusesWhatIsNoMessage) {
   v1::PutRequest received;
   EXPECT_FALSE(ParseRequest("\x12\x05" "four", received));

@@ -122,6 +122,19 @@ TEST_F(ServerOptionsTest, AFileThatIsNoneIsRefusedWithItsLine) {
   ExpectRefused({"serve", "--data", "/d", "--config", "/"}, {"/: cannot be read"});
 }
 
+TEST_F(ServerOptionsTest, LettersBeyondAsciiStandInQuotesAndComments) {
+  const CommandLine line = ParseFile("\xEF\xBB\xBF# für alle\nlog-dir = \"/ö\\\"ü\" # naïve\nrequests-max = 7 # 'é\n");
+  ASSERT_EQ(line.action, Action::kRun) << err_.str();
+  EXPECT_EQ(line.server.log_dir, "/ö\"ü");
+  EXPECT_EQ(line.server.requests_max, 7u);
+  EXPECT_EQ(ParseFile("log-dir = '/é\\'\n").server.log_dir, "/é\\");
+  ExpectFileRefused("# fine\nö = 1\n", {file_ + ", line 2: letters beyond ASCII"});
+  ExpectFileRefused("log-dir = '/x' é\n", {file_ + ", line 1: letters beyond ASCII"});
+  ExpectFileRefused("log-dir = \"\"\"\n/x\"\"\"\n", {file_ + ", line 1: a string does not end in its line"});
+  ExpectFileRefused("log-dir = 1'é'\n", {file_ + ", line 1: a quote stands where no string begins"});
+  ExpectFileRefused("\nlog-dir = \"/x\n\"\n", {file_ + ", line 2: a string does not end in its line"});
+}
+
 TEST_F(ServerOptionsTest, WhatIsPrintedCanBeFedBack) {
   const std::string odd = "a \"path\" with 'quotes', \\ and # in it";
   Parse({"serve", "--data", odd, "--requests-max", "77", "--lease", "off", "--print-config"});
