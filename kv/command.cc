@@ -10,7 +10,7 @@ constexpr uint64_t kHashSeed = 0x72657175657374;  // "request"
 
 bool IsWellFormed(const v1::OpenSessionOperation& open) {
   const size_t owner_bytes = open.owner().size();
-  return owner_bytes > 0 && owner_bytes <= kOwnerBytesMax && FromProto(open.limits()).has_value();
+  return owner_bytes > 0 && owner_bytes <= kOwnerBytesMax && FromWire(open.limits()).has_value();
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ StatusOr<Sessions> Sessions::Load(const Store& store) {
   Sessions table;
   if (const auto bytes = store.Get(MetaKey(Meta::kSessionLimits))) {
     v1::SessionLimits limits;
-    if (limits.ParseFromString(*bytes)) table.limits_ = FromProto(limits);
+    if (limits.ParseFromString(*bytes)) table.limits_ = FromWire(limits);
     if (!table.limits_.has_value()) return absl::DataLossError("the store's session limits are malformed");
   }
   const auto snapshot = store.TakeSnapshot();
@@ -60,6 +60,7 @@ StatusOr<Sessions> Sessions::Load(const Store& store) {
                                .kept = {}});
     return true;
   });
+  RETURN_IF_ERROR(status);
   if (!table.sessions_.empty() && !table.limits_.has_value()) {
     return absl::DataLossError("the store has sessions, and no limits for them");
   }
@@ -94,9 +95,9 @@ Status Sessions::LoadBlock(uint64_t id, uint64_t first, std::string_view bytes) 
 bool Sessions::Open(uint64_t session, const v1::OpenSessionOperation& operation, paxos::LogTime now,
                     Overlay& overlay) {
   if (!limits_.has_value()) {
-    limits_ = FromProto(operation.limits());
+    limits_ = FromWire(operation.limits());
     CHECK(limits_.has_value()) << "the command was checked";
-    const std::string bytes = ToProto(*limits_).SerializeAsString();
+    const std::string bytes = ToWire(*limits_).SerializeAsString();
     overlay.PutMeta(Meta::kSessionLimits, bytes);
     overlay.Digest(bytes);
   }
@@ -325,7 +326,7 @@ void Sessions::Write(Overlay& overlay) {
 
 // ---- Bytes ----
 
-v1::SessionLimits ToProto(const SessionLimits& limits) {
+v1::SessionLimits ToWire(const SessionLimits& limits) {
   v1::SessionLimits proto;
   proto.set_sessions(limits.sessions);
   proto.set_window(limits.window);
@@ -335,7 +336,7 @@ v1::SessionLimits ToProto(const SessionLimits& limits) {
   return proto;
 }
 
-std::optional<SessionLimits> FromProto(const v1::SessionLimits& limits) {
+std::optional<SessionLimits> FromWire(const v1::SessionLimits& limits) {
   const SessionLimits result{.sessions = limits.sessions(),
                              .window = limits.window(),
                              .answer_bytes = limits.answer_bytes(),

@@ -46,9 +46,9 @@ struct SessionLimits {
   friend bool operator==(const SessionLimits&, const SessionLimits&) = default;
 };
 
-v1::SessionLimits ToProto(const SessionLimits& limits);
+v1::SessionLimits ToWire(const SessionLimits& limits);
 // Nothing if they make no sense.
-std::optional<SessionLimits> FromProto(const v1::SessionLimits& limits);
+std::optional<SessionLimits> FromWire(const v1::SessionLimits& limits);
 
 // What is known of a session's request.
 enum class RequestFate {

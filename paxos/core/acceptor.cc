@@ -38,13 +38,22 @@ Acceptor::Acceptor(const Options& options, const RecoveredState& recovered, Time
   }
 }
 
+bool Acceptor::MayAct(const Envelope& envelope, Ballot ballot, Outbox& outbox) const {
+  if (ballot.node != envelope.from) return false;
+  if (ballot >= promised_) return true;
+  Refuse(envelope, ballot, outbox);
+  return false;
+}
+
+void Acceptor::RaisePromise(Ballot ballot) {
+  CHECK_GT(ballot, promised_) << "rule 1: a promise never goes down";
+  promised_ = ballot;
+  next_page_ = {};
+}
+
 bool Acceptor::OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot chosen_index,
                          Time now, Outbox& outbox) {
-  if (prepare.ballot.node != envelope.from) return false;
-  if (prepare.ballot < promised_) {
-    Refuse(envelope, prepare.ballot, outbox);
-    return false;
-  }
+  if (!MayAct(envelope, prepare.ballot, outbox)) return false;
   if (prepare.ballot > promised_) {
     // From the heir of a leader that has withdrawn its lease: it need not wait for the waiver itself.
     if (!prepare.waived.IsNone()) granted_.Waive(prepare.waived);
@@ -53,9 +62,8 @@ bool Acceptor::OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot 
       Refuse(envelope, prepare.ballot, outbox);
       return false;
     }
-    promised_ = prepare.ballot;
+    RaisePromise(prepare.ballot);
     promise_ticket_ = outbox.Persist(PromisedRecord{promised_});
-    next_page_ = {};
   }
   Promise page = MakePage(prepare, chosen_index);
   const bool is_new = prepare.position >= next_page_;
@@ -109,13 +117,9 @@ Promise Acceptor::MakePage(const Prepare& prepare, Slot chosen_index) const {
 
 bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot chosen_index,
                         Outbox& outbox) {
-  if (accept.ballot.node != envelope.from) return false;
-  if (accept.ballot < promised_) {
-    Refuse(envelope, accept.ballot, outbox);
-    return false;
-  }
+  if (!MayAct(envelope, accept.ballot, outbox)) return false;
   const bool raises = accept.ballot > promised_;
-  promised_ = accept.ballot;
+  if (raises) RaisePromise(accept.ballot);
 
   Accepted answer{
       .ballot = accept.ballot, .chosen_index = chosen_index, .slots = {}, .inquiry = accept.inquiry};
@@ -212,15 +216,11 @@ bool Acceptor::IsBeyondWindow(const SlotEntry& proposal, Slot chosen_index) cons
 
 bool Acceptor::OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat,
                            Slot chosen_index, Duration lease, Time now, Outbox& outbox) {
-  if (heartbeat.ballot.node != envelope.from) return false;
-  if (heartbeat.ballot < promised_) {
-    Refuse(envelope, heartbeat.ballot, outbox);
-    return false;
-  }
+  if (!MayAct(envelope, heartbeat.ballot, outbox)) return false;
   if (heartbeat.ballot > promised_) {
     // Else a delayed probe of an older leader could take the grant over, and with it the right to a
     // new ballot while this leader relies on its lease.
-    promised_ = heartbeat.ballot;
+    RaisePromise(heartbeat.ballot);
     promise_ticket_ = outbox.Persist(PromisedRecord{promised_});
   }
   granted_.Grant(heartbeat.ballot, lease, now);

@@ -3,7 +3,6 @@
 // whole contract.
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,7 +66,6 @@ struct Output {
   std::vector<LogRead> log_reads;
   // What somebody said and cannot be right: for the operator, one line each.
   std::vector<std::string> problems;
-  std::optional<Role> new_role;       // Set when this node began or ceased to lead or to stand.
 };
 
 }  // namespace decree::paxos

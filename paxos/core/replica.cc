@@ -5,6 +5,7 @@
 
 #include <glog/logging.h>
 
+#include "paxos/base/overloaded.h"
 #include "paxos/base/planted_bug.h"
 #include "paxos/base/probe.h"
 #include "paxos/core/number_check.h"
@@ -149,7 +150,23 @@ bool Replica::HasSoundNumbers(const Envelope& envelope, Output& out) const {
 void Replica::Dispatch(const Envelope& envelope, Time now, Output& out) {
   CHECK(has_begun() || std::holds_alternative<Introduction>(envelope.message))
       << "rule 10: acts before the first meeting: " << envelope;
-  std::visit([&](const auto& message) { On(envelope, message, now, out); }, envelope.message);
+  std::visit(Overloaded{[&](const Introduction& m) { OnIntroduction(envelope, m); },
+                        [&](const Poll& m) { OnPoll(envelope, m, now); },
+                        [&](const PollAnswer& m) { OnPollAnswer(envelope, m, now, out); },
+                        [&](const Prepare& m) { OnPrepare(envelope, m, now, out); },
+                        [&](const Promise& m) { OnPromise(envelope, m, now); },
+                        [&](const Accept& m) { OnAccept(envelope, m, now, out); },
+                        [&](const Accepted& m) { OnAccepted(envelope, m); },
+                        [&](const Nack& m) { OnNack(envelope, m, now, out); },
+                        [&](const Heartbeat& m) { OnHeartbeat(envelope, m, now, out); },
+                        [&](const HeartbeatAck& m) { OnHeartbeatAck(envelope, m, now); },
+                        [&](const Waiver& m) { OnWaiver(envelope, m, now, out); },
+                        [&](const StandNow& m) { OnStandNow(envelope, m, now, out); },
+                        [&](const Fetch& m) { OnFetch(envelope, m, out); },
+                        [&](const FetchAnswer& m) { OnFetchAnswer(envelope, m, now); },
+                        [&](const ReadIndexRequest& m) { OnReadIndexRequest(envelope, m, now, out); },
+                        [&](const ReadIndexAnswer& m) { OnReadIndexAnswer(envelope, m, now, out); }},
+             envelope.message);
 }
 
 void Replica::BeginInput(Time now, Output& out) {
@@ -167,7 +184,7 @@ void Replica::EndInput(Time now, Output& out) {
     while (const std::optional<Envelope> own = outbox_.TakeLoopback()) Dispatch(*own, now, out);
     if (const auto conflict = acceptor_.TakeConflict()) OnConflict(*conflict, now, out);
     AdvanceChosen(now, out);
-    TryToLead(now, out);
+    TryToLead(now);
     if (MayFetch()) learner_.FetchMissing(now, outbox_);
     FinishTransfer(now, out);
     ServeReads(now, out);
@@ -248,7 +265,7 @@ void Replica::TakeConfiguration(const Entry& entry, Time now, Output& out) {
   proposer_.OnConfiguration(configuration_, chosen_index(), acceptor_, now, outbox_);
   if (role_ == Role::kLeader && proposer_.state() != Proposer::State::kProposing) {
     ForgetLeader(out);
-    SetRole(Role::kCandidate, out);
+    role_ = Role::kCandidate;
   }
 }
 
@@ -291,7 +308,7 @@ Time Replica::NextDeadline() const {
 
 // ---- First meeting ----
 
-void Replica::On(const Envelope& envelope, const Introduction& introduction, Time, Output&) {
+void Replica::OnIntroduction(const Envelope& envelope, const Introduction& introduction) {
   const bool had_begun = has_begun();
   meeting_.OnIntroduction(envelope, introduction, outbox_);
   if (had_begun) return;
@@ -301,7 +318,7 @@ void Replica::On(const Envelope& envelope, const Introduction& introduction, Tim
 
 // ---- Phase 1 and 2 ----
 
-void Replica::On(const Envelope& envelope, const Prepare& prepare, Time now, Output& out) {
+void Replica::OnPrepare(const Envelope& envelope, const Prepare& prepare, Time now, Output& out) {
   NoteRound(prepare.ballot);
   if (acceptor_.OnPrepare(envelope, prepare, chosen_index(), now, outbox_)) {
     election_.OnPromiseGiven(now);
@@ -313,7 +330,7 @@ void Replica::On(const Envelope& envelope, const Prepare& prepare, Time now, Out
   if (leader_ != kNoNode && acceptor_.promised() > leader_ballot_) ForgetLeader(out);
 }
 
-void Replica::On(const Envelope& envelope, const Promise& promise, Time now, Output&) {
+void Replica::OnPromise(const Envelope& envelope, const Promise& promise, Time now) {
   const bool is_new = proposer_.OnPromise(envelope, promise, configuration_, now, outbox_);
   if (role_ != Role::kCandidate || promise.ballot != proposer_.ballot()) return;
   if (is_new) election_.OnProgress(now);
@@ -330,13 +347,13 @@ void Replica::On(const Envelope& envelope, const Promise& promise, Time now, Out
   }
 }
 
-void Replica::On(const Envelope& envelope, const Accept& accept, Time now, Output& out) {
+void Replica::OnAccept(const Envelope& envelope, const Accept& accept, Time now, Output& out) {
   NoteRound(accept.ballot);
   if (!acceptor_.OnAccept(envelope, accept, chosen_index(), outbox_)) return;
   FollowLeader(envelope, accept.ballot, accept.chosen_index, now, out);
 }
 
-void Replica::On(const Envelope& envelope, const Accepted& accepted, Time, Output&) {
+void Replica::OnAccepted(const Envelope& envelope, const Accepted& accepted) {
   if (role_ != Role::kLeader) return;
   for (const SlotEntry& chosen :
        proposer_.OnAccepted(envelope.from, accepted, configuration_)) {
@@ -344,7 +361,7 @@ void Replica::On(const Envelope& envelope, const Accepted& accepted, Time, Outpu
   }
 }
 
-void Replica::On(const Envelope& envelope, const Nack& nack, Time now, Output& out) {
+void Replica::OnNack(const Envelope& envelope, const Nack& nack, Time now, Output& out) {
   NoteRound(nack.promised);
   if (role_ == Role::kFollower || nack.ballot != proposer_.ballot()) return;
   if (nack.promised > proposer_.ballot()) return StepDown("higher_ballot", now, out);
@@ -355,12 +372,12 @@ void Replica::On(const Envelope& envelope, const Nack& nack, Time now, Output& o
 
 // ---- Catch-up ----
 
-void Replica::On(const Envelope& envelope, const Fetch& fetch, Time, Output& out) {
+void Replica::OnFetch(const Envelope& envelope, const Fetch& fetch, Output& out) {
   proposer_.OnVoterKnows(envelope.from, fetch.position.slot.Previous());
   supply_.OnFetch(envelope, fetch, chosen_index(), outbox_, out.log_reads);
 }
 
-void Replica::On(const Envelope& envelope, const FetchAnswer& answer, Time now, Output&) {
+void Replica::OnFetchAnswer(const Envelope& envelope, const FetchAnswer& answer, Time now) {
   if (!MayFetch()) {
     PROBE("a leader was sent values, and took none");
     return;

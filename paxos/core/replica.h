@@ -138,22 +138,22 @@ class Replica {
 
   // ---- Messages ----
 
-  void On(const Envelope& envelope, const Introduction& introduction, Time now, Output& out);
-  void On(const Envelope& envelope, const Poll& poll, Time now, Output& out);
-  void On(const Envelope& envelope, const PollAnswer& answer, Time now, Output& out);
-  void On(const Envelope& envelope, const Prepare& prepare, Time now, Output& out);
-  void On(const Envelope& envelope, const Promise& promise, Time now, Output& out);
-  void On(const Envelope& envelope, const Accept& accept, Time now, Output& out);
-  void On(const Envelope& envelope, const Accepted& accepted, Time now, Output& out);
-  void On(const Envelope& envelope, const Nack& nack, Time now, Output& out);
-  void On(const Envelope& envelope, const Heartbeat& heartbeat, Time now, Output& out);
-  void On(const Envelope& envelope, const HeartbeatAck& ack, Time now, Output& out);
-  void On(const Envelope& envelope, const Waiver& waiver, Time now, Output& out);
-  void On(const Envelope& envelope, const StandNow& stand, Time now, Output& out);
-  void On(const Envelope& envelope, const Fetch& fetch, Time now, Output& out);
-  void On(const Envelope& envelope, const FetchAnswer& answer, Time now, Output& out);
-  void On(const Envelope& envelope, const ReadIndexRequest& request, Time now, Output& out);
-  void On(const Envelope& envelope, const ReadIndexAnswer& answer, Time now, Output& out);
+  void OnIntroduction(const Envelope& envelope, const Introduction& introduction);
+  void OnPoll(const Envelope& envelope, const Poll& poll, Time now);
+  void OnPollAnswer(const Envelope& envelope, const PollAnswer& answer, Time now, Output& out);
+  void OnPrepare(const Envelope& envelope, const Prepare& prepare, Time now, Output& out);
+  void OnPromise(const Envelope& envelope, const Promise& promise, Time now);
+  void OnAccept(const Envelope& envelope, const Accept& accept, Time now, Output& out);
+  void OnAccepted(const Envelope& envelope, const Accepted& accepted);
+  void OnNack(const Envelope& envelope, const Nack& nack, Time now, Output& out);
+  void OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat, Time now, Output& out);
+  void OnHeartbeatAck(const Envelope& envelope, const HeartbeatAck& ack, Time now);
+  void OnWaiver(const Envelope& envelope, const Waiver& waiver, Time now, Output& out);
+  void OnStandNow(const Envelope& envelope, const StandNow& stand, Time now, Output& out);
+  void OnFetch(const Envelope& envelope, const Fetch& fetch, Output& out);
+  void OnFetchAnswer(const Envelope& envelope, const FetchAnswer& answer, Time now);
+  void OnReadIndexRequest(const Envelope& envelope, const ReadIndexRequest& request, Time now, Output& out);
+  void OnReadIndexAnswer(const Envelope& envelope, const ReadIndexAnswer& answer, Time now, Output& out);
 
   // Not from a member, from another incarnation of a member, or an answer to another life of ours; or
   // before the cluster has begun.
@@ -191,9 +191,8 @@ class Replica {
   PollAnswer AnswerPoll(NodeId from, const Poll& poll, Time now) const;
   // `waived`: of the leader that has handed over; none if this node stands by itself.
   void Stand(Ballot waived, Time now, Output& out);
-  void TryToLead(Time now, Output& out);
+  void TryToLead(Time now);
   void StepDown(const char* reason, Time now, Output& out);
-  void SetRole(Role role, Output& out);
   void CheckQuorum(Time now, Output& out);
   void SendHeartbeat(Time now);
   void FinishTransfer(Time now, Output& out);

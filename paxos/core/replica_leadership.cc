@@ -45,7 +45,7 @@ bool Replica::HasBallotsLeft(Output& out) const {
   return false;
 }
 
-void Replica::On(const Envelope& envelope, const Poll& poll, Time now, Output&) {
+void Replica::OnPoll(const Envelope& envelope, const Poll& poll, Time now) {
   NoteRound(poll.ballot);
   outbox_.Send(envelope.from, envelope.from_life, AnswerPoll(envelope.from, poll, now));
 }
@@ -67,7 +67,7 @@ PollAnswer Replica::AnswerPoll(NodeId from, const Poll& poll, Time now) const {
   return answer;
 }
 
-void Replica::On(const Envelope& envelope, const PollAnswer& answer, Time now, Output& out) {
+void Replica::OnPollAnswer(const Envelope& envelope, const PollAnswer& answer, Time now, Output& out) {
   NoteRound(answer.promised);
   if (!election_.IsPolling()) return;
   learner_.OnKnownElsewhere(envelope.from, envelope.from_life, answer.chosen_index,
@@ -76,7 +76,7 @@ void Replica::On(const Envelope& envelope, const PollAnswer& answer, Time now, O
   if (election_.OnAnswer(envelope.from, answer, configuration_)) Stand(Ballot(), now, out);
 }
 
-void Replica::On(const Envelope& envelope, const StandNow& stand, Time now, Output& out) {
+void Replica::OnStandNow(const Envelope& envelope, const StandNow& stand, Time now, Output& out) {
   // Whoever leads has heard its heir lately, so the heir has promised just that ballot.
   if (stand.ballot.node != envelope.from || stand.ballot != acceptor_.promised()) return;
   if (role_ != Role::kFollower || !configuration_.IsVoter(self_.node)) return;
@@ -96,7 +96,7 @@ void Replica::Stand(Ballot waived, Time now, Output& out) {
   NoteRound(ballot);
   election_.StopPolling();
   election_.OnProgress(now);
-  SetRole(Role::kCandidate, out);
+  role_ = Role::kCandidate;
   is_heir_ = !waived.IsNone();
   if (is_heir_) {
     predecessor_ = waived.node;
@@ -107,10 +107,10 @@ void Replica::Stand(Ballot waived, Time now, Output& out) {
   proposer_.Start(ballot, waived, chosen_index(), now, outbox_);
 }
 
-void Replica::TryToLead(Time now, Output& out) {
+void Replica::TryToLead(Time now) {
   if (role_ != Role::kCandidate || !proposer_.MayPropose(configuration_, chosen_index())) return;
   proposer_.StartProposing(configuration_, chosen_index(), acceptor_, log_time_, now);
-  SetRole(Role::kLeader, out);
+  role_ = Role::kLeader;
   if (!IsPlanted(PlantedBug::kLeaderTakesValues)) learner_.OnLeading();
   leader_ = self_.node;
   leader_ballot_ = proposer_.ballot();
@@ -141,7 +141,7 @@ void Replica::SendHeartbeat(Time now) {
   contact_.OnAsked(configuration_, now);
 }
 
-void Replica::On(const Envelope& envelope, const Heartbeat& heartbeat, Time now, Output& out) {
+void Replica::OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat, Time now, Output& out) {
   NoteRound(heartbeat.ballot);
   if (!acceptor_.OnHeartbeat(envelope, heartbeat, chosen_index(), configuration_.lease, now,
                              outbox_)) {
@@ -150,7 +150,7 @@ void Replica::On(const Envelope& envelope, const Heartbeat& heartbeat, Time now,
   FollowLeader(envelope, heartbeat.ballot, heartbeat.chosen_index, now, out);
 }
 
-void Replica::On(const Envelope& envelope, const HeartbeatAck& ack, Time now, Output&) {
+void Replica::OnHeartbeatAck(const Envelope& envelope, const HeartbeatAck& ack, Time now) {
   if (role_ != Role::kLeader || ack.ballot != proposer_.ballot()) return;
   lease_.OnAck(envelope.from, ack.probe, now);
   proposer_.OnVoterKnows(envelope.from, ack.chosen_index);
@@ -160,7 +160,7 @@ void Replica::On(const Envelope& envelope, const HeartbeatAck& ack, Time now, Ou
   peer.ready_at = now + ack.refuses_for;
 }
 
-void Replica::On(const Envelope& envelope, const Waiver& waiver, Time now, Output& out) {
+void Replica::OnWaiver(const Envelope& envelope, const Waiver& waiver, Time now, Output& out) {
   acceptor_.OnWaiver(envelope.from, waiver);
   if (leader_ != envelope.from || waiver.ballot != leader_ballot_) return;
   ForgetLeader(out);
@@ -286,13 +286,7 @@ void Replica::StepDown(const char* reason, Time now, Output& out) {
   RefuseLeaderReads(out);
   if (leader_ == self_.node) leader_ = kNoNode;
   role_ == Role::kCandidate ? election_.OnGaveUp(now) : election_.Postpone(now);
-  SetRole(Role::kFollower, out);
-}
-
-void Replica::SetRole(Role role, Output& out) {
-  if (role_ == role) return;
-  role_ = role;
-  out.new_role = role;
+  role_ = Role::kFollower;
 }
 
 void Replica::NoteRound(Ballot ballot) {

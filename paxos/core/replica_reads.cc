@@ -55,8 +55,7 @@ void Replica::ServeReads(Time now, Output& out) {
   }
 }
 
-void Replica::On(const Envelope& envelope, const ReadIndexRequest& request, Time now,
-                 Output& out) {
+void Replica::OnReadIndexRequest(const Envelope& envelope, const ReadIndexRequest& request, Time now, Output& out) {
   const RemoteRead reader{
       .from = envelope.from, .life = envelope.from_life, .request = request.request};
   if (role_ == Role::kLeader && ReadsWaiting() < options_.pending_reads_max) {
@@ -66,7 +65,7 @@ void Replica::On(const Envelope& envelope, const ReadIndexRequest& request, Time
   }
 }
 
-void Replica::On(const Envelope& envelope, const ReadIndexAnswer& answer, Time now, Output& out) {
+void Replica::OnReadIndexAnswer(const Envelope& envelope, const ReadIndexAnswer& answer, Time now, Output& out) {
   const std::vector<ReadId> reads = asked_.EndRound(answer);
   if (reads.empty()) return;
   // Of another leader than the one followed it says nothing: that one speaks for its own ballot only.

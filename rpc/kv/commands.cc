@@ -89,7 +89,7 @@ v1::Command MakeCommand(v1::CompareAndSwapRequest& request) {
 v1::Command MakeCommand(v1::OpenSessionRequest& request) {
   v1::Command command;
   command.set_session(request.header().session());
-  *command.mutable_open_session()->mutable_limits() = kv::ToProto(kv::SessionLimits());
+  *command.mutable_open_session()->mutable_limits() = kv::ToWire(kv::SessionLimits());
   return command;
 }
 

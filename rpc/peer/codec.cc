@@ -27,38 +27,38 @@ constexpr uint64_t kLeaseLeftMaxNs = 3'600'000'000'000;
 
 // ---- Structs to proto ----
 
-void Put(const Ballot& ballot, v1::BallotProto& wire) {
+void Put(const Ballot& ballot, v1::Ballot& wire) {
   wire.set_round(ballot.round);
   wire.set_node(ballot.node.value());
 }
 
-void Put(const Entry& entry, v1::EntryProto& wire) {
+void Put(const Entry& entry, v1::Entry& wire) {
   wire.set_kind(static_cast<uint32_t>(entry.kind));
   Put(entry.proposer, *wire.mutable_proposer());
   wire.set_log_time(entry.log_time.value());
   wire.set_payload(entry.payload);
 }
 
-void Put(const paxos::SlotEntry& item, v1::SlotEntryProto& wire) {
+void Put(const paxos::SlotEntry& item, v1::SlotEntry& wire) {
   wire.set_slot(item.slot.value());
   Put(*item.entry, *wire.mutable_entry());
 }
 
-void Put(const paxos::Vote& vote, v1::VoteProto& wire) {
+void Put(const paxos::Vote& vote, v1::Vote& wire) {
   wire.set_slot(vote.slot.value());
   Put(vote.ballot, *wire.mutable_ballot());
   wire.set_chosen(vote.chosen);
   Put(*vote.entry, *wire.mutable_entry());
 }
 
-void Put(const paxos::EntryPart& part, v1::EntryPartProto& wire) {
+void Put(const paxos::EntryPart& part, v1::EntryPart& wire) {
   wire.set_slot(part.slot.value());
   Put(*part.piece, *wire.mutable_piece());
   wire.set_first_byte(part.first_byte);
   wire.set_payload_bytes(part.payload_bytes);
 }
 
-void Put(const paxos::VotePart& part, v1::VotePartProto& wire) {
+void Put(const paxos::VotePart& part, v1::VotePart& wire) {
   Put(part.ballot, *wire.mutable_ballot());
   wire.set_chosen(part.chosen);
   Put(part.entry, *wire.mutable_entry());
@@ -190,7 +190,7 @@ class Decoder {
   const Status& status() const { return status_; }
 
   // A ballot that may be none.
-  Ballot TakeBallotOrNone(const v1::BallotProto& wire, const char* field) {
+  Ballot TakeBallotOrNone(const v1::Ballot& wire, const char* field) {
     const Ballot ballot{.round = wire.round(), .node = NodeId(wire.node())};
     if (ballot.round > paxos::kRoundMax) Fail(field, "the round is too high");
     if ((ballot.round == 0) != (ballot.node == paxos::kNoNode)) Fail(field, "only half of it is 0");
@@ -204,7 +204,7 @@ class Decoder {
     }
     return Duration(static_cast<int64_t>(nanoseconds));
   }
-  Ballot TakeBallot(const v1::BallotProto& wire, const char* field) {
+  Ballot TakeBallot(const v1::Ballot& wire, const char* field) {
     const Ballot ballot = TakeBallotOrNone(wire, field);
     if (ballot.IsNone()) Fail(field, "it is none");
     return ballot;
@@ -230,14 +230,14 @@ class Decoder {
             .byte = TakeBytes(wire.first_byte(), kEntryBytesMax, "first_byte")};
   }
 
-  EntryPtr TakeEntry(v1::EntryProto& wire) {
+  EntryPtr TakeEntry(v1::Entry& wire) {
     EntryPtr entry = TakeUncheckedEntry(wire);
     const Status status = paxos::CheckEntry(*entry);
     if (!status.ok()) Fail("entry", std::string(status.message()).c_str());
     return entry;
   }
   // Which may hold a part of its payload only.
-  EntryPtr TakeUncheckedEntry(v1::EntryProto& wire) {
+  EntryPtr TakeUncheckedEntry(v1::Entry& wire) {
     auto entry = std::make_shared<Entry>();
     entry->kind = static_cast<EntryKind>(wire.kind());
     entry->proposer = TakeBallot(wire.proposer(), "entry.proposer");
@@ -271,7 +271,7 @@ class Decoder {
     std::vector<paxos::SlotEntry> entries;
     entries.reserve(items.size());
     Slot slot;
-    for (v1::SlotEntryProto& item : items) {
+    for (v1::SlotEntry& item : items) {
       slot = TakeSlotAfter(slot, item.slot(), "entries");
       entries.push_back({.slot = slot, .entry = TakeEntry(*item.mutable_entry())});
     }
@@ -282,7 +282,7 @@ class Decoder {
     std::vector<paxos::Vote> votes;
     votes.reserve(items.size());
     Slot slot;
-    for (v1::VoteProto& item : items) {
+    for (v1::Vote& item : items) {
       slot = TakeSlotAfter(slot, item.slot(), "votes");
       const Ballot ballot = item.chosen() ? TakeBallotOrNone(item.ballot(), "vote.ballot")
                                           : TakeBallot(item.ballot(), "vote.ballot");
@@ -302,7 +302,7 @@ class Decoder {
   Status status_;
 };
 
-paxos::Introduction Take(v1::IntroductionProto& wire, Decoder& decoder) {
+paxos::Introduction Take(v1::Introduction& wire, Decoder& decoder) {
   paxos::Introduction introduction{.known = {}, .has_begun = wire.has_begun()};
   if (wire.known_size() > kKnownMax) decoder.Fail("known", "it is too long");
   for (const auto& known : wire.known()) {
@@ -314,13 +314,13 @@ paxos::Introduction Take(v1::IntroductionProto& wire, Decoder& decoder) {
   return introduction;
 }
 
-paxos::Poll Take(v1::PollProto& wire, Decoder& decoder) {
+paxos::Poll Take(v1::Poll& wire, Decoder& decoder) {
   return {.poll = wire.poll(),
           .ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
           .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index")};
 }
 
-paxos::PollAnswer Take(v1::PollAnswerProto& wire, Decoder& decoder) {
+paxos::PollAnswer Take(v1::PollAnswer& wire, Decoder& decoder) {
   return {.poll = wire.poll(),
           .granted = wire.granted(),
           .promised = decoder.TakeBallotOrNone(wire.promised(), "promised"),
@@ -329,7 +329,7 @@ paxos::PollAnswer Take(v1::PollAnswerProto& wire, Decoder& decoder) {
           .lease_left = decoder.TakeLease(wire.lease_left_ns(), "lease_left_ns")};
 }
 
-paxos::EntryPart Take(v1::EntryPartProto& wire, Decoder& decoder) {
+paxos::EntryPart Take(v1::EntryPart& wire, Decoder& decoder) {
   paxos::EntryPart part{
       .slot = decoder.TakeSlot(wire.slot(), "part.slot"),
       .piece = decoder.TakeUncheckedEntry(*wire.mutable_piece()),
@@ -343,21 +343,21 @@ paxos::EntryPart Take(v1::EntryPartProto& wire, Decoder& decoder) {
   return part;
 }
 
-paxos::VotePart Take(v1::VotePartProto& wire, Decoder& decoder) {
+paxos::VotePart Take(v1::VotePart& wire, Decoder& decoder) {
   return {.ballot = wire.chosen() ? decoder.TakeBallotOrNone(wire.ballot(), "part.ballot")
                                   : decoder.TakeBallot(wire.ballot(), "part.ballot"),
           .chosen = wire.chosen(),
           .entry = Take(*wire.mutable_entry(), decoder)};
 }
 
-paxos::Prepare Take(v1::PrepareProto& wire, Decoder& decoder) {
+paxos::Prepare Take(v1::Prepare& wire, Decoder& decoder) {
   return {.ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
           .position = decoder.TakePosition(wire),
           .waived = decoder.TakeBallotOrNone(wire.waived(), "waived"),
           .page_bytes = wire.page_bytes()};
 }
 
-paxos::Promise Take(v1::PromiseProto& wire, Decoder& decoder) {
+paxos::Promise Take(v1::Promise& wire, Decoder& decoder) {
   paxos::Promise promise{
       .ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
       .position = decoder.TakePosition(wire),
@@ -377,7 +377,7 @@ paxos::Promise Take(v1::PromiseProto& wire, Decoder& decoder) {
   return promise;
 }
 
-paxos::Accept Take(v1::AcceptProto& wire, Decoder& decoder) {
+paxos::Accept Take(v1::Accept& wire, Decoder& decoder) {
   return {.ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
           .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
           .entries = decoder.TakeEntries(*wire.mutable_entries()),
@@ -385,40 +385,40 @@ paxos::Accept Take(v1::AcceptProto& wire, Decoder& decoder) {
           .inquiry = wire.inquiry()};
 }
 
-paxos::Accepted Take(v1::AcceptedProto& wire, Decoder& decoder) {
+paxos::Accepted Take(v1::Accepted& wire, Decoder& decoder) {
   return {.ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
           .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
           .slots = decoder.TakeSlots(wire.slots(), "slots"),
           .inquiry = wire.inquiry()};
 }
 
-paxos::Nack Take(v1::NackProto& wire, Decoder& decoder) {
+paxos::Nack Take(v1::Nack& wire, Decoder& decoder) {
   return {.ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
           .promised = decoder.TakeBallotOrNone(wire.promised(), "promised")};
 }
 
-paxos::Heartbeat Take(v1::HeartbeatProto& wire, Decoder& decoder) {
+paxos::Heartbeat Take(v1::Heartbeat& wire, Decoder& decoder) {
   return {.ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
           .probe = wire.probe(),
           .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index")};
 }
 
-paxos::HeartbeatAck Take(v1::HeartbeatAckProto& wire, Decoder& decoder) {
+paxos::HeartbeatAck Take(v1::HeartbeatAck& wire, Decoder& decoder) {
   return {.ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
           .probe = wire.probe(),
           .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
           .refuses_for = decoder.TakeLease(wire.refuses_for_ns(), "refuses_for_ns")};
 }
 
-paxos::Waiver Take(v1::WaiverProto& wire, Decoder& decoder) {
+paxos::Waiver Take(v1::Waiver& wire, Decoder& decoder) {
   return {.ballot = decoder.TakeBallot(wire.ballot(), "ballot")};
 }
 
-paxos::StandNow Take(v1::StandNowProto& wire, Decoder& decoder) {
+paxos::StandNow Take(v1::StandNow& wire, Decoder& decoder) {
   return {.ballot = decoder.TakeBallot(wire.ballot(), "ballot")};
 }
 
-paxos::Fetch Take(v1::FetchProto& wire, Decoder& decoder) {
+paxos::Fetch Take(v1::Fetch& wire, Decoder& decoder) {
   const paxos::Fetch fetch{
       .stream = wire.stream(),
       .number = wire.number(),
@@ -431,7 +431,7 @@ paxos::Fetch Take(v1::FetchProto& wire, Decoder& decoder) {
   return fetch;
 }
 
-paxos::FetchAnswer Take(v1::FetchAnswerProto& wire, Decoder& decoder) {
+paxos::FetchAnswer Take(v1::FetchAnswer& wire, Decoder& decoder) {
   paxos::FetchAnswer answer{
       .stream = wire.stream(),
       .fetch = wire.fetch(),
@@ -447,11 +447,11 @@ paxos::FetchAnswer Take(v1::FetchAnswerProto& wire, Decoder& decoder) {
   return answer;
 }
 
-paxos::ReadIndexRequest Take(v1::ReadIndexRequestProto& wire, Decoder&) {
+paxos::ReadIndexRequest Take(v1::ReadIndexRequest& wire, Decoder&) {
   return {.request = wire.request()};
 }
 
-paxos::ReadIndexAnswer Take(v1::ReadIndexAnswerProto& wire, Decoder& decoder) {
+paxos::ReadIndexAnswer Take(v1::ReadIndexAnswer& wire, Decoder& decoder) {
   return {.request = wire.request(),
           .served = wire.served(),
           .index = decoder.TakeSlotOrNone(wire.index(), "index"),
@@ -502,7 +502,7 @@ Message TakeMessage(v1::PeerMessage& wire, Decoder& decoder) {
 
 }  // namespace
 
-v1::PeerMessage ToProto(const paxos::Envelope& envelope) {
+v1::PeerMessage ToWire(const paxos::Envelope& envelope) {
   v1::PeerMessage wire;
   wire.set_from_life(envelope.from_life.value());
   wire.set_to_life(envelope.to_life.value());
@@ -510,7 +510,7 @@ v1::PeerMessage ToProto(const paxos::Envelope& envelope) {
   return wire;
 }
 
-StatusOr<paxos::Envelope> FromProto(v1::PeerMessage& wire) {
+StatusOr<paxos::Envelope> FromWire(v1::PeerMessage& wire) {
   Decoder decoder;
   if (wire.group() != 0) decoder.Fail("group", "only group 0 exists");
   if (wire.from_life() == 0) decoder.Fail("from_life", "it is 0");

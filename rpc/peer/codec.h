@@ -12,10 +12,10 @@
 namespace decree::rpc {
 
 // Sender and receiver are not in it: the stream says who they are.
-v1::PeerMessage ToProto(const paxos::Envelope& envelope);
+v1::PeerMessage ToWire(const paxos::Envelope& envelope);
 
 // Fills in the message and the lives; `from`, `to` and the incarnation are left for the caller. Moves
 // payloads out of `wire`.
-StatusOr<paxos::Envelope> FromProto(v1::PeerMessage& wire);
+StatusOr<paxos::Envelope> FromWire(v1::PeerMessage& wire);
 
 }  // namespace decree::rpc

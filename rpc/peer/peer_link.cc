@@ -51,10 +51,7 @@ void PeerLink::Open(const paxos::Replica& replica) {
 }
 
 bool PeerLink::Send(const grpc::Slice& element) {
-  if (state_ != State::kOpen || gathered_bytes_ + element.size() > options_.queue_bytes_max) {
-    ++dropped_;
-    return false;
-  }
+  if (state_ != State::kOpen || gathered_bytes_ + element.size() > options_.queue_bytes_max) return false;
   gathered_bytes_ += element.size();
   gathered_.push_back(element);
   if (!is_writing_) Write();
@@ -158,7 +155,6 @@ void PeerLink::End() {
   if (state_ != State::kEnding) {
     const bool was_open = std::exchange(state_, State::kEnding) == State::kOpen;
     patience_timer_.Cancel();
-    dropped_ += gathered_.size();
     gathered_.clear();
     gathered_bytes_ = 0;
     // After a failed write the read fails too, by itself and with the server's reason; only a call

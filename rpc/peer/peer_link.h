@@ -70,8 +70,6 @@ class PeerLink {
   bool is_open() const { return state_ == State::kOpen; }
   // Why it is not open, in words for the operator; empty if it is, or has not been tried yet.
   std::string Problem() const;
-  // Messages that were dropped because the peer was away or too slow.
-  uint64_t dropped() const { return dropped_; }
 
  private:
   enum class State { kWaiting, kGreeting, kOpen, kEnding, kClosed };
@@ -118,7 +116,6 @@ class PeerLink {
 
   std::vector<grpc::Slice> gathered_;
   size_t gathered_bytes_ = 0;
-  uint64_t dropped_ = 0;
   std::string last_logged_;
 
   MemberEvent<PeerLink, &PeerLink::OnStarted> started_{this};

@@ -114,7 +114,7 @@ class PeerService::Stream final : public ServerCall::Handler, public std::enable
       if (wire.from_life() != life_) {
         return absl::InvalidArgumentError("a message is from another life than the greeting");
       }
-      ASSIGN_OR_RETURN(paxos::Envelope envelope, FromProto(wire));
+      ASSIGN_OR_RETURN(paxos::Envelope envelope, FromWire(wire));
       envelope.from = from_;
       envelope.to = owner_.own_.self.node;
       envelope.from_incarnation = incarnation_;

@@ -60,17 +60,17 @@ void PeerTransport::SendInParts(paxos::Envelope envelope, PeerLink& link) {
   // As one it could be above what a peer receives, again and again.
   for (paxos::Accept& part : paxos::SplitByEntry(std::move(std::get<paxos::Accept>(envelope.message)))) {
     envelope.message = std::move(part);
-    link.Send(EncodeElement(ToProto(envelope)));
+    link.Send(EncodeElement(ToWire(envelope)));
   }
 }
 
 grpc::Slice PeerTransport::Serialise(const paxos::Envelope& envelope) {
   const auto* const accept = std::get_if<paxos::Accept>(&envelope.message);
-  if (accept == nullptr) return EncodeElement(ToProto(envelope));
+  if (accept == nullptr) return EncodeElement(ToWire(envelope));
   const bool is_same = last_accept_.has_value() &&
                        last_accept_->envelope.to_life == envelope.to_life &&
                        AreSame(std::get<paxos::Accept>(last_accept_->envelope.message), *accept);
-  if (!is_same) last_accept_ = {.envelope = envelope, .element = EncodeElement(ToProto(envelope))};
+  if (!is_same) last_accept_ = {.envelope = envelope, .element = EncodeElement(ToWire(envelope))};
   return last_accept_->element;
 }
 
@@ -95,12 +95,6 @@ std::vector<std::string> PeerTransport::Problems() const {
     if (!problem.empty()) problems.push_back(std::move(problem));
   }
   return problems;
-}
-
-uint64_t PeerTransport::dropped() const {
-  uint64_t dropped = 0;
-  for (const auto& [id, peer] : peers_) dropped += peer.control->dropped() + peer.bulk->dropped();
-  return dropped;
 }
 
 }  // namespace decree::rpc

@@ -34,8 +34,6 @@ class PeerTransport final : public paxos::Transport {
   uint32_t connected() const;
   // Whom it does not reach, and why.
   std::vector<std::string> Problems() const;
-  // Messages dropped because a peer was away or too slow.
-  uint64_t dropped() const;
 
  private:
   struct Peer {

@@ -77,13 +77,13 @@ class HostilePeer {
 
   void SendMessage(v1::PeerMessage& wire, uint32_t to) {
     ++sent_;
-    StatusOr<Envelope> envelope = rpc::FromProto(wire);
+    StatusOr<Envelope> envelope = rpc::FromWire(wire);
     if (!envelope.ok()) return;
-    v1::PeerMessage sent_on = rpc::ToProto(*envelope);
+    v1::PeerMessage sent_on = rpc::ToWire(*envelope);
     const std::string bytes = sent_on.SerializeAsString();
-    const StatusOr<Envelope> again = rpc::FromProto(sent_on);
+    const StatusOr<Envelope> again = rpc::FromWire(sent_on);
     CHECK(again.ok()) << again.status();
-    CHECK(rpc::ToProto(*again).SerializeAsString() == bytes);
+    CHECK(rpc::ToWire(*again).SerializeAsString() == bytes);
     envelope->from = NodeId(kHostile);
     envelope->to = NodeId(to);
     envelope->from_incarnation = Self(kHostile).incarnation;

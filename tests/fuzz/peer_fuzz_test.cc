@@ -31,11 +31,11 @@ class HostilePeer {
     envelope.from_life = Life(random_.Chance(0.9) ? kHostile : random_.Next() | 1);
     if (random_.Chance(0.5)) envelope.to_life = replica().self().life;
     // As it would come from the wire.
-    std::string bytes = rpc::ToProto(envelope).SerializeAsString();
+    std::string bytes = rpc::ToWire(envelope).SerializeAsString();
     if (random_.Chance(0.1)) bytes[random_.Below(bytes.size())] = static_cast<char>(random_.Next());
     v1::PeerMessage wire;
     if (!wire.ParseFromString(bytes)) return std::nullopt;
-    StatusOr<Envelope> decoded = rpc::FromProto(wire);
+    StatusOr<Envelope> decoded = rpc::FromWire(wire);
     if (!decoded.ok()) return std::nullopt;
     decoded->from = envelope.from;
     decoded->to = envelope.to;

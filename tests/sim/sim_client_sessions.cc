@@ -34,7 +34,7 @@ void SimClient::OpenSession() {
   auto errand = std::make_shared<Errand>();
   // Some clients are one owner.
   errand->command.mutable_open_session()->set_owner(StrCat("owner", id_ / 2));
-  *errand->command.mutable_open_session()->mutable_limits() = kv::ToProto(world_.swarm.sessions);
+  *errand->command.mutable_open_session()->mutable_limits() = kv::ToWire(world_.swarm.sessions);
   errand->give_up = world_.queue.now() + kErrandMax;
   errand->done = [this](const WriteAnswer* answer) { OnSessionOpened(answer); };
   Run(errand);

@@ -55,7 +55,7 @@ inline std::string InSession(uint64_t session, uint64_t number, uint64_t floor,
 inline std::string OpenSessionCommand(const std::string& owner = "somebody", const SessionLimits& limits = {}) {
   v1::Command command;
   command.mutable_open_session()->set_owner(owner);
-  *command.mutable_open_session()->mutable_limits() = ToProto(limits);
+  *command.mutable_open_session()->mutable_limits() = ToWire(limits);
   return command.SerializeAsString();
 }
 

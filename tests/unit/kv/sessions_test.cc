@@ -415,7 +415,7 @@ TEST(SessionsLoadTest, RefusesAnswersThatCannotBe) {
     paxos::SimulatedFileSystem files(1);
     OpenStore kv(files);
     leveldb::WriteBatch batch;
-    batch.Put(MetaKey(Meta::kSessionLimits), ToProto(SessionLimits()).SerializeAsString());
+    batch.Put(MetaKey(Meta::kSessionLimits), ToWire(SessionLimits()).SerializeAsString());
     batch.Put(SessionKey(session), EncodeSessionRecord({.floor = floor, .used = {}, .owner = "somebody"}));
     for (size_t i = 0; i < blocks.size(); ++i) batch.Put(AnswersKey(kSession, i), blocks[i]);
     kv.store().Write(batch);
@@ -428,6 +428,19 @@ TEST(SessionsLoadTest, RefusesAnswersThatCannotBe) {
   EXPECT_THAT(load(kSession, 3, {answers + "x"}), testing::HasSubstr("malformed"));
 }
 
+TEST(SessionsLoadTest, RefusesASessionThatCannotBe) {
+  paxos::SimulatedFileSystem files(1);
+  OpenStore kv(files);
+  std::string answers;
+  AppendAnswer(3, {.hash = 1, .result = "r"}, answers);
+  leveldb::WriteBatch batch;
+  batch.Put(MetaKey(Meta::kSessionLimits), ToWire(SessionLimits()).SerializeAsString());
+  batch.Put(SessionKey(7), "x");
+  batch.Put(AnswersKey(7, 0), answers);
+  kv.store().Write(batch);
+  EXPECT_THAT(Sessions::Load(kv.store()).status().message(), testing::HasSubstr("a session record of the store is malformed"));
+}
+
 TEST(SessionsLoadTest, RefusesLimitsThatCannotBe) {
   const auto load = [](const std::optional<std::string>& limits) {
     paxos::SimulatedFileSystem files(1);
@@ -438,7 +451,7 @@ TEST(SessionsLoadTest, RefusesLimitsThatCannotBe) {
     kv.store().Write(batch);
     return std::string(Sessions::Load(kv.store()).status().message());
   };
-  EXPECT_EQ(load(ToProto(SessionLimits()).SerializeAsString()), "");
+  EXPECT_EQ(load(ToWire(SessionLimits()).SerializeAsString()), "");
   EXPECT_THAT(load("\xff"), testing::HasSubstr("malformed"));
   EXPECT_THAT(load(""), testing::HasSubstr("malformed")) << "limits of 0";
   EXPECT_THAT(load(std::nullopt), testing::HasSubstr("no limits"));

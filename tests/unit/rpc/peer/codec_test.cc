@@ -90,7 +90,7 @@ std::vector<Message> AllMessages() {
 v1::PeerMessage Wire(const Message& message) {
   paxos::Envelope envelope = paxos::From(2, 1, message);
   envelope.to_life = paxos::Life(9);
-  return ToProto(envelope);
+  return ToWire(envelope);
 }
 
 template <typename Kind>
@@ -116,12 +116,12 @@ TEST(CodecTest, EveryMessageComesBackAsItWas) {
     const std::string bytes = Wire(message).SerializeAsString();
     v1::PeerMessage wire;
     ASSERT_TRUE(wire.ParseFromString(bytes));
-    const StatusOr<paxos::Envelope> decoded = FromProto(wire);
+    const StatusOr<paxos::Envelope> decoded = FromWire(wire);
     ASSERT_TRUE(decoded.ok()) << decoded.status();
     EXPECT_EQ(decoded->message.index(), message.index());
     EXPECT_EQ(decoded->from_life, paxos::Life(2));
     EXPECT_EQ(decoded->to_life, paxos::Life(9));
-    EXPECT_EQ(ToProto(*decoded).SerializeAsString(), bytes);
+    EXPECT_EQ(ToWire(*decoded).SerializeAsString(), bytes);
     EXPECT_EQ(Described(decoded->message), Described(message)) << "a field does not travel";
   }
 }
@@ -130,7 +130,7 @@ TEST(CodecTest, WhatNoCorrectPeerSendsIsRefusedWithTheField) {
   const auto refused = [](const Message& message, auto spoil) {
     v1::PeerMessage wire = Wire(message);
     spoil(wire);
-    const auto decoded = FromProto(wire);
+    const auto decoded = FromWire(wire);
     EXPECT_TRUE(absl::IsInvalidArgument(decoded.status())) << decoded.status();
     return decoded.status().ToString();
   };
@@ -187,7 +187,7 @@ TEST(CodecTest, AnyBytesAreRefusedOrDecoded) {
     }
     v1::PeerMessage wire;
     if (!wire.ParseFromString(bytes)) continue;
-    static_cast<void>(FromProto(wire));
+    static_cast<void>(FromWire(wire));
   }
 }
 
