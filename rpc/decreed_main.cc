@@ -1,12 +1,9 @@
 // decreed: a node of a Decree cluster.
 
 #include <signal.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstdint>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,22 +20,18 @@
 namespace decree::rpc {
 namespace {
 
-// Written to by the signal handler, which may do little else.
-int stop_events = -1;
-
-void OnStopSignal(int) {
-  const int saved = errno;
-  const uint64_t one = 1;
-  static_cast<void>(!write(stop_events, &one, sizeof(one)));
-  errno = saved;
+// What asks this process to end. They are blocked in all threads, which begin later, and waited for by one: a handler would
+// run in whichever thread the system picks, in the middle of anything.
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT}) sigaddset(&signals, signal);
+  return signals;
 }
 
-void InstallSignalHandlers() {
-  PCHECK((stop_events = eventfd(0, EFD_CLOEXEC)) >= 0);
-  struct sigaction action {};
-  action.sa_handler = OnStopSignal;
-  action.sa_flags = SA_RESTART;
-  for (const int signal : {SIGTERM, SIGINT}) PCHECK(sigaction(signal, &action, nullptr) == 0);
+void SetUpSignals() {
+  const sigset_t stop = StopSignals();
+  CHECK_EQ(pthread_sigmask(SIG_BLOCK, &stop, nullptr), 0);
   // A client that has gone is no reason to end.
   ::signal(SIGPIPE, SIG_IGN);
 }
@@ -72,8 +65,9 @@ int Serve(const ServerOptions& options) {
   if (!server.ok()) return Fail(server.status());
   NotifyServiceManager("READY=1");
   std::thread watcher([&server] {
-    uint64_t count = 0;
-    while (read(stop_events, &count, sizeof(count)) < 0 && errno == EINTR) continue;
+    const sigset_t stop = StopSignals();
+    int signal = 0;
+    CHECK_EQ(sigwait(&stop, &signal), 0);
     NotifyServiceManager("STOPPING=1");
     (*server)->RequestStop();
   });
@@ -88,7 +82,7 @@ int Main(int argc, char** argv) {
   if (line.action == CommandLine::Action::kExit) return line.exit_code;
   StartLogging(line.server);
   if (line.action == CommandLine::Action::kInit) return Init(line);
-  InstallSignalHandlers();
+  SetUpSignals();
   SetUpGrpc();
   return Serve(line.server);
 }
