@@ -20,8 +20,8 @@
 namespace decree::rpc {
 namespace {
 
-// What asks this process to end. They are blocked in all threads, which begin later, and waited for by one: a handler would
-// run in whichever thread the system picks, in the middle of anything.
+// What asks this process to end. They are blocked in all threads, which begin later, and waited for by one: a handler
+// would run in whichever thread the system picks, in the middle of anything.
 sigset_t StopSignals() {
   sigset_t signals;
   sigemptyset(&signals);

@@ -28,7 +28,7 @@ constexpr Duration kCloseMax = Milliseconds(700);
 
 constexpr Duration kDirectoryCheckEvery = Seconds(1);
 
-// What gRPC may hold for clients: connections, calls, and messages that have come in part.
+// What gRPC may hold for clients: connections, calls, and messages that have come in part, or wait to be let in.
 constexpr size_t kClientMemoryMax = 96 << 20;
 
 // A node has one call of each kind here, and for a moment two while it connects anew.
@@ -113,7 +113,7 @@ Server::Server(const ServerOptions& options, const FileShares& files, std::uniqu
       forwarder_(loop_, own_, PeerLinkOptions()),
       admission_(loop_, options.AdmissionLimits()),
       forwarded_(loop_, ForwardedLimits(recovered_->log->identity().founding.members.size() - 1,
-                                 options.CoreOptions().command_bytes_max)),
+                                        options.CoreOptions().command_bytes_max)),
       directory_(options.data),
       directory_timer_(loop_.timers(), [this] { CheckDirectory(); }),
       stop_wakeup_(loop_, [this] { is_stopping_ = true; }) {}
@@ -208,8 +208,8 @@ void Server::NoteProblems() {
   if (node_->replica().is_halted()) health_->SetNotServing();
 }
 
-void Server::FillClients(v1::StatusResponse& status) const {
-  const Port::Usage usage = client_port_.usage();
+void Server::FillClients(v1::StatusResponse& status) {
+  const Port::Usage usage = client_port_.CountUsage();
   status.set_client_connections(usage.connections);
   status.set_client_connections_max(usage.connections_max);
   status.set_client_calls(usage.calls);
@@ -238,7 +238,9 @@ void Server::Drain() {
   };
   while (is_handing_over() && loop_.Now() < end) Step(end);
   kv_->Close();
-  const auto is_serving = [&] { return admission_.requests() + admission_.waiting() + forwarded_.requests() > 0 || kv_->has_unserved(); };
+  const auto is_serving = [&] {
+    return admission_.requests() + admission_.waiting() + forwarded_.requests() > 0 || kv_->has_unserved();
+  };
   while (is_serving() && loop_.Now() < end) Step(end);
 }
 

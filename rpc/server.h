@@ -62,7 +62,7 @@ class Server {
   void NoteProblems();
   // What is wrong between this node and those who call it.
   std::vector<std::string> Problems() const;
-  void FillClients(v1::StatusResponse& status) const;
+  void FillClients(v1::StatusResponse& status);
   // Ends the process if its data directory is gone.
   void CheckDirectory();
 

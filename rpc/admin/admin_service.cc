@@ -52,12 +52,14 @@ Failure Refusal(TransferResult result, NodeId heir, const paxos::Replica& replic
 
 AdminService::AdminService(EventLoop& loop, Methods& methods, paxos::Node& node, const StatusReport& report)
     : loop_(loop), node_(node), patience_(loop.timers(), [this] { EndTransfer(); }) {
-  OfferUnary<v1::StatusRequest, v1::StatusResponse>(methods, "/decree.v1.Admin/Status", nullptr, [&report](const auto& call) {
-    report.Fill(call->response());
-    call->Finish();
-  });
+  OfferUnary<v1::StatusRequest, v1::StatusResponse>(methods, "/decree.v1.Admin/Status", nullptr,
+                                                    [&report](const auto& call) {
+                                                      report.Fill(call->response());
+                                                      call->Finish();
+                                                    });
   OfferUnary<v1::TransferLeadershipRequest, v1::TransferLeadershipResponse>(
-      methods, "/decree.v1.Admin/TransferLeadership", nullptr, [this](TransferCall call) { OnTransfer(std::move(call)); });
+      methods, "/decree.v1.Admin/TransferLeadership", nullptr,
+      [this](TransferCall call) { OnTransfer(std::move(call)); });
 }
 
 void AdminService::OnTransfer(TransferCall call) {

@@ -55,7 +55,8 @@ class HealthService::Watch final : public ServerCall::Handler, public std::enabl
 };
 
 HealthService::HealthService(Methods& methods) {
-  OfferUnary<Request, Response>(methods, "/grpc.health.v1.Health/Check", nullptr, [this](const auto& call) { OnCheck(*call); });
+  OfferUnary<Request, Response>(methods, "/grpc.health.v1.Health/Check", nullptr,
+                                [this](const auto& call) { OnCheck(*call); });
   methods.Add("/grpc.health.v1.Health/Watch",
               [this](std::unique_ptr<ServerCall> call) { OnWatch(std::move(call)); });
 }

@@ -1,6 +1,6 @@
 #pragma once
-// Bounds what clients' requests may hold of this node at once, in number and bytes (rule 12). Who finds no place may wait in
-// line; that line bounds nothing, so whoever joins it has a bound of its own.
+// Bounds what clients' requests may hold of this node at once, in number and bytes (rule 12). Who finds no place may wait
+// in line; that line bounds nothing, so whoever joins it has a bound of its own.
 //
 // In the loop's thread.
 
@@ -66,8 +66,8 @@ class Admission {
   }
   // Whether so many requests are here that there is no room for any other, however small.
   bool HasAllRequests() const { return requests_ >= limits_.requests_max; }
-  // `then` is called once, in a later turn, when there may be room. If there is none for it, it may wait again, as the last
-  // in line. It need not enter.
+  // `then` is called once, in a later turn, when there may be room. If there is none for it, it may wait again, as the
+  // last in line. It need not enter.
   void Await(std::function<void()> then) { line_.push_back(std::move(then)); }
 
   const Limits& limits() const { return limits_; }

@@ -38,8 +38,8 @@ class Callers {
     // What answers to unary calls hold of this node's memory, and what their requests do while they are read.
     Budget::Holder& answers() { return answers_; }
     Budget::Holder& requests() { return requests_; }
-    // How large the next request is, to judge by the last ones. As long as nothing is known, only a few are read at a time,
-    // but they do not wait behind others' large ones.
+    // How large the next request is, to judge by the last ones since it had no call. As long as nothing is known, only a few
+    // are read at a time, but they do not wait behind others' large ones.
     size_t expected_bytes() const { return expected_bytes_.value_or(kUnknownBytes); }
     Budget::Size expected_size() const { return Budget::SizeOf(expected_bytes_.value_or(0)); }
     void NoteRequest(size_t bytes) {
@@ -62,6 +62,7 @@ class Callers {
 
    private:
     friend class Callers;
+    static constexpr size_t kUnknownBytes = 256 << 10;
 
     Callers& callers_;
     const std::string address_;
@@ -69,7 +70,6 @@ class Callers {
     size_t busy_ = 0;  // of them
     const std::shared_ptr<std::atomic<bool>> is_used_;
     bool is_cut_off_ = false;
-    static constexpr size_t kUnknownBytes = 256 << 10;
     std::optional<size_t> expected_bytes_;
     Budget::Holder answers_;
     Budget::Holder requests_;

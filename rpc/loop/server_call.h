@@ -71,6 +71,7 @@ class ServerCall {
   bool TakeMessage(google::protobuf::Message& message);
   bool TakeRequest(google::protobuf::Message& request);
   size_t received_bytes() const { return received_.Length(); }
+  void DropMessage() { received_.Clear(); }
   void Write(const google::protobuf::Message& message);
   // What follows is the end, and does nothing if the call has ended.
   void End(const grpc::Status& status);

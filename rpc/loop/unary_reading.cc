@@ -44,25 +44,34 @@ void UnaryReading::OnMessage() {
   wire_->SetBusy(true);
   wire_->connection()->NoteRequest(bytes);
   reading_.Resize(bytes);
-  if (admission_ == nullptr) return OnRequest({});
+  if (admission_ == nullptr) return Serve({});
   // Not before those who wait already.
   admission_->waiting() == 0 ? TakePlace() : AwaitPlace();
 }
 
 void UnaryReading::TakePlace() {
   Admission::Place place = admission_->Enter(Admission::BytesOf(wire_->received_bytes()));
-  if (!place && !admission_->HasAllRequests()) return AwaitPlace();
-  reading_ = {};
-  OnRequest(std::move(place));
+  place ? Serve(std::move(place)) : AwaitPlace();
 }
 
 void UnaryReading::AwaitPlace() {
-  if (admission_->HasAllRequests()) return OnRequest({});
+  if (admission_->HasAllRequests()) return Serve({});
   PROBE("a request that was read waits for its place");
   reading_.Excuse();
   admission_->Await([self = shared_from_this()] {
     if (!self->wire_->is_ending()) self->TakePlace();
   });
+}
+
+void UnaryReading::Serve(Admission::Place place) {
+  reading_ = {};
+  OnRequest(std::move(place));
+}
+
+// It may still stand in a line, and holds nothing there.
+void UnaryReading::OnGone() {
+  wire_->DropMessage();
+  reading_ = {};
 }
 
 void UnaryReading::OnHalfClosed() {

@@ -37,9 +37,11 @@ class UnaryReading : public ServerCall::Handler, public std::enable_shared_from_
   void OnMessage() final;
   void OnHalfClosed() final;
   void OnWritten() final {}
-  void OnGone() final {}
+  void OnGone() final;
+  // Takes its place among the requests that are held, or waits for one, which is of no use where there are too many.
   void TakePlace();
   void AwaitPlace();
+  void Serve(Admission::Place place);
 
   const std::unique_ptr<ServerCall> wire_;
   Admission* const admission_;

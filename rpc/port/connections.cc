@@ -61,6 +61,12 @@ Connections::Verdict Connections::Admit(int fd, const std::string& caller, const
   return verdict;
 }
 
+size_t Connections::Count(Time now) {
+  const std::lock_guard lock(mutex_);
+  Sweep(now);
+  return count_;
+}
+
 bool Connections::HasRoomFor(const std::string& client) const {
   return count_ < limits_.all && CountOf(client) < limits_.of_a_client;
 }

@@ -56,8 +56,8 @@ class Connections {
   // What gRPC has read of each since it is open, by their callers. Any thread.
   std::unordered_map<std::string, uint64_t> BytesTaken() const;
 
-  // Those that are open, as far as is known.
-  size_t count() const { return count_; }
+  // Those that are open; looks for those that gRPC has closed, unless it has done so just before.
+  size_t Count(Time now);
 
  private:
   struct Connection {

@@ -120,8 +120,8 @@ void Port::NoteFull(bool is_refused) {
               is_refused ? "all are in use, and others are refused" : "those without a request make room for others"));
 }
 
-Port::Usage Port::usage() const {
-  return {.connections = connections_.count(),
+Port::Usage Port::CountUsage() {
+  return {.connections = connections_.Count(loop_.Now()),
           .connections_max = options_.connections.all,
           .calls = callers_.calls(),
           .calls_max = callers_.calls_max()};

@@ -66,14 +66,14 @@ class Port {
   // Of the address, also where 0 was asked for.
   uint16_t number() const { return listener_.port(); }
 
-  // How many there are of each, and how many there may be.
   struct Usage {
     size_t connections = 0;
     size_t connections_max = 0;
     size_t calls = 0;
     size_t calls_max = 0;
   };
-  Usage usage() const;
+  // How many there are of each, and how many there may be.
+  Usage CountUsage();
   // What is wrong with it.
   std::vector<std::string> Problems() const;
 

@@ -122,6 +122,7 @@ TEST_F(ConnectionsTest, ThatSayNothingAreClosed) {
   for (const SilentConnections& at_port : silent) {
     EXPECT_TRUE(WaitFor([&] { return at_port.CountClosed() == at_port.size(); }, Seconds(30)));
   }
+  EXPECT_LT(cluster_.StatusOf(node).client_connections(), 51u);
 }
 
 TEST_F(ConnectionsTest, TooFewFilesAreSaidAtTheStart) {

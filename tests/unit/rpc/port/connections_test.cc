@@ -65,7 +65,7 @@ TEST_F(ConnectionsTest, TheOldestIdleOneOfAClientMakesRoomForItsNext) {
                                      Verdict::kAdmittedForAnother));
   EXPECT_FALSE(IsOpen(0));
   for (size_t i = 1; i < 4; ++i) EXPECT_TRUE(IsOpen(i)) << i;
-  EXPECT_EQ(connections_.count(), 3u);
+  EXPECT_EQ(connections_.Count(now_), 3u);
 }
 
 TEST_F(ConnectionsTest, OneThatIsUsedIsSpared) {
@@ -79,7 +79,7 @@ TEST_F(ConnectionsTest, OneThatIsUsedIsSpared) {
 TEST_F(ConnectionsTest, IfAllAreUsedTheNextIsRefused) {
   for (size_t i = 0; i < 3; ++i) Use(Connect("a"));
   EXPECT_FALSE(IsAdmitted(Connect("a")));
-  EXPECT_EQ(connections_.count(), 3u);
+  EXPECT_EQ(connections_.Count(now_), 3u);
 }
 
 // A flood of callers is refused without a look at all the others for each.
@@ -122,7 +122,11 @@ TEST_F(ConnectionsTest, ThatAreClosedDoNotCount) {
   for (size_t i = 0; i < 3; ++i) Use(Connect("a"));
   Close(1);
   EXPECT_EQ(verdicts_[Connect("a")], Verdict::kAdmitted);
-  EXPECT_EQ(connections_.count(), 3u);
+  EXPECT_EQ(connections_.Count(now_), 3u);
+  // Also where there is room for others.
+  Close(2);
+  now_ += Seconds(1);
+  EXPECT_EQ(connections_.Count(now_), 2u);
 }
 
 TEST_F(ConnectionsTest, OneIsEndedByTheAddressOfItsCaller) {
@@ -132,7 +136,7 @@ TEST_F(ConnectionsTest, OneIsEndedByTheAddressOfItsCaller) {
   connections_.Reset("nobody");
   EXPECT_FALSE(IsOpen(one));
   EXPECT_TRUE(IsOpen(other));
-  EXPECT_EQ(connections_.count(), 1u);
+  EXPECT_EQ(connections_.Count(now_), 1u);
 }
 
 // Whoever floods by one connection is about to do so by others, and by new ones.

@@ -14,14 +14,13 @@
 #include <utility>
 #include <vector>
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include "decree/v1/kv.pb.h"
 #include "paxos/base/posix_clock.h"
 #include "rpc/channel_arguments.h"
 #include "tests/unit/rpc/loop/loop_fixture.h"
+#include "tests/unit/rpc/port/caller.h"
 
 namespace decree::rpc {
 namespace {
@@ -67,7 +66,7 @@ class PortTest : public testing::TestWithParam<std::string> {
     port_->Open();
     return true;
   }
-  void Turn() { loop_.Poll(loop_.Now() + Milliseconds(1)); }
+  void Turn() { GoRound(loop_); }
   void Await(const Flag& flag) {
     while (!flag.is_set()) Turn();
   }
@@ -79,53 +78,11 @@ class PortTest : public testing::TestWithParam<std::string> {
   std::vector<std::shared_ptr<OpenCall>> open_;
 };
 
-// A connection to the port, and the calls that it begins.
-class Caller {
- public:
-  Caller(EventLoop& loop, const std::string& address) : loop_(loop) {
-    grpc::ChannelArguments own;
-    own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    stub_ = std::make_unique<grpc::GenericStub>(
-        grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), own));
-  }
-  ~Caller() {
-    for (const auto& call : calls_) call->context.TryCancel();
-    for (const auto& call : calls_) Status(*call);
-  }
-
-  struct Call {
-    grpc::ClientContext context;
-    std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream;
-    Flag begun;
-    std::optional<grpc::Status> status;
-  };
-  Call& Begin(const std::string& method = kMethod) {
-    Call& call = *calls_.emplace_back(std::make_unique<Call>());
-    call.stream = stub_->PrepareCall(&call.context, method, loop_.queue());
-    call.stream->StartCall(loop_.Tag(call.begun));
-    return call;
-  }
-  // How it has ended.
-  grpc::Status Status(Call& call) {
-    if (call.status.has_value()) return *call.status;
-    Flag ended;
-    call.status.emplace();
-    call.stream->Finish(&*call.status, loop_.Tag(ended));
-    while (!ended.is_set() || !call.begun.is_set()) loop_.Poll(loop_.Now() + Milliseconds(1));
-    return *call.status;
-  }
-
- private:
-  EventLoop& loop_;
-  std::unique_ptr<grpc::GenericStub> stub_;
-  std::vector<std::unique_ptr<Call>> calls_;
-};
-
 // What the listener calls a connection is what gRPC calls it.
 TEST_P(PortTest, AConnectionIsEndedByTheNameThatItsCallsHave) {
   if (!Open(GetParam())) GTEST_SKIP() << "there is no " << GetParam() << " here";
   Caller caller(loop_, StrCat(GetParam().substr(0, GetParam().rfind(':')), ":", port_->number()));
-  Caller::Call& call = caller.Begin();
+  Caller::Call& call = caller.Begin(kMethod);
   while (open_.empty()) Turn();
   open_[0]->call().connection()->CutOff();
   EXPECT_EQ(caller.Status(call).error_code(), grpc::StatusCode::UNAVAILABLE);
@@ -150,14 +107,14 @@ TEST_F(CallsTest, WhoeverHasTheMostCallsWithoutARequestMakesRoom) {
   ASSERT_TRUE(Open("127.0.0.1:0", {.calls = 10, .calls_of_one = 100}));
   Caller few(loop_, address());
   Caller many(loop_, address());
-  for (int i = 0; i < 4; ++i) few.Begin();
+  for (int i = 0; i < 4; ++i) few.Begin(kMethod);
   while (open_.size() < 4) Turn();
   std::vector<Caller::Call*> of_many;
-  for (int i = 0; i < 6; ++i) of_many.push_back(&many.Begin());
+  for (int i = 0; i < 6; ++i) of_many.push_back(&many.Begin(kMethod));
   while (open_.size() < 10) Turn();
   Caller newcomer(loop_, address());
   // For several there is room then.
-  for (int i = 0; i < 6; ++i) newcomer.Begin();
+  for (int i = 0; i < 6; ++i) newcomer.Begin(kMethod);
   while (open_.size() < 16) Turn();
   for (Caller::Call* const call : of_many) EXPECT_EQ(many.Status(*call).error_code(), grpc::StatusCode::UNAVAILABLE);
   for (size_t i = 0; i < open_.size(); ++i) EXPECT_EQ(open_[i]->call().is_ending(), i >= 4 && i < 10) << i;
@@ -166,27 +123,27 @@ TEST_F(CallsTest, WhoeverHasTheMostCallsWithoutARequestMakesRoom) {
 TEST_F(CallsTest, WhenAllHaveRequestsOthersAreRefused) {
   ASSERT_TRUE(Open("127.0.0.1:0", {.calls = 4, .calls_of_one = 100}));
   Caller caller(loop_, address());
-  for (int i = 0; i < 4; ++i) caller.Begin();
+  for (int i = 0; i < 4; ++i) caller.Begin(kMethod);
   while (open_.size() < 4) Turn();
   for (const auto& open : open_) open->call().SetBusy(true);
   Caller newcomer(loop_, address());
-  EXPECT_EQ(newcomer.Status(newcomer.Begin()).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(newcomer.Status(newcomer.Begin(kMethod)).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   for (const auto& open : open_) EXPECT_FALSE(open->call().is_ending());
   open_[0]->call().End(grpc::Status::OK);
   while (!open_[0]->is_gone()) Turn();
   open_.erase(open_.begin());
-  newcomer.Begin();
+  newcomer.Begin(kMethod);
   while (open_.size() < 4) Turn();
 }
 
 TEST_F(CallsTest, AConnectionWithTooManyIsCutOff) {
   ASSERT_TRUE(Open("127.0.0.1:0", {.calls = 1000, .calls_of_one = 5}));
   Caller other(loop_, address());
-  other.Begin();
+  other.Begin(kMethod);
   while (open_.empty()) Turn();
   Caller caller(loop_, address());
   std::vector<Caller::Call*> calls;
-  for (int i = 0; i < 6; ++i) calls.push_back(&caller.Begin());
+  for (int i = 0; i < 6; ++i) calls.push_back(&caller.Begin(kMethod));
   for (Caller::Call* const call : calls) EXPECT_FALSE(caller.Status(*call).ok());
   EXPECT_FALSE(open_[0]->call().is_ending());
 }
