@@ -35,12 +35,6 @@ Duration GrantedLease::LeftAgainst(NodeId node, Time now) const {
   return left;
 }
 
-void HeldLease::Start() {
-  outstanding_.clear();
-  acked_.clear();
-  withdrawn_ = false;
-}
-
 uint64_t HeldLease::NextProbe(Time now) {
   outstanding_.push_back({.number = ++last_probe_, .sent = now});
   if (outstanding_.size() > kOutstandingMax) outstanding_.pop_front();
@@ -74,7 +68,7 @@ uint64_t HeldLease::ConfirmedProbe(const Configuration& configuration) const {
 }
 
 Time HeldLease::HeldUntil(const Configuration& configuration) const {
-  if (withdrawn_ || configuration.lease == Duration::zero()) return Time::min();
+  if (configuration.lease == Duration::zero()) return Time::min();
   const Acked acked = Best(configuration, configuration.LeaseQuorum());
   return acked.probe == 0 ? Time::min() : acked.sent + configuration.HeldLease();
 }

@@ -42,10 +42,8 @@ class GrantedLease {
 // The leader's side: numbers the probes and knows since when each was answered by enough acceptors.
 class HeldLease {
  public:
-  // A new leadership holds nothing.
-  void Start();
-  // Gives up what is held; nothing is held again before the next Start.
-  void Withdraw() { withdrawn_ = true; }
+  // Holds nothing yet. Probes are numbered from `last_probe` on: an answer to an earlier one counts for nothing.
+  explicit HeldLease(uint64_t last_probe) : last_probe_(last_probe) {}
 
   // Numbers a probe that is about to be sent.
   uint64_t NextProbe(Time now);
@@ -54,9 +52,9 @@ class HeldLease {
 
   // The newest probe that a lease quorum has acknowledged; 0 if there is none.
   uint64_t ConfirmedProbe(const Configuration& configuration) const;
-  // Until when linearizable reads need no message. Not after a withdrawal, nor with leases off.
+  // Until when linearizable reads need no message. Time::min() if they do, and with leases off.
   Time HeldUntil(const Configuration& configuration) const;
-  // The send time of the newest probe that `needed` voters have acknowledged; Start's time if none.
+  // The send time of the newest probe that `needed` voters have acknowledged; `started` if there is none.
   Time HeardSince(const Configuration& configuration, uint32_t needed, Time started) const;
 
  private:
@@ -73,9 +71,8 @@ class HeldLease {
   Acked Best(const Configuration& configuration, uint32_t needed) const;
 
   std::deque<Probe> outstanding_;  // the newest ones, bounded
-  uint64_t last_probe_ = 0;        // never reset, so that an old answer matches nothing
+  uint64_t last_probe_;
   std::map<NodeId, Acked> acked_;
-  bool withdrawn_ = true;
 };
 
 }  // namespace decree::paxos

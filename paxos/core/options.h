@@ -51,6 +51,9 @@ struct Options {
   size_t window_slots_max = 65'536;
   size_t window_bytes_max = 32 << 20;
 
+  // For how long after its last heartbeat a node counts as heard: one or two may be lost.
+  Duration HeardFor() const { return 3 * heartbeat; }
+
   // What is wrong, in words for the operator.
   Status Validate() const;
   // Rules that tie these to the replicated record: the lease is at most the smallest election

@@ -29,9 +29,8 @@ std::vector<Reader> UnconfirmedReads::TakeAll() {
   return readers;
 }
 
-std::optional<ReadIndexRequest> AskedReads::BeginRound(NodeId leader, Time now) {
-  if (asked_ != kNoNode || next_.empty()) return std::nullopt;
-  asked_ = leader;
+std::optional<ReadIndexRequest> AskedReads::BeginRound(Time now) {
+  if (asked_at_.has_value() || next_.empty()) return std::nullopt;
   asked_at_ = now;
   round_ = std::move(next_);
   next_.clear();
@@ -39,11 +38,11 @@ std::optional<ReadIndexRequest> AskedReads::BeginRound(NodeId leader, Time now) 
 }
 
 std::vector<ReadId> AskedReads::EndRound(const ReadIndexAnswer& answer) {
-  if (asked_ == kNoNode || answer.request != request_) {
+  if (!asked_at_.has_value() || answer.request != request_) {
     PROBE("a read index arrived for an earlier round");
     return {};
   }
-  asked_ = kNoNode;
+  asked_at_.reset();
   return std::exchange(round_, {});
 }
 
@@ -51,7 +50,7 @@ std::vector<ReadId> AskedReads::TakeAll() {
   std::vector<ReadId> reads = std::exchange(round_, {});
   reads.insert(reads.end(), next_.begin(), next_.end());
   next_.clear();
-  asked_ = kNoNode;
+  asked_at_.reset();
   return reads;
 }
 

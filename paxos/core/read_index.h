@@ -62,21 +62,19 @@ class AskedReads {
   void Add(ReadId id) { next_.push_back(id); }
 
   // Begins a round for all that wait, if none is under way; the request to send to the leader.
-  std::optional<ReadIndexRequest> BeginRound(NodeId leader, Time now);
+  std::optional<ReadIndexRequest> BeginRound(Time now);
   // Ends the round that this answers; the reads that took part. Empty if it answers another.
   std::vector<ReadId> EndRound(const ReadIndexAnswer& answer);
   // Gives up all reads that wait, asked or not.
   std::vector<ReadId> TakeAll();
 
-  // Whom the round under way has asked; kNoNode if there is none.
-  NodeId asked() const { return asked_; }
-  Time asked_at() const { return asked_at_; }
+  // When the round under way began; none if there is none.
+  std::optional<Time> asked_at() const { return asked_at_; }
   size_t size() const { return next_.size() + round_.size(); }
 
  private:
   uint64_t request_ = 0;  // of the round under way, or of the last
-  NodeId asked_;
-  Time asked_at_;
+  std::optional<Time> asked_at_;
   std::vector<ReadId> round_;
   std::vector<ReadId> next_;
 };

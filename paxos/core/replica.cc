@@ -37,6 +37,7 @@ Replica::Replica(const Options& options, const Identity& self, const RecoveredSt
       proposer_(options, self.node),
       election_(options, random, now),
       contact_(options, self.node),
+      reads_(options),
       noticed_(recovered.chosen_index),
       applied_(recovered.applied),
       log_time_(recovered.log_time),
@@ -62,12 +63,10 @@ void Replica::OnTick(Time now, Output& out) {
   if (is_halted()) return EndInput(now, out);
   meeting_.OnTick(options_.heartbeat, now, outbox_);
   CheckQuorum(now, out);
-  if (role_ == Role::kLeader && now >= heartbeat_at_) SendHeartbeat(now);
+  if (leadership_ && now >= leadership_->heartbeat_at()) SendHeartbeat(now);
   proposer_.OnTick(configuration_, chosen_index(), now, outbox_);
-  if (asked_.asked() != kNoNode && now >= asked_.asked_at() + options_.election_timeout_min) {
-    RefuseAsked(RefusedRead::Reason::kTimedOut, out);
-  }
-  if (role_ != Role::kLeader && now >= election_.deadline()) StartPoll(now, out);
+  if (now >= reads_.AskedUntil()) reads_.RefuseAsked(RefusedRead::Reason::kTimedOut, out);
+  if (!leadership_ && now >= election_.deadline()) StartPoll(now, out);
   EndInput(now, out);
 }
 
@@ -94,7 +93,7 @@ void Replica::OnLogRead(const LogRead& read, std::vector<SlotEntry> entries, Tim
 }
 
 ProposeResult Replica::Propose(ProposalId id, CommandBytes command, Time deadline) {
-  if (role_ != Role::kLeader || proposer_.is_closed()) return ProposeResult::kNotLeader;
+  if (!leadership_ || proposer_.is_closed()) return ProposeResult::kNotLeader;
   if (command.size() > options_.command_bytes_max) return ProposeResult::kTooLarge;
   const bool is_full =
       pending_bytes() + CommandQueue::BytesOf(command) > options_.pending_bytes_max;
@@ -110,14 +109,9 @@ ProposeResult Replica::Propose(ProposalId id, CommandBytes command, Time deadlin
 void Replica::Flush(Time now, Output& out) {
   BeginInput(now, out);
   proposer_.Pump(configuration_, chosen_index(), now, outbox_, out);
-  // One round serves all the reads that came since the last.
-  if (role_ == Role::kLeader && unconfirmed_.last_probe() > lease_.last_probe()) {
-    SendHeartbeat(now);
-  }
+  if (leadership_ && reads_.NeedProbe(leadership_->lease().last_probe())) SendHeartbeat(now);
   if (leader_ != kNoNode && leader_ != self_.node) {
-    if (const auto request = asked_.BeginRound(leader_, now)) {
-      outbox_.Send(leader_, Life(), *request);
-    }
+    if (const auto request = reads_.BeginRound(now)) outbox_.Send(leader_, Life(), *request);
   }
   EndInput(now, out);
 }
@@ -173,7 +167,7 @@ void Replica::BeginInput(Time now, Output& out) {
   CHECK(now >= last_input_) << "time went back";
   const Duration silence = now - last_input_;
   last_input_ = now;
-  if (role_ == Role::kLeader && silence > options_.election_timeout_min) {
+  if (leadership_ && silence > options_.election_timeout_min) {
     PROBE("a leader was held up for an election timeout");
     StepDown("core_stuck", now, out);
   }
@@ -197,7 +191,7 @@ void Replica::EndInput(Time now, Output& out) {
 void Replica::AdvanceChosen(Time now, Output& out) {
   learner_.Advance();
   if (noticed_ == chosen_index()) return;
-  if (role_ == Role::kCandidate) election_.OnProgress(now);
+  if (candidature_) election_.OnProgress(now);
   proposer_.CheckChosen(chosen_index());
   while (noticed_ < chosen_index()) {
     ++noticed_;
@@ -243,7 +237,7 @@ void Replica::Halt(std::string reason, Time now, Output& out) {
   if (is_halted()) return;
   halted_ = StrCat(reason, ". This node votes and serves no more, and keeps its data");
   LOG(ERROR) << "n" << self_.node << ": " << halted_;
-  if (role_ != Role::kFollower) StepDown("halted", now, out);
+  if (role() != Role::kFollower) StepDown("halted", now, out);
   ForgetLeader(out);
 }
 
@@ -263,10 +257,12 @@ void Replica::TakeConfiguration(const Entry& entry, Time now, Output& out) {
   }
   configuration_ = *std::move(configuration);
   proposer_.OnConfiguration(configuration_, chosen_index(), acceptor_, now, outbox_);
-  if (role_ == Role::kLeader && proposer_.state() != Proposer::State::kProposing) {
-    ForgetLeader(out);
-    role_ = Role::kCandidate;
-  }
+  if (!leadership_ || proposer_.state() == Proposer::State::kProposing) return;
+  // Nothing is in flight behind a change of configuration, so a transfer need not wait any longer.
+  if (leadership_->IsTransferring()) return HandOver(now, out);
+  ForgetLeader(out);
+  EndLeading();
+  candidature_ = {.reason = "new_configuration"};
 }
 
 void Replica::DropTail() {
@@ -275,14 +271,19 @@ void Replica::DropTail() {
   }
 }
 
+Role Replica::role() const {
+  CHECK(!candidature_ || !leadership_);
+  return leadership_ ? Role::kLeader : candidature_ ? Role::kCandidate : Role::kFollower;
+}
+
 Time Replica::CutOffAt() const {
-  if (role_ == Role::kLeader || leader_ != kNoNode || !takes_part()) return kTimeNever;
+  if (leadership_ || leader_ != kNoNode || !takes_part()) return kTimeNever;
   return contact_.LostAt(configuration_);
 }
 
 Time Replica::LeaseUntil() const {
   if (!options_.uses_lease || !MayServeReads()) return Time::min();
-  return lease_.HeldUntil(configuration_);
+  return leadership_->lease().HeldUntil(configuration_);
 }
 
 Duration Replica::LeaseLeft(Time now) const {
@@ -294,16 +295,8 @@ Time Replica::NextDeadline() const {
   if (is_halted()) return kTimeNever;
   Time next = std::min(meeting_.NextDeadline(), proposer_.NextDeadline());
   if (MayFetch()) next = std::min(next, learner_.NextDeadline());
-  if (role_ == Role::kLeader) {
-    next = std::min(next, heartbeat_at_);
-  } else {
-    next = std::min(next, election_.deadline());
-  }
-  if (transfer_until_.has_value()) next = std::min(next, *transfer_until_);
-  if (asked_.asked() != kNoNode) {
-    next = std::min(next, asked_.asked_at() + options_.election_timeout_min);
-  }
-  return next;
+  next = std::min(next, leadership_ ? leadership_->NextDeadline() : election_.deadline());
+  return std::min(next, reads_.AskedUntil());
 }
 
 // ---- First meeting ----
@@ -324,7 +317,7 @@ void Replica::OnPrepare(const Envelope& envelope, const Prepare& prepare, Time n
     election_.OnPromiseGiven(now);
   }
   // Having promised a higher ballot, this node must not act on its own any more.
-  if (role_ != Role::kFollower && acceptor_.promised() > proposer_.ballot()) {
+  if (role() != Role::kFollower && acceptor_.promised() > proposer_.ballot()) {
     StepDown("higher_ballot", now, out);
   }
   if (leader_ != kNoNode && acceptor_.promised() > leader_ballot_) ForgetLeader(out);
@@ -332,7 +325,7 @@ void Replica::OnPrepare(const Envelope& envelope, const Prepare& prepare, Time n
 
 void Replica::OnPromise(const Envelope& envelope, const Promise& promise, Time now) {
   const bool is_new = proposer_.OnPromise(envelope, promise, configuration_, now, outbox_);
-  if (role_ != Role::kCandidate || promise.ballot != proposer_.ballot()) return;
+  if (!candidature_ || promise.ballot != proposer_.ballot()) return;
   if (is_new) election_.OnProgress(now);
   // Nobody reports votes for what is known to be chosen.
   if (promise.chosen_index > chosen_index()) {
@@ -354,7 +347,7 @@ void Replica::OnAccept(const Envelope& envelope, const Accept& accept, Time now,
 }
 
 void Replica::OnAccepted(const Envelope& envelope, const Accepted& accepted) {
-  if (role_ != Role::kLeader) return;
+  if (!leadership_) return;
   for (const SlotEntry& chosen :
        proposer_.OnAccepted(envelope.from, accepted, configuration_)) {
     learner_.OnCounted(chosen.slot, chosen.entry, accepted.ballot, outbox_);
@@ -363,11 +356,62 @@ void Replica::OnAccepted(const Envelope& envelope, const Accepted& accepted) {
 
 void Replica::OnNack(const Envelope& envelope, const Nack& nack, Time now, Output& out) {
   NoteRound(nack.promised);
-  if (role_ == Role::kFollower || nack.ballot != proposer_.ballot()) return;
+  if (role() == Role::kFollower || nack.ballot != proposer_.ballot()) return;
   if (nack.promised > proposer_.ballot()) return StepDown("higher_ballot", now, out);
   PROBE("a candidate was refused because of a lease");
   // Others may still make a quorum, but our own promise is needed for our ballot.
   if (envelope.from == self_.node) StepDown("lease_granted_elsewhere", now, out);
+}
+
+// ---- Reads ----
+
+void Replica::Read(ReadId id, Time now, Output& out) {
+  BeginInput(now, out);
+  if (reads_.IsFull()) {
+    reads_.Refuse(id, RefusedRead::Reason::kOverloaded, outbox_, out);
+  } else if (leadership_) {
+    reads_.AddAtLeader(id, ViewForReads(now), outbox_, out);
+  } else if (leader_ != kNoNode) {
+    reads_.Ask(id);
+  } else {
+    reads_.Refuse(id, RefusedRead::Reason::kNoLeader, outbox_, out);
+  }
+  EndInput(now, out);
+}
+
+void Replica::OnReadIndexRequest(const Envelope& envelope, const ReadIndexRequest& request, Time now, Output& out) {
+  const RemoteRead reader{.from = envelope.from, .life = envelope.from_life, .request = request.request};
+  if (leadership_ && !reads_.IsFull()) {
+    reads_.AddAtLeader(reader, ViewForReads(now), outbox_, out);
+  } else {
+    reads_.Refuse(reader, RefusedRead::Reason::kLeaderChanged, outbox_, out);
+  }
+}
+
+void Replica::OnReadIndexAnswer(const Envelope& envelope, const ReadIndexAnswer& answer, Time now, Output& out) {
+  if (!reads_.OnAnswer(answer, out) || !answer.served) return;
+  // Of another leader than the one followed it says nothing: that one speaks for its own ballot only.
+  if (leader_ != envelope.from || leader_ballot_ != answer.ballot) return;
+  learner_.OnAnnounced(envelope.from, envelope.from_life, answer.ballot, answer.index, now);
+}
+
+bool Replica::MayServeReads() const {
+  if (!leadership_) return false;
+  if (IsPlanted(PlantedBug::kReadBeforeRecovery)) return true;
+  return proposer_.HasRecovered() && applied_ >= proposer_.recovery_end();
+}
+
+LeaderView Replica::ViewForReads(Time now) const {
+  return {.ballot = proposer_.ballot(),
+          .chosen_index = chosen_index(),
+          .is_current = MayServeReads(),
+          .holds_lease = LeaseLeft(now) > Duration::zero(),
+          .last_probe = leadership_->lease().last_probe()};
+}
+
+void Replica::ServeReads(Time now, Output& out) {
+  if (!leadership_ || !reads_.AnyAtLeader()) return;
+  reads_.AdvanceAtLeader(ViewForReads(now), leadership_->lease().ConfirmedProbe(configuration_), outbox_, out);
 }
 
 // ---- Catch-up ----

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,15 +18,15 @@
 #include "paxos/core/command_bytes.h"
 #include "paxos/core/election.h"
 #include "paxos/core/first_meeting.h"
+#include "paxos/core/leadership.h"
 #include "paxos/core/learner.h"
-#include "paxos/core/lease.h"
 #include "paxos/core/membership.h"
 #include "paxos/core/options.h"
 #include "paxos/core/outbox.h"
 #include "paxos/core/output.h"
 #include "paxos/core/proposer.h"
 #include "paxos/core/quorum_contact.h"
-#include "paxos/core/read_index.h"
+#include "paxos/core/reads.h"
 #include "paxos/core/record.h"
 #include "paxos/core/supply.h"
 
@@ -38,22 +37,6 @@ enum class ProposeResult {
   kNotLeader,   // Nothing was kept; `leader()` may know who leads.
   kOverloaded,  // Too many bytes are waiting; nothing was kept.
   kTooLarge,    // Above command_bytes_max; nothing was kept.
-};
-
-enum class TransferResult {
-  kBegun,
-  kNotLeader,
-  kNoVoter,      // the heir does not belong to the voters, or leads already
-  kHeirUnheard,  // it was not heard from lately
-  kHeirUnready,  // it has just started, and sits out the lease that it may have granted
-  kHeirBehind,   // it would keep everybody waiting while it catches up
-};
-
-// How linearizable reads of this node's own clients were served.
-struct ReadCounts {
-  uint64_t under_lease = 0;      // by the leader, without a message
-  uint64_t by_round = 0;         // by the leader, after a round of messages
-  uint64_t at_leaders_index = 0;  // by a follower, which has asked the leader
 };
 
 class Replica {
@@ -89,7 +72,7 @@ class Replica {
 
   // ---- Questions ----
 
-  Role role() const { return role_; }
+  Role role() const;
   // Who leads, as far as this node knows; kNoNode if it does not.
   NodeId leader() const { return leader_; }
   // Of the leader that this node follows, or its own.
@@ -120,7 +103,7 @@ class Replica {
   Time LeaseUntil() const;
   // How much longer that is; zero if not at all.
   Duration LeaseLeft(Time now) const;
-  const ReadCounts& read_counts() const { return read_counts_; }
+  const ReadCounts& read_counts() const { return reads_.counts(); }
   // The earliest time at which OnTick has something to do.
   Time NextDeadline() const;
   // Bytes of commands that wait for a slot.
@@ -130,10 +113,9 @@ class Replica {
   const Proposer& proposer() const { return proposer_; }
 
  private:
-  struct PeerProgress {
-    Slot chosen_index;
-    Time heard;
-    Time ready_at;  // it promises nothing before, not even to itself
+  // What a node holds only while it stands for election.
+  struct Candidature {
+    const char* reason = "";  // for the log
   };
 
   // ---- Messages ----
@@ -179,7 +161,7 @@ class Replica {
   void TakeConfiguration(const Entry& entry, Time now, Output& out);
   void DropTail();
 
-  // ---- Leadership ----
+  // ---- Who leads ----
 
   void FollowLeader(const Envelope& envelope, Ballot ballot, Slot chosen_index, Time now, Output& out);
   void ForgetLeader(Output& out);
@@ -196,23 +178,19 @@ class Replica {
   void CheckQuorum(Time now, Output& out);
   void SendHeartbeat(Time now);
   void FinishTransfer(Time now, Output& out);
+  void HandOver(Time now, Output& out);
   TransferResult CheckHeir(NodeId heir, Time now) const;
-  bool IsHeard(const PeerProgress& peer, Time now) const;
-  // Of the voters heard from lately; kNoNode if there are none.
-  NodeId MostAdvancedPeer(Time now) const;
+  // The lease ends with it, before anybody can be told.
+  void EndLeading();
   bool IsLogStuck(Time now) const;
 
   // ---- Reads ----
 
   // The slots that a former leader may have had chosen are applied, so the store is current.
   bool MayServeReads() const;
-  void ReadAtLeader(const Reader& reader, Time now, Output& out);
+  // While leading.
+  LeaderView ViewForReads(Time now) const;
   void ServeReads(Time now, Output& out);
-  void Serve(const Reader& reader, Slot index, Output& out);
-  void Refuse(const Reader& reader, RefusedRead::Reason reason, Output& out);
-  void RefuseLeaderReads(Output& out);
-  void RefuseAsked(RefusedRead::Reason reason, Output& out);
-  size_t ReadsWaiting() const { return early_reads_.size() + unconfirmed_.size() + asked_.size(); }
 
   const Options options_;
   const Identity self_;
@@ -225,34 +203,23 @@ class Replica {
   Supply supply_;
   Proposer proposer_;
   Election election_;
-  HeldLease lease_;
   QuorumContact contact_;
+  Reads reads_;
 
   Slot noticed_;  // chosen entries up to here have had their effect on this object
   Slot applied_;
   LogTime log_time_;  // the highest of all chosen entries
   std::optional<ValueConflict> refused_;  // under the newest ballot, at its lowest slot
   std::string halted_;  // why this node does nothing more; empty if all is well
-  Role role_ = Role::kFollower;
   NodeId leader_;
   Ballot leader_ballot_;
-  // Of a candidate, for the log: who led before, and whether that one has handed over.
-  NodeId predecessor_;
-  bool is_heir_ = false;
+  NodeId predecessor_;          // followed last, since this node led itself; for the log
   uint64_t highest_round_ = 0;  // seen anywhere
   Time last_input_;
 
-  // While leading.
-  Time led_since_;
-  Time heartbeat_at_ = kTimeNever;
-  std::map<NodeId, PeerProgress> peers_;  // as they last told
-  std::optional<Time> transfer_until_;  // set while a transfer waits for what is in flight
-  NodeId heir_;                         // of that transfer; kNoNode: the most advanced peer
-
-  std::vector<Reader> early_reads_;  // that came before MayServeReads
-  UnconfirmedReads unconfirmed_;
-  AskedReads asked_;
-  ReadCounts read_counts_;
+  std::optional<Candidature> candidature_;  // one of these at most
+  std::optional<Leadership> leadership_;
+  uint64_t last_probe_ = 0;  // of the last leadership that has ended
 };
 
 }  // namespace decree::paxos

@@ -1,4 +1,4 @@
-// The part of Replica that decides who leads: polls, standing, leading, stepping down, transfer.
+// The part of Replica that deals with who leads: polls, standing, leading, following, stepping down, transfer.
 
 #include <algorithm>
 #include <utility>
@@ -11,18 +11,12 @@
 #include "paxos/core/replica.h"
 
 namespace decree::paxos {
-namespace {
-
-// Whoever has missed so many heartbeats was not heard from lately.
-constexpr int kHeardHeartbeats = 3;
-
-}  // namespace
 
 // ---- Elections (rule 8) ----
 
 void Replica::StartPoll(Time now, Output& out) {
   // Without a new page or slot for so long: gives up the ballot, and polls again later.
-  if (role_ == Role::kCandidate) return StepDown("phase1_timed_out", now, out);
+  if (candidature_) return StepDown("phase1_timed_out", now, out);
   ForgetLeader(out);
   election_.Postpone(now);
   if (!has_begun()) return;
@@ -57,7 +51,7 @@ PollAnswer Replica::AnswerPoll(NodeId from, const Poll& poll, Time now) const {
                     .trim_point = kNoSlot,  // No log is trimmed yet.
                     .chosen_index = chosen_index(),
                     .lease_left = acceptor_.LeaseLeftAgainst(from, now)};
-  const bool is_taken = role_ == Role::kLeader || election_.IsTaken(now);
+  const bool is_taken = leadership_ || election_.IsTaken(now);
   if (is_taken) PROBE("a poll was refused because somebody leads or is about to");
   // It would keep everybody waiting while it fetches; whoever has the most is never refused for this.
   const bool is_behind = poll.chosen_index < acceptor_.floor();
@@ -79,7 +73,7 @@ void Replica::OnPollAnswer(const Envelope& envelope, const PollAnswer& answer, T
 void Replica::OnStandNow(const Envelope& envelope, const StandNow& stand, Time now, Output& out) {
   // Whoever leads has heard its heir lately, so the heir has promised just that ballot.
   if (stand.ballot.node != envelope.from || stand.ballot != acceptor_.promised()) return;
-  if (role_ != Role::kFollower || !configuration_.IsVoter(self_.node)) return;
+  if (role() != Role::kFollower || !configuration_.IsVoter(self_.node)) return;
   PROBE("leadership was handed over");
   ForgetLeader(out);
   acceptor_.OnWaiver(envelope.from, Waiver{.ballot = stand.ballot});
@@ -96,32 +90,26 @@ void Replica::Stand(Ballot waived, Time now, Output& out) {
   NoteRound(ballot);
   election_.StopPolling();
   election_.OnProgress(now);
-  role_ = Role::kCandidate;
-  is_heir_ = !waived.IsNone();
-  if (is_heir_) {
-    predecessor_ = waived.node;
-  } else if (leader_ballot_.node != self_.node) {
-    predecessor_ = leader_ballot_.node;
-  }
+  if (!waived.IsNone()) predecessor_ = waived.node;
+  candidature_ = {.reason = !waived.IsNone()          ? "handed_over"
+                            : predecessor_ != kNoNode ? "leader_silent"
+                                                      : "no_leader"};
   leader_ballot_ = ballot;
   proposer_.Start(ballot, waived, chosen_index(), now, outbox_);
 }
 
 void Replica::TryToLead(Time now) {
-  if (role_ != Role::kCandidate || !proposer_.MayPropose(configuration_, chosen_index())) return;
+  if (!candidature_ || !proposer_.MayPropose(configuration_, chosen_index())) return;
   proposer_.StartProposing(configuration_, chosen_index(), acceptor_, log_time_, now);
-  role_ = Role::kLeader;
+  const Candidature candidature = *std::exchange(candidature_, std::nullopt);
+  leadership_.emplace(options_, self_.node, last_probe_, now);
   if (!IsPlanted(PlantedBug::kLeaderTakesValues)) learner_.OnLeading();
   leader_ = self_.node;
   leader_ballot_ = proposer_.ballot();
-  led_since_ = now;
   election_.OnLeading();
-  lease_.Start();
-  peers_.clear();
   const NodeId predecessor = std::exchange(predecessor_, kNoNode);
-  LOG(INFO) << "n" << self_.node << " leads: ballot=" << proposer_.ballot() << " reason="
-            << (is_heir_ ? "handed_over" : predecessor != kNoNode ? "leader_silent" : "no_leader")
-            << " predecessor="
+  LOG(INFO) << "n" << self_.node << " leads: ballot=" << proposer_.ballot()
+            << " reason=" << candidature.reason << " predecessor="
             << (predecessor != kNoNode ? StrCat("n", predecessor.value()) : std::string("none"))
             << " first_slot=" << chosen_index().Next()
             << " recovery_end=" << proposer_.recovery_end();
@@ -131,10 +119,7 @@ void Replica::TryToLead(Time now) {
 // ---- Leading ----
 
 void Replica::SendHeartbeat(Time now) {
-  heartbeat_at_ = now + options_.heartbeat;
-  const Heartbeat heartbeat{.ballot = proposer_.ballot(),
-                            .probe = lease_.NextProbe(now),
-                            .chosen_index = chosen_index()};
+  const Heartbeat heartbeat = leadership_->NextHeartbeat(proposer_.ballot(), chosen_index(), now);
   for (const Member& member : configuration_.members) {
     outbox_.Send(member.id, Life(), heartbeat);
   }
@@ -151,13 +136,9 @@ void Replica::OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat, 
 }
 
 void Replica::OnHeartbeatAck(const Envelope& envelope, const HeartbeatAck& ack, Time now) {
-  if (role_ != Role::kLeader || ack.ballot != proposer_.ballot()) return;
-  lease_.OnAck(envelope.from, ack.probe, now);
+  if (!leadership_ || ack.ballot != proposer_.ballot()) return;
+  leadership_->OnHeartbeatAck(envelope.from, ack, now);
   proposer_.OnVoterKnows(envelope.from, ack.chosen_index);
-  PeerProgress& peer = peers_[envelope.from];
-  peer.chosen_index = std::max(peer.chosen_index, ack.chosen_index);
-  peer.heard = now;
-  peer.ready_at = now + ack.refuses_for;
 }
 
 void Replica::OnWaiver(const Envelope& envelope, const Waiver& waiver, Time now, Output& out) {
@@ -166,7 +147,7 @@ void Replica::OnWaiver(const Envelope& envelope, const Waiver& waiver, Time now,
   ForgetLeader(out);
   // It has said itself that it does not lead any more, so there is no timeout to wait for; but an heir
   // goes first.
-  if (role_ == Role::kFollower) election_.TryAgainAfter(options_.heartbeat, now);
+  if (role() == Role::kFollower) election_.TryAgainAfter(options_.heartbeat, now);
 }
 
 void Replica::FollowLeader(const Envelope& envelope, Ballot ballot, Slot chosen_index, Time now,
@@ -177,11 +158,12 @@ void Replica::FollowLeader(const Envelope& envelope, Ballot ballot, Slot chosen_
   if (leader == self_.node) return;
   CheckAnnounced(ballot, chosen_index, now, out);
   if (is_halted()) return;
-  if (role_ != Role::kFollower) StepDown("higher_ballot", now, out);
+  if (role() != Role::kFollower) StepDown("higher_ballot", now, out);
   if (leader_ != leader || leader_ballot_ != ballot) {
     ForgetLeader(out);
     leader_ = leader;
     leader_ballot_ = ballot;
+    predecessor_ = leader;
   }
   election_.OnLeaderHeard(now);
   learner_.OnAnnounced(leader, envelope.from_life, ballot, chosen_index, now);
@@ -190,16 +172,13 @@ void Replica::FollowLeader(const Envelope& envelope, Ballot ballot, Slot chosen_
 void Replica::ForgetLeader(Output& out) {
   leader_ = kNoNode;
   election_.ForgetLeader();
-  RefuseAsked(RefusedRead::Reason::kLeaderChanged, out);
+  reads_.RefuseAsked(RefusedRead::Reason::kLeaderChanged, out);
 }
 
 void Replica::CheckQuorum(Time now, Output& out) {
-  if (role_ != Role::kLeader) return;
+  if (!leadership_) return;
   if (IsLogStuck(now)) return StepDown("log_stuck", now, out);
-  const uint32_t needed = std::max(configuration_.q2, configuration_.LeaseQuorum());
-  const Time heard = lease_.HeardSince(configuration_, needed, led_since_);
-  // A leader that steps down in time serves nothing stale even without a lease.
-  if (now - heard > options_.election_timeout_min && !IsPlanted(PlantedBug::kReadWithoutLease)) {
+  if (leadership_->IsQuorumSilent(configuration_, now)) {
     PROBE("a leader stepped down because its quorum was silent");
     StepDown("quorum_silent", now, out);
   }
@@ -207,7 +186,7 @@ void Replica::CheckQuorum(Time now, Output& out) {
 
 bool Replica::IsLeaderSilent(Time now) const {
   if (leader_ == kNoNode || leader_ == self_.node) return false;
-  return now - election_.leader_heard() > kHeardHeartbeats * options_.heartbeat;
+  return now - election_.leader_heard() > options_.HeardFor();
 }
 
 bool Replica::IsLogStuck(Time now) const {
@@ -221,8 +200,7 @@ TransferResult Replica::TransferLeadership(NodeId heir, Time now, Output& out) {
   BeginInput(now, out);
   const TransferResult result = CheckHeir(heir, now);
   if (result == TransferResult::kBegun) {
-    heir_ = heir;
-    if (!transfer_until_.has_value()) transfer_until_ = now + options_.election_timeout_min;
+    leadership_->BeginTransfer(heir, now);
     proposer_.Close(out);
   }
   EndInput(now, out);
@@ -230,63 +208,46 @@ TransferResult Replica::TransferLeadership(NodeId heir, Time now, Output& out) {
 }
 
 TransferResult Replica::CheckHeir(NodeId heir, Time now) const {
-  if (role_ != Role::kLeader) return TransferResult::kNotLeader;
+  if (!leadership_) return TransferResult::kNotLeader;
   if (heir == kNoNode) return TransferResult::kBegun;
-  if (heir == self_.node || !configuration_.IsVoter(heir)) return TransferResult::kNoVoter;
-  const auto peer = peers_.find(heir);
-  if (peer == peers_.end() || !IsHeard(peer->second, now)) return TransferResult::kHeirUnheard;
-  if (peer->second.ready_at > now) return TransferResult::kHeirUnready;
-  if (peer->second.chosen_index < acceptor_.floor()) return TransferResult::kHeirBehind;
-  return TransferResult::kBegun;
-}
-
-bool Replica::IsHeard(const PeerProgress& peer, Time now) const {
-  return now - peer.heard <= kHeardHeartbeats * options_.heartbeat;
+  return leadership_->CheckHeir(heir, configuration_, acceptor_.floor(), now);
 }
 
 void Replica::FinishTransfer(Time now, Output& out) {
-  if (!transfer_until_.has_value() || role_ != Role::kLeader) return;
-  if (proposer_.slots_in_flight() > 0 && now < *transfer_until_) return;
-  const NodeId heir = heir_ == kNoNode ? MostAdvancedPeer(now) : heir_;
+  if (leadership_ && leadership_->IsTransferDue(proposer_.slots_in_flight(), now)) HandOver(now, out);
+}
+
+void Replica::HandOver(Time now, Output& out) {
+  const NodeId heir = leadership_->Heir(configuration_, now);
   const Ballot ballot = proposer_.ballot();
   StepDown("transfer", now, out);
   if (heir != kNoNode) outbox_.Send(heir, Life(), StandNow{.ballot = ballot});
 }
 
-NodeId Replica::MostAdvancedPeer(Time now) const {
-  NodeId best = kNoNode;
-  for (const auto& [node, peer] : peers_) {
-    if (node == self_.node || !configuration_.IsVoter(node)) continue;
-    if (!IsHeard(peer, now)) continue;
-    const auto rank = [&](const PeerProgress& it) {
-      return std::pair(it.ready_at <= now, it.chosen_index);
-    };
-    if (best == kNoNode || rank(peer) > rank(peers_.at(best))) best = node;
-  }
-  return best;
-}
-
 void Replica::StepDown(const char* reason, Time now, Output& out) {
   const Ballot ballot = proposer_.ballot();
-  if (role_ == Role::kLeader) {
+  const bool led = leadership_.has_value();
+  if (led) {
     LOG(INFO) << "n" << self_.node << " steps down: ballot=" << ballot << " reason=" << reason;
-    // Withdrawn first: once a waiver has left, this ballot must never hold a lease (rule 7).
-    lease_.Withdraw();
-    CHECK(lease_.HeldUntil(configuration_) == Time::min());
+    EndLeading();
     for (const Member& member : configuration_.members) {
       outbox_.Send(member.id, Life(), Waiver{.ballot = ballot});
     }
   } else {
     VLOG(1) << "n" << self_.node << " gives up: ballot=" << ballot << " reason=" << reason;
+    candidature_.reset();
   }
   proposer_.Stop(out);
   learner_.OnFollowing(now);
-  heartbeat_at_ = kTimeNever;
-  transfer_until_.reset();
-  RefuseLeaderReads(out);
+  reads_.RefuseAtLeader(outbox_, out);
   if (leader_ == self_.node) leader_ = kNoNode;
-  role_ == Role::kCandidate ? election_.OnGaveUp(now) : election_.Postpone(now);
-  role_ = Role::kFollower;
+  led ? election_.Postpone(now) : election_.OnGaveUp(now);
+}
+
+void Replica::EndLeading() {
+  last_probe_ = leadership_->lease().last_probe();
+  leadership_.reset();
+  CHECK(LeaseUntil() == Time::min()) << "rule 7: a lease outlives the leadership that holds it";
 }
 
 void Replica::NoteRound(Ballot ballot) {
