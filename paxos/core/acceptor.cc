@@ -41,12 +41,14 @@ Acceptor::Acceptor(const Options& options, const RecoveredState& recovered, Time
 bool Acceptor::MayAct(const Envelope& envelope, Ballot ballot, Outbox& outbox) const {
   if (ballot.node != envelope.from) return false;
   if (ballot >= promised_) return true;
-  Refuse(envelope, ballot, outbox);
+  Refuse(envelope, ballot, "a higher ballot was promised", outbox);
   return false;
 }
 
-void Acceptor::RaisePromise(Ballot ballot) {
+void Acceptor::RaisePromise(const Envelope& envelope, Ballot ballot) {
   CHECK_GT(ballot, promised_) << "rule 1: a promise never goes down";
+  VLOG(1) << "n" << envelope.to << " promises: ballot=" << ballot << " before=" << promised_ << " asked_by="
+          << MessageName(envelope.message);
   promised_ = ballot;
   next_page_ = {};
 }
@@ -57,12 +59,12 @@ bool Acceptor::OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot 
   if (prepare.ballot > promised_) {
     // From the heir of a leader that has withdrawn its lease: it need not wait for the waiver itself.
     if (!prepare.waived.IsNone()) granted_.Waive(prepare.waived);
-    if (granted_.LeftAgainst(envelope.from, now) > Duration::zero()) {
+    if (const Duration left = granted_.LeftAgainst(envelope.from, now); left > Duration::zero()) {
       PROBE("a lease forbade a promise");
-      Refuse(envelope, prepare.ballot, outbox);
+      Refuse(envelope, prepare.ballot, StrCat("a lease forbids it for another ", ToMilliseconds(left), " ms"), outbox);
       return false;
     }
-    RaisePromise(prepare.ballot);
+    RaisePromise(envelope, prepare.ballot);
     promise_ticket_ = outbox.Persist(PromisedRecord{promised_});
   }
   Promise page = MakePage(prepare, chosen_index);
@@ -119,7 +121,7 @@ bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot cho
                         Outbox& outbox) {
   if (!MayAct(envelope, accept.ballot, outbox)) return false;
   const bool raises = accept.ballot > promised_;
-  if (raises) RaisePromise(accept.ballot);
+  if (raises) RaisePromise(envelope, accept.ballot);
 
   Accepted answer{
       .ballot = accept.ballot, .chosen_index = chosen_index, .slots = {}, .inquiry = accept.inquiry};
@@ -220,10 +222,12 @@ bool Acceptor::OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat,
   if (heartbeat.ballot > promised_) {
     // Else a delayed probe of an older leader could take the grant over, and with it the right to a
     // new ballot while this leader relies on its lease.
-    RaisePromise(heartbeat.ballot);
+    RaisePromise(envelope, heartbeat.ballot);
     promise_ticket_ = outbox.Persist(PromisedRecord{promised_});
   }
-  granted_.Grant(heartbeat.ballot, lease, now);
+  if (granted_.Grant(heartbeat.ballot, lease, now)) {
+    VLOG(1) << "n" << envelope.to << " grants a lease: ballot=" << heartbeat.ballot << " ms=" << ToMilliseconds(lease);
+  }
   // A restart concludes from the promise that there may be a grant, so no grant is told before it.
   outbox.SendAfter(promise_ticket_, envelope.from, envelope.from_life,
                    HeartbeatAck{.ballot = heartbeat.ballot,
@@ -283,7 +287,9 @@ void Acceptor::RaiseFloor() {
   votes_.DropFirst();
 }
 
-void Acceptor::Refuse(const Envelope& envelope, Ballot refused, Outbox& outbox) const {
+void Acceptor::Refuse(const Envelope& envelope, Ballot refused, const std::string& reason, Outbox& outbox) const {
+  VLOG(1) << "n" << envelope.to << " refuses n" << envelope.from << "'s " << MessageName(envelope.message)
+          << ": ballot=" << refused << " promised=" << promised_ << " reason=\"" << reason << '"';
   outbox.Send(envelope.from, envelope.from_life, Nack{.ballot = refused, .promised = WithinStep(promised_, refused)});
 }
 

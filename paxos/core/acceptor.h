@@ -86,9 +86,9 @@ class Acceptor {
  private:
   // Whether the sender may act under this ballot: it is its own, and no higher one was promised, which it is told.
   bool MayAct(const Envelope& envelope, Ballot ballot, Outbox& outbox) const;
-  void Refuse(const Envelope& envelope, Ballot refused, Outbox& outbox) const;
+  void Refuse(const Envelope& envelope, Ballot refused, const std::string& reason, Outbox& outbox) const;
   // The promise counts at once; the caller sees to the record that it rests on.
-  void RaisePromise(Ballot ballot);
+  void RaisePromise(const Envelope& envelope, Ballot ballot);
   Promise MakePage(const Prepare& prepare, Slot chosen_index) const;
   // Takes the vote in; the ticket that it rests on, or nullopt if the slot cannot be voted on.
   std::optional<Ticket> VoteFor(const SlotEntry& proposal, Ballot ballot, Slot chosen_index,

@@ -1,6 +1,7 @@
 #include "paxos/core/lease.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include <glog/logging.h>
@@ -16,13 +17,13 @@ constexpr size_t kOutstandingMax = 1024;
 
 }  // namespace
 
-void GrantedLease::Grant(Ballot ballot, Duration length, Time now) {
+bool GrantedLease::Grant(Ballot ballot, Duration length, Time now) {
   CHECK(!ballot.IsNone());
   // A second holder means that a phase-1 quorum met every lease quorum of the first, whose grants
   // have therefore ended: nothing is owed to it.
   const Time until = now + length;
   until_ = ballot_.node == ballot.node ? std::max(until_, until) : until;
-  ballot_ = ballot;
+  return std::exchange(ballot_, ballot) != ballot;
 }
 
 void GrantedLease::Waive(Ballot ballot) {

@@ -75,6 +75,7 @@ void Outbox::Release(Envelope envelope) {
   if (envelope.to == self_.node) {
     loopback_.push_back(std::move(envelope));
   } else {
+    VLOG(2) << "sent: " << envelope;
     released_.push_back(std::move(envelope));
   }
 }

@@ -51,7 +51,9 @@ Replica::Replica(const Options& options, const Identity& self, const RecoveredSt
 
 void Replica::OnMessage(const Envelope& envelope, Time now, Output& out) {
   BeginInput(now, out);
-  if (!ShouldIgnore(envelope)) {
+  if (const char* const reason = WhyIgnored(envelope)) {
+    VLOG(2) << "dropped: " << envelope << " reason=\"" << reason << '"';
+  } else {
     contact_.OnHeard(envelope.from, now);
     if (HasSoundNumbers(envelope, out)) Dispatch(envelope, now, out);
   }
@@ -116,20 +118,22 @@ void Replica::Flush(Time now, Output& out) {
   EndInput(now, out);
 }
 
-bool Replica::ShouldIgnore(const Envelope& envelope) const {
+const char* Replica::WhyIgnored(const Envelope& envelope) const {
+  if (is_halted()) return "this node has halted";
+  if (envelope.to != self_.node) return "for another node";
   const Member* const member = configuration_.Find(envelope.from);
-  if (envelope.to != self_.node || member == nullptr || is_halted()) return true;
-  if (!has_begun() && !std::holds_alternative<Introduction>(envelope.message)) return true;
+  if (member == nullptr) return "from no member";
+  if (!has_begun() && !std::holds_alternative<Introduction>(envelope.message)) return "the members have not met";
   if (has_begun() && member->incarnation != envelope.from_incarnation &&
       !IsPlanted(PlantedBug::kWipedNodeLetIn)) {
     PROBE("a message from another incarnation was dropped");
-    return true;
+    return "from another incarnation of the member";
   }
   if (!envelope.to_life.IsZero() && envelope.to_life != self_.life) {
     PROBE("an answer to an earlier life was dropped");
-    return true;
+    return "an answer to an earlier life of this node";
   }
-  return false;
+  return nullptr;
 }
 
 bool Replica::HasSoundNumbers(const Envelope& envelope, Output& out) const {
@@ -144,6 +148,7 @@ bool Replica::HasSoundNumbers(const Envelope& envelope, Output& out) const {
 void Replica::Dispatch(const Envelope& envelope, Time now, Output& out) {
   CHECK(has_begun() || std::holds_alternative<Introduction>(envelope.message))
       << "rule 10: acts before the first meeting: " << envelope;
+  VLOG(2) << "received: " << envelope;
   std::visit(Overloaded{[&](const Introduction& m) { OnIntroduction(envelope, m); },
                         [&](const Poll& m) { OnPoll(envelope, m, now); },
                         [&](const PollAnswer& m) { OnPollAnswer(envelope, m, now, out); },
@@ -238,7 +243,7 @@ void Replica::Halt(std::string reason, Time now, Output& out) {
   halted_ = StrCat(reason, ". This node votes and serves no more, and keeps its data");
   LOG(ERROR) << "n" << self_.node << ": " << halted_;
   if (role() != Role::kFollower) StepDown("halted", now, out);
-  ForgetLeader(out);
+  ForgetLeader("halted", out);
 }
 
 std::vector<std::string> Replica::Obstacles() const {
@@ -260,7 +265,7 @@ void Replica::TakeConfiguration(const Entry& entry, Time now, Output& out) {
   if (!leadership_ || proposer_.state() == Proposer::State::kProposing) return;
   // Nothing is in flight behind a change of configuration, so a transfer need not wait any longer.
   if (leadership_->IsTransferring()) return HandOver(now, out);
-  ForgetLeader(out);
+  ForgetLeader("new_configuration", out);
   EndLeading();
   candidature_ = {.reason = "new_configuration"};
 }
@@ -320,7 +325,7 @@ void Replica::OnPrepare(const Envelope& envelope, const Prepare& prepare, Time n
   if (role() != Role::kFollower && acceptor_.promised() > proposer_.ballot()) {
     StepDown("higher_ballot", now, out);
   }
-  if (leader_ != kNoNode && acceptor_.promised() > leader_ballot_) ForgetLeader(out);
+  if (leader_ != kNoNode && acceptor_.promised() > leader_ballot_) ForgetLeader("another_stands", out);
 }
 
 void Replica::OnPromise(const Envelope& envelope, const Promise& promise, Time now) {
@@ -356,6 +361,8 @@ void Replica::OnAccepted(const Envelope& envelope, const Accepted& accepted) {
 
 void Replica::OnNack(const Envelope& envelope, const Nack& nack, Time now, Output& out) {
   NoteRound(nack.promised);
+  VLOG(1) << "n" << envelope.from << " has refused n" << self_.node << ": ballot=" << nack.ballot
+          << " promised=" << nack.promised;
   if (role() == Role::kFollower || nack.ballot != proposer_.ballot()) return;
   if (nack.promised > proposer_.ballot()) return StepDown("higher_ballot", now, out);
   PROBE("a candidate was refused because of a lease");

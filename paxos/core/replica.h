@@ -117,6 +117,11 @@ class Replica {
   struct Candidature {
     const char* reason = "";  // for the log
   };
+  // Who led last, for the log.
+  struct Predecessor {
+    NodeId node;                   // kNoNode if none is known
+    bool has_stepped_down = false;  // else it fell silent, or was not heard by others
+  };
 
   // ---- Messages ----
 
@@ -137,9 +142,8 @@ class Replica {
   void OnReadIndexRequest(const Envelope& envelope, const ReadIndexRequest& request, Time now, Output& out);
   void OnReadIndexAnswer(const Envelope& envelope, const ReadIndexAnswer& answer, Time now, Output& out);
 
-  // Not from a member, from another incarnation of a member, or an answer to another life of ours; or
-  // before the cluster has begun.
-  bool ShouldIgnore(const Envelope& envelope) const;
+  // Why this message is dropped unread; null if it is not.
+  const char* WhyIgnored(const Envelope& envelope) const;
   // False, and told to the operator, if it names numbers that no honest peer can name.
   bool HasSoundNumbers(const Envelope& envelope, Output& out) const;
   uint64_t HighestRound() const { return std::max(acceptor_.promised().round, highest_round_); }
@@ -164,13 +168,17 @@ class Replica {
   // ---- Who leads ----
 
   void FollowLeader(const Envelope& envelope, Ballot ballot, Slot chosen_index, Time now, Output& out);
-  void ForgetLeader(Output& out);
+  void ForgetLeader(const char* reason, Output& out);
+  void LoseLeader(Output& out);
+  // Why another than the last one leads, or is to lead.
+  const char* WhyNewLeader() const;
   void StartPoll(Time now, Output& out);
   Ballot NextBallot() const;
   // False, and told to the operator, if there are none left.
   bool HasBallotsLeft(Output& out) const;
   void NoteRound(Ballot ballot);
-  PollAnswer AnswerPoll(NodeId from, const Poll& poll, Time now) const;
+  // Why the poller may not stand; null if it may.
+  const char* WhyNotGranted(const Poll& poll, Duration lease_left, Time now) const;
   // `waived`: of the leader that has handed over; none if this node stands by itself.
   void Stand(Ballot waived, Time now, Output& out);
   void TryToLead(Time now);
@@ -213,7 +221,7 @@ class Replica {
   std::string halted_;  // why this node does nothing more; empty if all is well
   NodeId leader_;
   Ballot leader_ballot_;
-  NodeId predecessor_;          // followed last, since this node led itself; for the log
+  Predecessor predecessor_;
   uint64_t highest_round_ = 0;  // seen anywhere
   Time last_input_;
 

@@ -11,17 +11,23 @@
 #include "paxos/core/replica.h"
 
 namespace decree::paxos {
+namespace {
+
+std::string NameOf(NodeId node) { return node == kNoNode ? "none" : StrCat("n", node.value()); }
+
+}  // namespace
 
 // ---- Elections (rule 8) ----
 
 void Replica::StartPoll(Time now, Output& out) {
   // Without a new page or slot for so long: gives up the ballot, and polls again later.
   if (candidature_) return StepDown("phase1_timed_out", now, out);
-  ForgetLeader(out);
+  ForgetLeader("leader_silent", out);
   election_.Postpone(now);
   if (!has_begun()) return;
   if (!configuration_.IsVoter(self_.node) || !HasBallotsLeft(out)) return;
   const Poll poll = election_.StartPoll(NextBallot(), chosen_index());
+  VLOG(1) << "n" << self_.node << " polls: ballot=" << poll.ballot << " chosen_index=" << poll.chosen_index;
   for (const Member& member : configuration_.members) {
     if (member.voter) outbox_.Send(member.id, Life(), poll);
   }
@@ -41,24 +47,32 @@ bool Replica::HasBallotsLeft(Output& out) const {
 
 void Replica::OnPoll(const Envelope& envelope, const Poll& poll, Time now) {
   NoteRound(poll.ballot);
-  outbox_.Send(envelope.from, envelope.from_life, AnswerPoll(envelope.from, poll, now));
+  const Duration lease_left = acceptor_.LeaseLeftAgainst(envelope.from, now);
+  const char* const reason = WhyNotGranted(poll, lease_left, now);
+  VLOG(1) << "n" << self_.node << (reason == nullptr ? " grants" : " refuses") << " n" << envelope.from
+          << "'s poll: ballot=" << poll.ballot << " promised=" << acceptor_.promised()
+          << " reason=" << (reason == nullptr ? "none" : reason);
+  outbox_.Send(envelope.from, envelope.from_life,
+               PollAnswer{.poll = poll.poll,
+                          .granted = reason == nullptr,
+                          .promised = WithinStep(acceptor_.promised(), poll.ballot),
+                          .trim_point = kNoSlot,  // No log is trimmed yet.
+                          .chosen_index = chosen_index(),
+                          .lease_left = lease_left});
 }
 
-PollAnswer Replica::AnswerPoll(NodeId from, const Poll& poll, Time now) const {
-  PollAnswer answer{.poll = poll.poll,
-                    .granted = false,
-                    .promised = WithinStep(acceptor_.promised(), poll.ballot),
-                    .trim_point = kNoSlot,  // No log is trimmed yet.
-                    .chosen_index = chosen_index(),
-                    .lease_left = acceptor_.LeaseLeftAgainst(from, now)};
-  const bool is_taken = leadership_ || election_.IsTaken(now);
-  if (is_taken) PROBE("a poll was refused because somebody leads or is about to");
+const char* Replica::WhyNotGranted(const Poll& poll, Duration lease_left, Time now) const {
+  if (poll.ballot <= acceptor_.promised()) return "higher_ballot_promised";
+  if (leadership_ || election_.IsTaken(now)) {
+    PROBE("a poll was refused because somebody leads or is about to");
+    return "somebody_leads";
+  }
   // It would keep everybody waiting while it fetches; whoever has the most is never refused for this.
-  const bool is_behind = poll.chosen_index < acceptor_.floor();
-  if (is_behind) PROBE("a poll was refused because the poller is far behind");
-  answer.granted = poll.ballot > acceptor_.promised() && !is_taken && !is_behind &&
-                   answer.lease_left == Duration::zero();
-  return answer;
+  if (poll.chosen_index < acceptor_.floor()) {
+    PROBE("a poll was refused because the poller is far behind");
+    return "poller_far_behind";
+  }
+  return lease_left > Duration::zero() ? "lease_granted" : nullptr;
 }
 
 void Replica::OnPollAnswer(const Envelope& envelope, const PollAnswer& answer, Time now, Output& out) {
@@ -75,7 +89,7 @@ void Replica::OnStandNow(const Envelope& envelope, const StandNow& stand, Time n
   if (stand.ballot.node != envelope.from || stand.ballot != acceptor_.promised()) return;
   if (role() != Role::kFollower || !configuration_.IsVoter(self_.node)) return;
   PROBE("leadership was handed over");
-  ForgetLeader(out);
+  ForgetLeader("handed_over", out);
   acceptor_.OnWaiver(envelope.from, Waiver{.ballot = stand.ballot});
   const Duration left = acceptor_.LeaseLeftAgainst(self_.node, now);
   if (left == Duration::zero()) return Stand(stand.ballot, now, out);
@@ -90,10 +104,9 @@ void Replica::Stand(Ballot waived, Time now, Output& out) {
   NoteRound(ballot);
   election_.StopPolling();
   election_.OnProgress(now);
-  if (!waived.IsNone()) predecessor_ = waived.node;
-  candidature_ = {.reason = !waived.IsNone()          ? "handed_over"
-                            : predecessor_ != kNoNode ? "leader_silent"
-                                                      : "no_leader"};
+  if (!waived.IsNone()) predecessor_ = {.node = waived.node, .has_stepped_down = true};
+  candidature_ = {.reason = waived.IsNone() ? WhyNewLeader() : "handed_over"};
+  VLOG(1) << "n" << self_.node << " stands: ballot=" << ballot << " reason=" << candidature_->reason;
   leader_ballot_ = ballot;
   proposer_.Start(ballot, waived, chosen_index(), now, outbox_);
 }
@@ -107,10 +120,8 @@ void Replica::TryToLead(Time now) {
   leader_ = self_.node;
   leader_ballot_ = proposer_.ballot();
   election_.OnLeading();
-  const NodeId predecessor = std::exchange(predecessor_, kNoNode);
   LOG(INFO) << "n" << self_.node << " leads: ballot=" << proposer_.ballot()
-            << " reason=" << candidature.reason << " predecessor="
-            << (predecessor != kNoNode ? StrCat("n", predecessor.value()) : std::string("none"))
+            << " reason=" << candidature.reason << " predecessor=" << NameOf(predecessor_.node)
             << " first_slot=" << chosen_index().Next()
             << " recovery_end=" << proposer_.recovery_end();
   SendHeartbeat(now);
@@ -137,14 +148,20 @@ void Replica::OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat, 
 
 void Replica::OnHeartbeatAck(const Envelope& envelope, const HeartbeatAck& ack, Time now) {
   if (!leadership_ || ack.ballot != proposer_.ballot()) return;
+  const bool held = leadership_->lease().HeldUntil(configuration_) > now;
   leadership_->OnHeartbeatAck(envelope.from, ack, now);
+  const Time until = leadership_->lease().HeldUntil(configuration_);
+  if (!held && until > now) {
+    VLOG(1) << "n" << self_.node << " holds a lease: ballot=" << ack.ballot << " ms=" << ToMilliseconds(until - now);
+  }
   proposer_.OnVoterKnows(envelope.from, ack.chosen_index);
 }
 
 void Replica::OnWaiver(const Envelope& envelope, const Waiver& waiver, Time now, Output& out) {
   acceptor_.OnWaiver(envelope.from, waiver);
   if (leader_ != envelope.from || waiver.ballot != leader_ballot_) return;
-  ForgetLeader(out);
+  predecessor_.has_stepped_down = true;
+  ForgetLeader("leader_stepped_down", out);
   // It has said itself that it does not lead any more, so there is no timeout to wait for; but an heir
   // goes first.
   if (role() == Role::kFollower) election_.TryAgainAfter(options_.heartbeat, now);
@@ -160,16 +177,32 @@ void Replica::FollowLeader(const Envelope& envelope, Ballot ballot, Slot chosen_
   if (is_halted()) return;
   if (role() != Role::kFollower) StepDown("higher_ballot", now, out);
   if (leader_ != leader || leader_ballot_ != ballot) {
-    ForgetLeader(out);
+    LOG(INFO) << "n" << self_.node << " follows n" << leader << ": ballot=" << ballot
+              << " reason=" << (leader_ != kNoNode ? "higher_ballot" : WhyNewLeader())
+              << " predecessor=" << NameOf(predecessor_.node);
+    LoseLeader(out);
     leader_ = leader;
     leader_ballot_ = ballot;
-    predecessor_ = leader;
+    predecessor_ = {.node = leader};
   }
   election_.OnLeaderHeard(now);
   learner_.OnAnnounced(leader, envelope.from_life, ballot, chosen_index, now);
 }
 
-void Replica::ForgetLeader(Output& out) {
+const char* Replica::WhyNewLeader() const {
+  if (predecessor_.node == kNoNode) return "no_leader";
+  return predecessor_.has_stepped_down ? "leader_stepped_down" : "leader_silent";
+}
+
+void Replica::ForgetLeader(const char* reason, Output& out) {
+  if (leader_ != kNoNode && leader_ != self_.node) {
+    LOG(INFO) << "n" << self_.node << " follows nobody: reason=" << reason << " predecessor=" << NameOf(leader_)
+              << " ballot=" << leader_ballot_;
+  }
+  LoseLeader(out);
+}
+
+void Replica::LoseLeader(Output& out) {
   leader_ = kNoNode;
   election_.ForgetLeader();
   reads_.RefuseAsked(RefusedRead::Reason::kLeaderChanged, out);
@@ -230,6 +263,7 @@ void Replica::StepDown(const char* reason, Time now, Output& out) {
   if (led) {
     LOG(INFO) << "n" << self_.node << " steps down: ballot=" << ballot << " reason=" << reason;
     EndLeading();
+    predecessor_ = {.node = self_.node, .has_stepped_down = true};
     for (const Member& member : configuration_.members) {
       outbox_.Send(member.id, Life(), Waiver{.ballot = ballot});
     }

@@ -28,6 +28,21 @@ std::string NameOf(const PeerLink::Ends& ends) {
   return StrCat("n", ends.own.self.node.value(), " > n", ends.peer.id.value(), " ", NameOf(ends.kind));
 }
 
+// A peer that starts or ends fails so too. Anything else is for the operator to mend.
+bool MayPass(const grpc::Status& status) {
+  switch (status.error_code()) {
+    case grpc::StatusCode::OK:
+    case grpc::StatusCode::CANCELLED:
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+    case grpc::StatusCode::INTERNAL:
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::UNKNOWN:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 PeerLink::PeerLink(EventLoop& loop, Ends ends, std::shared_ptr<grpc::Channel> channel,
@@ -47,6 +62,7 @@ PeerLink::PeerLink(EventLoop& loop, Ends ends, std::shared_ptr<grpc::Channel> ch
 void PeerLink::Open(const paxos::Replica& replica) {
   CHECK(replica_ == nullptr);
   replica_ = &replica;
+  lost_at_ = loop_.Now();
   Start();
 }
 
@@ -100,13 +116,14 @@ void PeerLink::OnHello() {
                                 StrCat("n", hello.from(), " answers at the address of n",
                                        ends_.peer.id.value(), ", ", ends_.peer.peer_address));
   if (!fits.ok()) {
-    mismatch_ = std::string(fits.message());
+    fault_ = grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, std::string(fits.message()));
     context_->TryCancel();
     return End();
   }
   state_ = State::kOpen;
   reopen_ = options_.reopen_min;
   last_logged_.clear();
+  has_warned_ = false;
   if (!is_writing_) patience_timer_.Cancel();
   stream_->Read(&reply_, Tag(read_));
   LOG_IF(INFO, is_logged_) << name_ << ": connected to " << ends_.peer.peer_address;
@@ -145,7 +162,8 @@ void PeerLink::OnWritten(bool ok) {
 }
 
 void PeerLink::OnTooSlow() {
-  mismatch_ = state_ == State::kOpen ? "a write took too long" : "no greeting came in time";
+  fault_ = grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED,
+                        state_ == State::kOpen ? "a write took too long" : "no greeting came in time");
   context_->TryCancel();
 }
 
@@ -154,6 +172,7 @@ void PeerLink::OnTooSlow() {
 void PeerLink::End() {
   if (state_ != State::kEnding) {
     const bool was_open = std::exchange(state_, State::kEnding) == State::kOpen;
+    if (was_open) lost_at_ = loop_.Now();
     patience_timer_.Cancel();
     gathered_.clear();
     gathered_bytes_ = 0;
@@ -172,18 +191,22 @@ void PeerLink::OnFinished(bool) {
     state_ = State::kClosed;
     return;
   }
-  LogEnd(mismatch_.empty() ? status_.error_message() : std::exchange(mismatch_, {}));
+  LogEnd(fault_.ok() ? status_ : std::exchange(fault_, grpc::Status()));
   state_ = State::kWaiting;
   reopen_timer_.Set(loop_.Now() + reopen_);
   reopen_ = std::min(2 * reopen_, options_.reopen_max);
 }
 
-void PeerLink::LogEnd(std::string why) {
-  if (why.empty()) why = "the peer has closed it";
-  // Attempts that fail alike are told once.
-  if (why == last_logged_) return;
-  LOG_IF(WARNING, is_logged_) << name_ << ": no stream to " << ends_.peer.peer_address << ": " << why;
-  last_logged_ = std::move(why);
+void PeerLink::LogEnd(const grpc::Status& status) {
+  const std::string why = status.error_message().empty() ? "the peer has closed it" : status.error_message();
+  const bool warns = !MayPass(status) || loop_.Now() - lost_at_ >= options_.warn_after;
+  // Attempts that fail alike are told once, and once more when it lasts.
+  if (why == last_logged_ && (has_warned_ || !warns)) return;
+  last_logged_ = why;
+  has_warned_ = has_warned_ || warns;
+  if (!is_logged_) return;
+  LOG_AT_LEVEL(warns ? google::GLOG_WARNING : google::GLOG_INFO)
+      << name_ << ": no stream to " << ends_.peer.peer_address << ": " << why;
 }
 
 std::string PeerLink::Problem() const {

@@ -38,6 +38,8 @@ struct PeerLinkOptions {
   uint64_t slow_bytes_per_second = 256 << 10;
   size_t queue_bytes_max = 16 << 20;
   size_t frame_bytes_max = 4 << 20;
+  // A restart takes less: a stream that is gone for longer is warned of.
+  Duration warn_after = Seconds(10);
 };
 
 // Who is told what comes back; without one nothing may. Both are called in the loop.
@@ -87,7 +89,7 @@ class PeerLink {
   void Write();
   // Something failed: lets the operations under way come back, then takes the status.
   void End();
-  void LogEnd(std::string why);
+  void LogEnd(const grpc::Status& status);
   void* Tag(Event& event);
 
   EventLoop& loop_;
@@ -112,11 +114,13 @@ class PeerLink {
   std::unique_ptr<Stream> stream_;
   v1::PeerReply reply_;  // the peer's latest
   grpc::Status status_;
-  std::string mismatch_;  // what did not fit, in our own eyes
+  grpc::Status fault_;  // what was wrong with it in our own eyes
 
   std::vector<grpc::Slice> gathered_;
   size_t gathered_bytes_ = 0;
+  Time lost_at_;  // since when it is not open
   std::string last_logged_;
+  bool has_warned_ = false;
 
   MemberEvent<PeerLink, &PeerLink::OnStarted> started_{this};
   MemberEvent<PeerLink, &PeerLink::OnWritten> written_{this};

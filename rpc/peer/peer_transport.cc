@@ -4,6 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include <glog/logging.h>
+
 #include "rpc/channel_arguments.h"
 #include "rpc/peer/codec.h"
 #include "rpc/peer/peer_frame.h"
@@ -53,14 +55,20 @@ void PeerTransport::Send(paxos::Envelope envelope) {
       paxos::MessageBytes(envelope.message) > options_.frame_bytes_max) {
     return SendInParts(std::move(envelope), link);
   }
-  link.Send(Serialise(envelope));
+  Hand(link, Serialise(envelope), envelope);
+}
+
+void PeerTransport::Hand(PeerLink& link, const grpc::Slice& element, const paxos::Envelope& envelope) {
+  if (link.Send(element)) return;
+  VLOG(2) << "dropped: " << envelope << " reason=\"" << (link.is_open() ? "too much waits to be sent" : "no stream")
+          << '"';
 }
 
 void PeerTransport::SendInParts(paxos::Envelope envelope, PeerLink& link) {
   // As one it could be above what a peer receives, again and again.
   for (paxos::Accept& part : paxos::SplitByEntry(std::move(std::get<paxos::Accept>(envelope.message)))) {
     envelope.message = std::move(part);
-    link.Send(EncodeElement(ToWire(envelope)));
+    Hand(link, EncodeElement(ToWire(envelope)), envelope);
   }
 }
 

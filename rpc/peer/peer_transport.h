@@ -48,6 +48,7 @@ class PeerTransport final : public paxos::Transport {
 
   std::unique_ptr<PeerLink> MakeLink(const paxos::Member& peer, v1::StreamKind kind);
   void SendInParts(paxos::Envelope envelope, PeerLink& link);
+  void Hand(PeerLink& link, const grpc::Slice& element, const paxos::Envelope& envelope);
   grpc::Slice Serialise(const paxos::Envelope& envelope);
 
   EventLoop& loop_;

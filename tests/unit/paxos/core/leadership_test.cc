@@ -48,6 +48,17 @@ TEST_F(LeadershipTest, AQuorumIsSilentAfterAnElectionTimeout) {
   EXPECT_TRUE(leadership_.IsQuorumSilent(five_, later + options_.election_timeout_min + Milliseconds(1)));
 }
 
+TEST_F(LeadershipTest, AQuorumThatCouldOnlyRenewTheLeaseIsNotEnough) {
+  Configuration five = five_;
+  five.q2 = 5;
+  const Time later = kStart + Milliseconds(100);
+  for (const uint32_t peer : {1, 2, 3, 4}) Hear(peer, 9, later);
+  const Time limit = kStart + options_.election_timeout_min + Milliseconds(1);
+  EXPECT_TRUE(leadership_.IsQuorumSilent(five, limit));
+  Hear(5, 9, later);
+  EXPECT_FALSE(leadership_.IsQuorumSilent(five, limit));
+}
+
 TEST_F(LeadershipTest, AnHeirIsAVoterThatWasHeardIsReadyAndNotFarBehind) {
   EXPECT_EQ(CheckHeir(1, kStart), TransferResult::kNoVoter) << "leads already";
   EXPECT_EQ(CheckHeir(6, kStart), TransferResult::kNoVoter);
