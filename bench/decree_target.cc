@@ -128,9 +128,9 @@ class DecreeTarget final : public StoreTarget {
   StatusOr<bool> Leads(size_t endpoint, Duration timeout) override {
     grpc::ClientContext context;
     LimitTime(context, timeout);
-    v1::StatusResponse status;
+    v1::NodeStatusResponse status;
     RETURN_IF_ERROR(
-        ToStatus(admin_[ChannelTo(endpoint)]->Status(&context, v1::StatusRequest(), &status)));
+        ToStatus(admin_[ChannelTo(endpoint)]->NodeStatus(&context, v1::NodeStatusRequest(), &status)));
     return status.role() == "leader";
   }
 

@@ -57,7 +57,7 @@ class Drawing {
   Drawing(const Chart& chart, double top) : chart_(chart), top_(top + kTop) {
     double most = 0;
     for (const Series& series : chart_.series) {
-      places_ = std::max(places_, series.values.size());
+      positions_ = std::max(positions_, series.values.size());
       for (const double value : series.values) most = std::max(most, value);
     }
     step_ = StepFor(most > 0 ? most : 1);
@@ -76,8 +76,8 @@ class Drawing {
   }
 
  private:
-  double X(double place) const {
-    return kLeft + kPlotWidth * (place + 0.5) / static_cast<double>(std::max<size_t>(places_, 1));
+  double X(double position) const {
+    return kLeft + kPlotWidth * (position + 0.5) / static_cast<double>(std::max<size_t>(positions_, 1));
   }
   double Y(double value) const { return top_ + kPlotHeight * (1 - value / scale_); }
 
@@ -92,8 +92,8 @@ class Drawing {
       std::snprintf(text, sizeof(text), "%g", value);
       svg += Text(kLeft - 8, Y(value) + 4, "text-anchor='end'", text);
     }
-    const size_t every = chart_.labels.empty() ? (places_ + kLabelsMax - 1) / kLabelsMax : 1;
-    for (size_t i = 0; i < places_; i += std::max<size_t>(every, 1)) {
+    const size_t every = chart_.labels.empty() ? (positions_ + kLabelsMax - 1) / kLabelsMax : 1;
+    for (size_t i = 0; i < positions_; i += std::max<size_t>(every, 1)) {
       const std::string label =
           i < chart_.labels.size() ? chart_.labels[i] : std::to_string(i + 1);
       svg += Text(X(static_cast<double>(i)), top_ + kPlotHeight + 18, "text-anchor='middle'", label);
@@ -114,7 +114,7 @@ class Drawing {
   std::string Bars(size_t index) const {
     std::string svg;
     const auto all = static_cast<double>(chart_.series.size());
-    const double width = 0.7 * kPlotWidth / static_cast<double>(std::max<size_t>(places_, 1)) / all;
+    const double width = 0.7 * kPlotWidth / static_cast<double>(std::max<size_t>(positions_, 1)) / all;
     const std::vector<double>& values = chart_.series[index].values;
     for (size_t i = 0; i < values.size(); ++i) {
       const double left = X(static_cast<double>(i)) + width * (static_cast<double>(index) - all / 2);
@@ -127,7 +127,7 @@ class Drawing {
 
   const Chart& chart_;
   const double top_;
-  size_t places_ = 0;
+  size_t positions_ = 0;
   double step_ = 1;
   double scale_ = 1;
 };

@@ -8,13 +8,13 @@ namespace decree::bench {
 
 struct Series {
   std::string name;
-  std::vector<double> values;  // one for each place on the x axis
+  std::vector<double> values;  // one for each position on the x axis
 };
 
 struct Chart {
   std::string title;  // with the unit
   std::vector<Series> series;
-  std::vector<std::string> labels;  // below the x axis; empty: the places' numbers, from 1
+  std::vector<std::string> labels;  // below the x axis; empty: the positions' numbers, from 1
   bool is_bars = false;             // lines otherwise
 };
 

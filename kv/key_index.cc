@@ -92,9 +92,9 @@ KeyCounters ReadCounters(const char* entry) {
 
 // Seeded by the process, so that nobody can choose keys that collide.
 size_t KeyIndex::Hash::operator()(std::string_view key) const { return absl::HashOf(key); }
-size_t KeyIndex::Hash::operator()(Place place) const { return operator()(KeyOf(arena + place)); }
-bool KeyIndex::Equal::operator()(Place place, std::string_view key) const {
-  return KeyOf(arena + place) == key;
+size_t KeyIndex::Hash::operator()(Offset offset) const { return operator()(KeyOf(arena + offset)); }
+bool KeyIndex::Equal::operator()(Offset offset, std::string_view key) const {
+  return KeyOf(arena + offset) == key;
 }
 
 KeyIndex::KeyIndex(size_t bytes)
@@ -102,10 +102,10 @@ KeyIndex::KeyIndex(size_t bytes)
       chunks_(std::max(kChunksMin, std::min<size_t>(bytes, UINT32_MAX) / chunk_bytes_)),
       // Left as it is: what is never used takes no memory.
       arena_(new char[chunks_.size() * chunk_bytes_]),
-      places_(0, Hash{arena_.get()}, Equal{arena_.get()}) {}
+      offsets_(0, Hash{arena_.get()}, Equal{arena_.get()}) {}
 
 void KeyIndex::Load(const Store& store) {
-  CHECK(places_.empty());
+  CHECK(offsets_.empty());
   const std::string end = HeadsEnd();
   const std::unique_ptr<const Store::Snapshot> snapshot = store.TakeSnapshot();
   Store::Cursor heads = snapshot->NewCursor();
@@ -117,16 +117,16 @@ void KeyIndex::Load(const Store& store) {
 }
 
 KeyIndex::Finding KeyIndex::Find(std::string_view key) {
-  const auto found = places_.find(key);
-  if (found == places_.end()) return {.is_known = is_whole_};
+  const auto found = offsets_.find(key);
+  if (found == offsets_.end()) return {.is_known = is_whole_};
   char* const entry = At(*found);
   entry[0] |= kUsed;
   return {.is_known = true, .counters = ReadCounters(entry)};
 }
 
 void KeyIndex::Set(std::string_view key, const std::optional<KeyCounters>& counters) {
-  const auto found = places_.find(key);
-  if (found != places_.end()) {
+  const auto found = offsets_.find(key);
+  if (found != offsets_.end()) {
     char* const entry = At(*found);
     if (counters.has_value() && IsLong(entry) == !FitsShort(*counters)) {
       return WriteCounters(entry, *counters);
@@ -141,22 +141,22 @@ void KeyIndex::Add(std::string_view key, const KeyCounters& counters) {
   const size_t bytes = EntryBytes(is_long, key.size());
   MakeRoom(bytes);
   Chunk& chunk = chunks_[current_];
-  const Place place = Begin(current_) + chunk.used;
-  char* const entry = At(place);
+  const Offset offset = Begin(current_) + chunk.used;
+  char* const entry = At(offset);
   entry[0] = static_cast<char>(is_long ? kLong : 0);
   const auto key_size = static_cast<uint16_t>(key.size());
   std::memcpy(entry + 1, &key_size, sizeof(key_size));
   WriteCounters(entry, counters);
   std::memcpy(entry + bytes - key.size(), key.data(), key.size());
   chunk.used += static_cast<uint32_t>(bytes);
-  CHECK(places_.insert(place).second) << "a key is in the index twice";
+  CHECK(offsets_.insert(offset).second) << "a key is in the index twice";
 }
 
-void KeyIndex::Remove(Place place) {
-  places_.erase(place);
-  char* const entry = At(place);
+void KeyIndex::Remove(Offset offset) {
+  offsets_.erase(offset);
+  char* const entry = At(offset);
   entry[0] |= kDead;
-  chunks_[place / chunk_bytes_].dead += static_cast<uint32_t>(EntryBytes(entry));
+  chunks_[offset / chunk_bytes_].dead += static_cast<uint32_t>(EntryBytes(entry));
 }
 
 bool KeyIndex::HasRoom(size_t bytes) const { return chunks_[current_].used + bytes <= chunk_bytes_; }
@@ -173,23 +173,23 @@ void KeyIndex::TakeUpOldest() {
   Chunk& chunk = chunks_[current_];
   const size_t half = chunk_bytes_ / 2;
   const bool keeps_all = chunk.used - chunk.dead <= half;
-  const Place begin = Begin(current_);
+  const Offset begin = Begin(current_);
   size_t kept = 0;
   for (size_t at = 0; at < chunk.used;) {
-    const auto place = static_cast<Place>(begin + at);
-    char* const entry = At(place);
+    const auto offset = static_cast<Offset>(begin + at);
+    char* const entry = At(offset);
     const size_t bytes = EntryBytes(entry);
     at += bytes;
     if ((entry[0] & kDead) != 0) continue;
     const bool stays = keeps_all || ((entry[0] & kUsed) != 0 && kept + bytes <= half);
-    places_.erase(place);
+    offsets_.erase(offset);
     if (!stays) {
       is_whole_ = false;
       continue;
     }
     entry[0] &= static_cast<char>(~kUsed);
-    std::memmove(At(static_cast<Place>(begin + kept)), entry, bytes);
-    places_.insert(static_cast<Place>(begin + kept));
+    std::memmove(At(static_cast<Offset>(begin + kept)), entry, bytes);
+    offsets_.insert(static_cast<Offset>(begin + kept));
     kept += bytes;
   }
   chunk = {.used = static_cast<uint32_t>(kept), .dead = 0};

@@ -5,7 +5,7 @@
 // As long as all keys of the store have room, one that is not here does not exist. When they have not, those
 // go that were not used for the longest time, and what is not here has to be looked up.
 //
-// Entries stand one after the other in chunks of one arena; a hash table has their places. When no chunk is
+// Entries stand one after the other in chunks of one arena; a hash table has their offsets. When no chunk is
 // free the oldest is taken up again: what is still needed of it stays, the rest goes.
 //
 // Not thread-safe.
@@ -45,23 +45,23 @@ class KeyIndex {
 
   // Whether what is not here does not exist.
   bool is_whole() const { return is_whole_; }
-  size_t size() const { return places_.size(); }
+  size_t size() const { return offsets_.size(); }
 
  private:
-  using Place = uint32_t;  // of an entry in the arena
+  using Offset = uint32_t;  // of an entry in the arena
 
   struct Hash {
     using is_transparent = void;
     const char* arena;
     size_t operator()(std::string_view key) const;
-    size_t operator()(Place place) const;
+    size_t operator()(Offset offset) const;
   };
   struct Equal {
     using is_transparent = void;
     const char* arena;
-    bool operator()(Place a, Place b) const { return a == b; }
-    bool operator()(Place place, std::string_view key) const;
-    bool operator()(std::string_view key, Place place) const { return operator()(place, key); }
+    bool operator()(Offset a, Offset b) const { return a == b; }
+    bool operator()(Offset offset, std::string_view key) const;
+    bool operator()(std::string_view key, Offset offset) const { return operator()(offset, key); }
   };
 
   // A part of the arena, filled from its beginning.
@@ -70,10 +70,10 @@ class KeyIndex {
     uint32_t dead = 0;  // of them, bytes of entries that are no more
   };
 
-  Place Begin(size_t chunk) const { return static_cast<Place>(chunk * chunk_bytes_); }
-  char* At(Place place) { return arena_.get() + place; }
+  Offset Begin(size_t chunk) const { return static_cast<Offset>(chunk * chunk_bytes_); }
+  char* At(Offset offset) { return arena_.get() + offset; }
   void Add(std::string_view key, const KeyCounters& counters);
-  void Remove(Place place);
+  void Remove(Offset offset);
   bool HasRoom(size_t bytes) const;
   // In the current chunk, or in the next one.
   void MakeRoom(size_t bytes);
@@ -82,7 +82,7 @@ class KeyIndex {
   const size_t chunk_bytes_;
   std::vector<Chunk> chunks_;
   const std::unique_ptr<char[]> arena_;
-  absl::flat_hash_set<Place, Hash, Equal> places_;
+  absl::flat_hash_set<Offset, Hash, Equal> offsets_;
   size_t current_ = 0;  // the chunk that is being filled; the one behind it is the oldest
   bool is_whole_ = true;
 };

@@ -27,7 +27,7 @@ struct Disk {
   // Puts what a directory's files hold on the device and drops their cached pages: a process that was
   // killed leaves pages that were never synced, and one whose sync failed leaves pages that count as
   // clean and are not on the device.
-  std::function<leveldb::Status(const std::string& directory)> settle_directory;
+  std::function<leveldb::Status(const std::string& directory)> flush_files;
 };
 
 class NoWalEnv final : public leveldb::EnvWrapper {

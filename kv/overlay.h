@@ -45,7 +45,7 @@ class Overlay {
 
   // ----
 
-  // Folds bytes that are not written into the digest: an outcome.
+  // Folds bytes that are not written into the digest: a result.
   void Digest(std::string_view bytes);
   uint64_t digest() const { return digest_; }
 

@@ -16,7 +16,7 @@ leveldb::Status ErrorOf(const std::string& path, const char* operation) {
   return leveldb::Status::IOError(path, std::string(operation) + ": " + std::strerror(errno));
 }
 
-// A file that is read at any place, by any thread.
+// A file that is read at any offset, by any thread.
 class PreadFile final : public leveldb::RandomAccessFile {
  public:
   // Takes the descriptor.
@@ -71,7 +71,7 @@ leveldb::Status SyncPath(const std::string& path, int flags, bool drops_cache) {
   return status;
 }
 
-leveldb::Status SettlePosixDirectory(const std::string& directory) {
+leveldb::Status FlushPosixFiles(const std::string& directory) {
   std::vector<std::string> names;
   leveldb::Env& env = *leveldb::Env::Default();
   if (!env.FileExists(directory)) return leveldb::Status::OK();
@@ -90,7 +90,7 @@ Disk PosixDisk() {
   static PosixEnv* const env = new PosixEnv;  // LevelDB's threads may outlive statics
   return {.env = env,
           .sync_directory = [](const std::string& path) { return SyncPath(path, O_DIRECTORY, false); },
-          .settle_directory = SettlePosixDirectory};
+          .flush_files = FlushPosixFiles};
 }
 
 }  // namespace decree::kv

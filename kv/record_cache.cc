@@ -19,11 +19,11 @@ size_t RecordCache::Hash::operator()(std::string_view key) const { return absl::
 size_t RecordCache::BytesOf(const Entry& entry) { return kEntryOverheadBytes + entry.change.size(); }
 
 std::optional<KeyRecord> RecordCache::Find(std::string_view key) {
-  const auto found = places_.find(key);
-  if (found == places_.end()) return std::nullopt;
-  const Place place = *found;
-  entries_.splice(entries_.begin(), entries_, place);
-  return RequireChangeOf(key, place->change);
+  const auto found = positions_.find(key);
+  if (found == positions_.end()) return std::nullopt;
+  const Position position = *found;
+  entries_.splice(entries_.begin(), entries_, position);
+  return RequireChangeOf(key, position->change);
 }
 
 void RecordCache::Set(std::string change) {
@@ -32,18 +32,18 @@ void RecordCache::Set(std::string change) {
   const size_t key_at = static_cast<size_t>(key.data() - change.data());
   entries_.push_front({.change = std::move(change), .key_at = key_at, .key_size = key.size()});
   bytes_ += BytesOf(entries_.front());
-  places_.insert(entries_.begin());
+  positions_.insert(entries_.begin());
   while (bytes_ > bytes_max_) Remove(std::prev(entries_.end()));
 }
 
 void RecordCache::Forget(std::string_view key) {
-  if (const auto found = places_.find(key); found != places_.end()) Remove(*found);
+  if (const auto found = positions_.find(key); found != positions_.end()) Remove(*found);
 }
 
-void RecordCache::Remove(Place place) {
-  places_.erase(place);
-  bytes_ -= BytesOf(*place);
-  entries_.erase(place);
+void RecordCache::Remove(Position position) {
+  positions_.erase(position);
+  bytes_ -= BytesOf(*position);
+  entries_.erase(position);
 }
 
 }  // namespace decree::kv

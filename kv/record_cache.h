@@ -40,28 +40,28 @@ class RecordCache {
     std::string_view key() const { return std::string_view(change).substr(key_at, key_size); }
   };
   using Entries = std::list<Entry>;
-  using Place = Entries::iterator;
+  using Position = Entries::iterator;
 
   // Seeded by the process, so that nobody can choose keys that collide.
   struct Hash {
     using is_transparent = void;
     size_t operator()(std::string_view key) const;
-    size_t operator()(Place place) const { return operator()(place->key()); }
+    size_t operator()(Position position) const { return operator()(position->key()); }
   };
   struct Equal {
     using is_transparent = void;
-    bool operator()(Place a, Place b) const { return a == b; }
-    bool operator()(Place place, std::string_view key) const { return place->key() == key; }
-    bool operator()(std::string_view key, Place place) const { return operator()(place, key); }
+    bool operator()(Position a, Position b) const { return a == b; }
+    bool operator()(Position position, std::string_view key) const { return position->key() == key; }
+    bool operator()(std::string_view key, Position position) const { return operator()(position, key); }
   };
 
   static size_t BytesOf(const Entry& entry);
-  void Remove(Place place);
+  void Remove(Position position);
 
   const size_t bytes_max_;
   size_t bytes_ = 0;
   Entries entries_;  // what was used last comes first
-  absl::flat_hash_set<Place, Hash, Equal> places_;
+  absl::flat_hash_set<Position, Hash, Equal> positions_;
 };
 
 }  // namespace decree::kv

@@ -9,7 +9,7 @@
 #include "kv/key_codec.h"
 #include "paxos/base/byte_reader.h"
 #include "paxos/base/planted_bug.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 namespace decree::kv {
 namespace {
@@ -102,7 +102,7 @@ bool Sessions::Open(uint64_t session, const v1::OpenSessionOperation& operation,
     overlay.Digest(bytes);
   }
   if (sessions_.size() >= limits_->sessions && !MakeRoom(operation.owner(), now, overlay)) {
-    PROBE("a session was refused because there are too many");
+    RARE_CASE("a session was refused because there are too many");
     return false;
   }
   Add(session, {.owner = operation.owner(), .used = now, .kept = {}});
@@ -122,7 +122,7 @@ bool Sessions::MakeRoom(const std::string& owner, paxos::LogTime now, Overlay& o
   const paxos::LogTime stale(now.value() - std::min(patience, now.value()));
   const std::optional<uint64_t> victim = owners_.Victim(owner, stale);
   if (!victim.has_value()) return false;
-  PROBE("a session was ended to make room for another owner's");
+  RARE_CASE("a session was ended to make room for another owner's");
   ++ended_for_others_;
   Forget(*victim, sessions_.at(*victim), overlay);
   return true;
@@ -147,7 +147,7 @@ void Sessions::Expire(paxos::LogTime now, Overlay& overlay) {
   while (!by_use_.empty() && work < kExpiryWorkMax) {
     const auto [used, session] = *by_use_.begin();
     if (!IsOver(used, now)) return;
-    PROBE("a session expired");
+    RARE_CASE("a session expired");
     work += 1 + Forget(session, sessions_.at(session), overlay);
   }
 }
@@ -178,7 +178,7 @@ Sessions::Verdict Sessions::Admit(const SessionRequest& request, paxos::LogTime 
                                   Overlay& overlay, std::string& answer) {
   Session* const live = FindLive(request.session, now);
   if (live == nullptr) {
-    PROBE("a request came to a session that is not there any more");
+    RARE_CASE("a request came to a session that is not there any more");
     return Verdict::kUnknown;
   }
   // It contradicts itself, and must not take the floor away under the others.
@@ -189,18 +189,18 @@ Sessions::Verdict Sessions::Admit(const SessionRequest& request, paxos::LogTime 
     RaiseFloor(request.session, session, request.floor, overlay);
   }
   if (request.number < session.floor && !IsPlanted(PlantedBug::kFloorIgnored)) {
-    PROBE("a request came below its session's floor");
+    RARE_CASE("a request came below its session's floor");
     return Verdict::kBelowFloor;
   }
   if (const auto kept = session.kept.find(request.number); kept != session.kept.end()) {
     if (kept->second.hash == 0) return Verdict::kSettled;
     if (kept->second.hash != request.hash) return Verdict::kReused;
-    PROBE("a repeated request was answered from its session");
+    RARE_CASE("a repeated request was answered from its session");
     answer = *Find(request.session, request.number, overlay);
     return Verdict::kRepeated;
   }
   if (!HasRoom(session, request.number)) {
-    PROBE("a request was refused because its session is full");
+    RARE_CASE("a request was refused because its session is full");
     return Verdict::kFull;
   }
   return Verdict::kNew;

@@ -7,7 +7,7 @@
 #include "kv/answer_block.h"
 #include "kv/command.h"
 #include "paxos/base/byte_reader.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 namespace decree::kv {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 constexpr uint8_t kStateFormat = 5;
 // While many slots are applied at once, what is written at once is about this much at most.
 constexpr size_t kBatchBytes = 4 << 20;
-// A session's id is its place in the log: the slot, and in the lowest bits the index within it.
+// A session's id is its position in the log: the slot, and in the lowest bits the index within it.
 constexpr int kIndexBits = 20;
 
 std::string EncodeState(const State& state) {
@@ -52,8 +52,8 @@ StatusOr<State> DecodeState(std::string_view bytes) {
   return state;
 }
 
-// The outcome in bytes of our own making, which stay the same whatever Protobuf does.
-std::string OutcomeBytes(const v1::CommandResult& result) {
+// The result in bytes of our own making, which stay the same whatever Protobuf does.
+std::string ResultBytes(const v1::CommandResult& result) {
   std::string out;
   PutU8(out, static_cast<uint8_t>(result.refusal()));
   PutU64(out, result.revision());
@@ -62,7 +62,7 @@ std::string OutcomeBytes(const v1::CommandResult& result) {
   PutU64(out, result.previous_revision());
   PutU32(out, result.previous_value_bytes());
   PutU64(out, result.session());
-  if (result.has_settled()) PutString(out, OutcomeBytes(result.settled()));
+  if (result.has_settled()) PutString(out, ResultBytes(result.settled()));
   return out;
 }
 
@@ -177,7 +177,7 @@ void StateMachine::Apply(std::span<const paxos::SlotCommands> slots,
     for (uint32_t index = 0; index < slot.commands.size(); ++index) {
       const v1::CommandResult result = Execute(
           slot.commands[index], {.slot = slot.slot, .index = index}, overlay);
-      overlay.Digest(OutcomeBytes(result));
+      overlay.Digest(ResultBytes(result));
       answers.push_back(
           {.slot = slot.slot, .index = index, .bytes = result.SerializeAsString()});
     }
@@ -201,15 +201,15 @@ void StateMachine::Flush(Overlay& overlay) {
   view_.reset();
 }
 
-v1::CommandResult StateMachine::Execute(std::string_view bytes, const Place& place,
+v1::CommandResult StateMachine::Execute(std::string_view bytes, const Position& position,
                                         Overlay& overlay) {
   v1::CommandResult result;
   std::optional<v1::Command> command = ParseCommand(bytes);
   if (!command.has_value() || !IsWellFormed(*command)) {
-    PROBE("a malformed command was applied");
+    RARE_CASE("a malformed command was applied");
     result.set_refusal(v1::CommandResult::REFUSAL_MALFORMED);
   } else if (command->has_open_session()) {
-    OpenSession(*command, place, overlay, result);
+    OpenSession(*command, position, overlay, result);
   } else if (command->has_close_session()) {
     CloseSession(*command, overlay, result);
   } else if (command->session() != 0) {
@@ -244,10 +244,10 @@ void StateMachine::ExecuteOnKeys(const v1::Command& command, Overlay& overlay,
 
 // ---- Sessions ----
 
-void StateMachine::OpenSession(const v1::Command& command, const Place& place, Overlay& overlay,
+void StateMachine::OpenSession(const v1::Command& command, const Position& position, Overlay& overlay,
                                v1::CommandResult& result) {
-  CHECK_LT(place.index, 1u << kIndexBits) << "slot " << place.slot;
-  const uint64_t session = place.slot.value() << kIndexBits | place.index;
+  CHECK_LT(position.index, 1u << kIndexBits) << "slot " << position.slot;
+  const uint64_t session = position.slot.value() << kIndexBits | position.index;
   if (sessions_.Open(session, command.open_session(), state_.log_time, overlay)) {
     result.set_session(session);
   } else {
@@ -302,7 +302,7 @@ void StateMachine::Settle(const v1::Command& command, Overlay& overlay,
     CHECK(settled.ParseFromString(*ended)) << "an answer of our own making";
     return;
   }
-  PROBE("a request was settled that had not come yet");
+  RARE_CASE("a request was settled that had not come yet");
   settled.set_refusal(v1::CommandResult::REFUSAL_SETTLED);
   Stamp(settled);
   sessions_.Settle(command.session(), command.number(), settled.SerializeAsString(), overlay);

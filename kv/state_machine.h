@@ -71,7 +71,7 @@ class StateMachine final : public paxos::StateMachine {
 
  private:
   // Where a command stands in the log.
-  struct Place {
+  struct Position {
     paxos::Slot slot;
     uint32_t index = 0;
   };
@@ -79,9 +79,9 @@ class StateMachine final : public paxos::StateMachine {
   StateMachine(Store& store, const State& state, std::string configuration, Sessions sessions,
                const MemoryOptions& memory);
 
-  v1::CommandResult Execute(std::string_view bytes, const Place& place, Overlay& overlay);
+  v1::CommandResult Execute(std::string_view bytes, const Position& position, Overlay& overlay);
   void ExecuteInSession(v1::Command& command, Overlay& overlay, v1::CommandResult& result);
-  void OpenSession(const v1::Command& command, const Place& place, Overlay& overlay, v1::CommandResult& result);
+  void OpenSession(const v1::Command& command, const Position& position, Overlay& overlay, v1::CommandResult& result);
   void CloseSession(const v1::Command& command, Overlay& overlay, v1::CommandResult& result);
   void Settle(const v1::Command& command, Overlay& overlay, v1::CommandResult& result);
   // What the command does to keys.

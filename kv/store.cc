@@ -98,8 +98,8 @@ Store::Store(const Disk& disk, const StoreOptions& options)
 
 StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path, const Disk& disk,
                                              const StoreOptions& options) {
-  if (const leveldb::Status settled = disk.settle_directory(path); !settled.ok()) {
-    return absl::InternalError(StrCat("the store cannot be synced: ", settled.ToString()));
+  if (const leveldb::Status synced = disk.flush_files(path); !synced.ok()) {
+    return absl::InternalError(StrCat("the store cannot be synced: ", synced.ToString()));
   }
   std::unique_ptr<Store> store(new Store(disk, options));
   leveldb::Options db_options;

@@ -38,7 +38,7 @@ struct StoreOptions {
 
 class Store {
  public:
-  // A place in a snapshot's keys, which it must not outlive.
+  // A position in a snapshot's keys, which it must not outlive.
   class Cursor {
    public:
     // To the first key that is not below `key`.

@@ -24,7 +24,7 @@ struct State {
   paxos::LogTime log_time;
   uint64_t revision = 1;  // of the last write; the empty store is at 1
   uint64_t epoch = 1;     // raised when the store is restored from a backup
-  uint64_t digest = 0;    // of all effects and outcomes so far
+  uint64_t digest = 0;    // of all effects and results so far
 
   friend bool operator==(const State&, const State&) = default;
 };

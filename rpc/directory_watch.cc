@@ -13,18 +13,18 @@ DirectoryWatch::DirectoryWatch(const std::string& data) {
     struct stat found;
     // What cannot be told now is not watched.
     if (stat(path.c_str(), &found) != 0) continue;
-    places_.push_back({.path = path, .device = found.st_dev, .inode = found.st_ino});
+    watched_.push_back({.path = path, .device = found.st_dev, .inode = found.st_ino});
   }
 }
 
 Status DirectoryWatch::Check() const {
-  for (const Place& place : places_) {
+  for (const Watched& directory : watched_) {
     struct stat found;
-    const bool is_there = stat(place.path.c_str(), &found) == 0;
-    if (is_there && found.st_dev == place.device && found.st_ino == place.inode) continue;
+    const bool is_there = stat(directory.path.c_str(), &found) == 0;
+    if (is_there && found.st_dev == directory.device && found.st_ino == directory.inode) continue;
     if (!is_there && errno != ENOENT && errno != ENOTDIR) continue;  // The log and the store meet what is wrong.
     return absl::DataLossError(
-        StrCat(place.path, is_there ? ": it was replaced" : ": it was removed",
+        StrCat(directory.path, is_there ? ": it was replaced" : ": it was removed",
                " while the node was running; what is written now would not be found again. If the same directory can "
                "be put back, start the node again with it; else replace the node by a new one under another id"));
   }

@@ -21,13 +21,13 @@ class DirectoryWatch {
   Status Check() const;
 
  private:
-  struct Place {
+  struct Watched {
     std::string path;
     dev_t device = 0;
     ino_t inode = 0;
   };
 
-  std::vector<Place> places_;
+  std::vector<Watched> watched_;
 };
 
 }  // namespace decree::rpc

@@ -143,7 +143,7 @@ void Server::OpenServices() {
   Methods& methods = client_port_.methods();
   kv_ = std::make_unique<KvService>(loop_, methods, *node_, *recovered_->machine, forwarder_,
                                     KvService::Bounds{.admission = admission_, .forwarded = forwarded_, .answers = answers_});
-  status_ = std::make_unique<StatusReport>(StatusReport::Sources{
+  status_ = std::make_unique<NodeStatusReport>(NodeStatusReport::Sources{
       .clock = clock_,
       .node = *node_,
       .log = *recovered_->log,
@@ -152,7 +152,7 @@ void Server::OpenServices() {
       .is_lease_used = options_.lease != "off",
       .peers_connected = [this] { return peers_out_.connected(); },
       .stale_reads = [this] { return kv_->stale_reads(); },
-      .fill_clients = [this](v1::StatusResponse& status) { FillClients(status); },
+      .fill_clients = [this](v1::NodeStatusResponse& status) { FillClients(status); },
       .problems = [this] { return Problems(); }});
   admin_ = std::make_unique<AdminService>(loop_, methods, *node_, *status_);
   health_ = std::make_unique<HealthService>(methods);
@@ -208,7 +208,7 @@ void Server::NoteProblems() {
   if (node_->replica().is_halted()) health_->SetNotServing();
 }
 
-void Server::FillClients(v1::StatusResponse& status) {
+void Server::FillClients(v1::NodeStatusResponse& status) {
   const Port::Usage usage = client_port_.CountUsage();
   status.set_client_connections(usage.connections);
   status.set_client_connections_max(usage.connections_max);

@@ -17,8 +17,8 @@
 #include "paxos/node/node.h"
 #include "rpc/admin/admin_service.h"
 #include "rpc/admin/health_service.h"
+#include "rpc/admin/node_status_report.h"
 #include "rpc/admin/reflection_service.h"
-#include "rpc/admin/status_report.h"
 #include "rpc/directory_watch.h"
 #include "rpc/kv/kv_service.h"
 #include "rpc/loop/event_loop.h"
@@ -62,7 +62,7 @@ class Server {
   void NoteProblems();
   // What is wrong between this node and those who call it.
   std::vector<std::string> Problems() const;
-  void FillClients(v1::StatusResponse& status);
+  void FillClients(v1::NodeStatusResponse& status);
   // Ends the process if its data directory is gone.
   void CheckDirectory();
 
@@ -83,7 +83,7 @@ class Server {
   Admission forwarded_;
   std::unique_ptr<paxos::Node> node_;
   std::unique_ptr<KvService> kv_;
-  std::unique_ptr<StatusReport> status_;
+  std::unique_ptr<NodeStatusReport> status_;
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<HealthService> health_;
   std::unique_ptr<ReflectionService> reflection_;

@@ -16,7 +16,7 @@ _decree() {
     get) options+=' --read' ;;
     import) is_file=yes options+=' --from-line' ;;
     leader) words=transfer ;;
-    outcome) options+=' --close' ;;
+    outcome) options+=' --settle' ;;
     status) options+=' --watch' ;;
   esac
   case $previous in

@@ -24,7 +24,7 @@ Raw Load(std::string_view bytes) {
 }
 
 template <typename Raw>
-void Store(std::string& out, Raw value) {
+void AppendRaw(std::string& out, Raw value) {
   char bytes[sizeof(value)];
   std::memcpy(bytes, &value, sizeof(value));
   out.append(bytes, sizeof(bytes));
@@ -61,9 +61,9 @@ std::string_view ByteReader::Bytes(uint64_t count) {
   return taken;
 }
 
-void PutU8(std::string& out, uint8_t value) { Store(out, value); }
-void PutU32(std::string& out, uint32_t value) { Store(out, value); }
-void PutU64(std::string& out, uint64_t value) { Store(out, value); }
+void PutU8(std::string& out, uint8_t value) { AppendRaw(out, value); }
+void PutU32(std::string& out, uint32_t value) { AppendRaw(out, value); }
+void PutU64(std::string& out, uint64_t value) { AppendRaw(out, value); }
 
 void PutVarint(std::string& out, uint64_t value) {
   for (; value > kVarintMask; value >>= kVarintBits) {

@@ -43,7 +43,7 @@ class StateMachine {
   virtual LogTime log_time() const = 0;
 
   // Applies slots in order, beginning with applied() + 1 and without gaps, and appends one answer for
-  // every command. The outcome depends on the state and the slots alone, not on how they are grouped
+  // every command. The results depend on the state and the slots alone, not on how they are grouped
   // into calls. Bytes that are not a command of this state machine are answered with an error, the
   // same on every replica. A failure of the machine (a disk error) ends the process.
   virtual void Apply(std::span<const SlotCommands> slots, std::vector<CommandAnswer>& answers) = 0;

@@ -6,7 +6,7 @@
 
 #include <glog/logging.h>
 
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 #include "paxos/core/entry_assembly.h"
 #include "paxos/core/entry_check.h"
 #include "paxos/core/number_check.h"
@@ -27,11 +27,11 @@ bool IsSameValue(const Entry& a, const Entry& b) {
 Acceptor::Acceptor(const Options& options, const RecoveredState& recovered, Time refuse_until)
     : options_(options),
       promised_(recovered.promised),
-      votes_(recovered.floor.Next()),
+      votes_(recovered.dropped_index.Next()),
       granted_(refuse_until) {
   for (const Vote& vote : recovered.votes) {
     CHECK_LE(vote.ballot, promised_) << "slot " << vote.slot;
-    CHECK_GT(vote.slot, recovered.floor);
+    CHECK_GT(vote.slot, recovered.dropped_index);
     SlotVote& slot_vote = votes_.At(vote.slot);
     Set(slot_vote, vote.ballot, vote.entry, Ticket());
     slot_vote.chosen = vote.chosen || vote.slot <= recovered.chosen_index;
@@ -60,7 +60,7 @@ bool Acceptor::OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot 
     // From the heir of a leader that has withdrawn its lease: it need not wait for the waiver itself.
     if (!prepare.waived.IsNone()) granted_.Waive(prepare.waived);
     if (const Duration left = granted_.LeftAgainst(envelope.from, now); left > Duration::zero()) {
-      PROBE("a lease forbade a promise");
+      RARE_CASE("a lease forbade a promise");
       Refuse(envelope, prepare.ballot, StrCat("a lease forbids it for another ", ToMilliseconds(left), " ms"), outbox);
       return false;
     }
@@ -89,7 +89,7 @@ Promise Acceptor::MakePage(const Prepare& prepare, Slot chosen_index) const {
   const size_t part_bytes_max = std::max(bytes_max, piece);
   size_t bytes = 0;
   // What is known to be chosen needs no vote: the candidate fetches it.
-  CHECK_GE(chosen_index, floor());
+  CHECK_GE(chosen_index, dropped_index());
   for (Slot slot = std::max(prepare.position.slot, chosen_index.Next()); slot < votes_.end(); ++slot) {
     const SlotVote& vote = *votes_.Find(slot);
     if (vote.entry == nullptr) continue;
@@ -100,12 +100,12 @@ Promise Acceptor::MakePage(const Prepare& prepare, Slot chosen_index) const {
     const bool is_whole = first_byte == 0 && size <= part_bytes_max;
     bytes += EntryBytes(*vote.entry);
     if (!page.votes.empty() && bytes > bytes_max) {
-      PROBE("a promise took more than one page");
+      RARE_CASE("a promise took more than one page");
       page.last_slot = slot.Previous();
       break;
     }
     if (!is_whole) {
-      PROBE("a promise took more than one page for a vote");
+      RARE_CASE("a promise took more than one page for a vote");
       page.last_slot = slot;
       page.part = {.ballot = vote.ballot,
                    .chosen = vote.chosen,
@@ -164,7 +164,7 @@ bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot cho
 std::optional<Ticket> Acceptor::VoteFor(const SlotEntry& proposal, Ballot ballot,
                                         Slot chosen_index, Outbox& outbox) {
   if (IsBeyondWindow(proposal, chosen_index)) {
-    PROBE("an accept beyond the window was dropped");
+    RARE_CASE("an accept beyond the window was dropped");
     return std::nullopt;
   }
   // What is known to be chosen stays as it is, and needs no record of this ballot: a Promise would name
@@ -205,7 +205,7 @@ std::optional<Ticket> Acceptor::VoteForChosen(const SlotVote& chosen, const Slot
 }
 
 void Acceptor::NoteConflict(ValueConflict conflict) {
-  PROBE("another value was told than the one known to be chosen");
+  RARE_CASE("another value was told than the one known to be chosen");
   if (!conflict_.has_value() || conflict.IsProof()) conflict_ = std::move(conflict);
 }
 
@@ -260,7 +260,7 @@ void Acceptor::SetChosen(Slot slot, const EntryPtr& entry, Ballot ballot, Outbox
 }
 
 bool Acceptor::AdoptChosen(Slot slot, const EntryPtr& entry, NodeId from, Outbox& outbox) {
-  CHECK_GT(slot, floor());
+  CHECK_GT(slot, dropped_index());
   SlotVote& vote = votes_.At(slot);
   if (vote.entry != nullptr && IsSameValue(*vote.entry, *entry)) {
     vote.chosen = true;
@@ -280,7 +280,7 @@ bool Acceptor::AdoptChosen(Slot slot, const EntryPtr& entry, NodeId from, Outbox
   return true;
 }
 
-void Acceptor::RaiseFloor() {
+void Acceptor::DropFirst() {
   const SlotVote* const vote = votes_.Find(votes_.first());
   CHECK(vote != nullptr && vote->chosen) << "slot " << votes_.first();
   bytes_ -= EntryBytes(*vote->entry);

@@ -1,7 +1,7 @@
 #pragma once
 // The acceptor: remembers what this node has promised and accepted, and answers for it.
 //
-// It refuses everything below its promised ballot and forgets no vote above its floor; the safety of
+// It refuses everything below its promised ballot and forgets no vote above its dropped index; the safety of
 // the protocol rests on these two. ("Paxos Made Simple", §2.2; rule 1.) It also owns the lease that
 // it granted (rule 7).
 //
@@ -24,7 +24,7 @@
 
 namespace decree::paxos {
 
-// What the acceptor holds for a slot above its floor.
+// What the acceptor holds for a slot that it has not dropped.
 struct SlotVote {
   Ballot ballot;         // none if the value was only ever learnt as chosen
   EntryPtr entry;        // null: nothing was accepted here
@@ -63,7 +63,7 @@ class Acceptor {
 
   // ---- Votes; the learner marks and adds what is chosen ----
 
-  // Null at or below the floor, and where nothing was accepted.
+  // Null where the slot was dropped, and where nothing was accepted.
   const SlotVote* VoteAt(Slot slot) const;
   // What was accepted at this slot is chosen, under the ballot under which it was accepted.
   void MarkChosen(Slot slot);
@@ -76,12 +76,12 @@ class Acceptor {
   std::optional<ValueConflict> TakeConflict() { return std::exchange(conflict_, std::nullopt); }
 
   // Slots up to here are chosen and applied, and no longer kept in memory.
-  Slot floor() const { return votes_.first().Previous(); }
-  // The last slot with a vote, or the floor.
+  Slot dropped_index() const { return votes_.first().Previous(); }
+  // The last slot with a vote, or the dropped index.
   Slot last_slot() const { return votes_.end().Previous(); }
   size_t bytes() const { return bytes_; }
-  // Forgets the first slot above the floor, which must be chosen.
-  void RaiseFloor();
+  // Drops the first slot that is left, which must be chosen.
+  void DropFirst();
 
  private:
   // Whether the sender may act under this ballot: it is its own, and no higher one was promised, which it is told.

@@ -7,7 +7,7 @@
 #include <glog/logging.h>
 
 #include "paxos/base/planted_bug.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 namespace decree::paxos {
 namespace {
@@ -162,7 +162,7 @@ void CatchUp::OnTimeout(Slot chosen_index, Time now, Outbox& outbox) {
   window_.OnTimeout();
   Peer& silent = peers_[source_];
   if (!is_answered_ && silent.not_before <= asked_at_) {
-    PROBE("a source that did not answer was passed over");
+    RARE_CASE("a source that did not answer was passed over");
     timeouts_ = std::min(timeouts_ + 1, kDoublingsMax);
     silent.failed = now;
     silent.failures = std::min(silent.failures + 1, kDoublingsMax);
@@ -253,7 +253,7 @@ bool CatchUp::AppendPart(const EntryPart& part, std::vector<SlotEntry>& ready) {
   if (part.slot != next_.slot || part.first_byte != next_.byte || !partial_.Append(part)) return false;
   next_.byte = partial_.bytes();
   if (const EntryPtr whole = partial_.TakeWhole(); whole != nullptr) {
-    PROBE("an entry was fetched in parts");
+    RARE_CASE("an entry was fetched in parts");
     ready.push_back({.slot = part.slot, .entry = whole});
     next_ = {.slot = part.slot.Next(), .byte = 0};
   }

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 #include "paxos/core/entry.h"
 
 namespace decree::paxos {
@@ -27,7 +27,7 @@ std::vector<ProposalId> CommandQueue::TakeBatch(size_t bytes_max, Time now, std:
   std::vector<ProposalId> ids;
   while (!waiting_.empty()) {
     if (waiting_.front().deadline <= now) {
-      PROBE("a command expired before it had a slot");
+      RARE_CASE("a command expired before it had a slot");
       dropped.push_back({.id = Pop().id, .reason = DroppedProposal::Reason::kDeadline});
       continue;
     }

@@ -25,7 +25,7 @@ enum class EntryKind : uint8_t {
 struct Entry {
   EntryKind kind = EntryKind::kNoOp;
   // The ballot under which this value was first proposed. A proposer gives one value to a slot, so
-  // (slot, proposer) names the value: whoever placed a command in a slot can tell from it whether
+  // (slot, proposer) names the value: whoever put a command in a slot can tell from it whether
   // what was chosen there is its own. It stays when another leader proposes the value again.
   Ballot proposer;
   // Never below that of an earlier slot, except that a no-op in a hole has none (0).

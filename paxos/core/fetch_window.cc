@@ -7,7 +7,7 @@ namespace {
 
 // A lost answer leaves its Fetch here until a later one is answered.
 constexpr size_t kSentMax = 1024;
-constexpr Duration kProbeEvery = Seconds(10);
+constexpr Duration kMeasureEvery = Seconds(10);
 // Round trips vary with what else the peer does.
 constexpr int kPatienceRoundTrips = 4;
 
@@ -22,7 +22,7 @@ void FetchWindow::Reset() {
   changed_at_ = last_number_;
   shortest_.reset();
   last_round_trip_ = Duration::zero();
-  is_probing_ = false;
+  is_measuring_ = false;
 }
 
 void FetchWindow::OnFetch(uint64_t number, Time now) {
@@ -40,14 +40,14 @@ void FetchWindow::OnAnswer(uint64_t number, Time now) {
   // Only the first answer after a Fetch tells how long it took.
   if (!sent_at.has_value() || number <= changed_at_) return;
   last_round_trip_ = now - *sent_at;
-  if (is_probing_ || !shortest_.has_value()) {
-    is_probing_ = false;
+  if (is_measuring_ || !shortest_.has_value()) {
+    is_measuring_ = false;
     shortest_ = last_round_trip_;
-    probed_ = now;
+    measured_ = now;
   }
   shortest_ = std::min(*shortest_, last_round_trip_);
   Adapt(last_round_trip_);
-  is_probing_ = now - probed_ > kProbeEvery;
+  is_measuring_ = now - measured_ > kMeasureEvery;
   changed_at_ = last_number_;
 }
 

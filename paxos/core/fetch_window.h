@@ -34,7 +34,7 @@ class FetchWindow {
   void OnTimeout();
 
   // How many bytes may be on their way.
-  size_t bytes() const { return is_probing_ ? options_.fetch_piece_bytes : bytes_; }
+  size_t bytes() const { return is_measuring_ ? options_.fetch_piece_bytes : bytes_; }
   // After how long without an answer it is to be asked for again.
   Duration patience() const;
 
@@ -53,8 +53,8 @@ class FetchWindow {
   uint64_t changed_at_ = 0;      // the last Fetch when the window changed; answers to it say nothing yet
   std::optional<Duration> shortest_;  // round trip
   Duration last_round_trip_ = Duration::zero();
-  Time probed_;
-  bool is_probing_ = false;  // runs dry
+  Time measured_;
+  bool is_measuring_ = false;  // lets the window run dry, to see the shortest round trip again
 };
 
 }  // namespace decree::paxos

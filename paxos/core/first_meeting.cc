@@ -3,7 +3,7 @@
 #include <glog/logging.h>
 
 #include "paxos/base/planted_bug.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 namespace decree::paxos {
 namespace {
@@ -94,7 +94,7 @@ void FirstMeeting::OnIntroduction(const Envelope& envelope, const Introduction& 
   }
   std::string contradiction = Contradiction(envelope, introduction);
   if (!contradiction.empty()) {
-    PROBE("an introduction contradicted what was known");
+    RARE_CASE("an introduction contradicted what was known");
     std::string& last = contradictions_[envelope.from];
     if (last != contradiction) LOG(WARNING) << Name(self_.node) << ": " << contradiction;
     last = std::move(contradiction);

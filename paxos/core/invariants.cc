@@ -7,7 +7,7 @@ namespace {
 
 void CheckVotes(const Replica& replica) {
   const Acceptor& acceptor = replica.acceptor();
-  for (Slot slot = acceptor.floor().Next(); slot <= acceptor.last_slot(); ++slot) {
+  for (Slot slot = acceptor.dropped_index().Next(); slot <= acceptor.last_slot(); ++slot) {
     const SlotVote* const vote = acceptor.VoteAt(slot);
     if (vote == nullptr) {
       CHECK_GT(slot, replica.chosen_index()) << "a chosen slot without a value";
@@ -40,7 +40,7 @@ void CheckLeader(const Replica& replica, Time now) {
 }  // namespace
 
 void CheckInvariants(const Replica& replica, Time now) {
-  CHECK_LE(replica.acceptor().floor(), replica.applied());
+  CHECK_LE(replica.acceptor().dropped_index(), replica.applied());
   CHECK_LE(replica.applied(), replica.learner().emitted());
   CHECK_LE(replica.learner().emitted(), replica.chosen_index());
   CHECK(replica.configuration().Validate().ok()) << replica.configuration().Validate();

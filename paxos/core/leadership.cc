@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "paxos/base/planted_bug.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 namespace decree::paxos {
 
@@ -31,13 +31,13 @@ bool Leadership::IsQuorumSilent(const Configuration& configuration, Time now) co
   return now - heard > options_.election_timeout_min && !IsPlanted(PlantedBug::kReadWithoutLease);
 }
 
-TransferResult Leadership::CheckHeir(NodeId heir, const Configuration& configuration, Slot floor,
+TransferResult Leadership::CheckHeir(NodeId heir, const Configuration& configuration, Slot dropped_index,
                                      Time now) const {
   if (heir == self_ || !configuration.IsVoter(heir)) return TransferResult::kNoVoter;
   const auto peer = peers_.find(heir);
   if (peer == peers_.end() || !IsHeard(peer->second, now)) return TransferResult::kHeirUnheard;
   if (peer->second.ready_at > now) return TransferResult::kHeirUnready;
-  if (peer->second.chosen_index < floor) return TransferResult::kHeirBehind;
+  if (peer->second.chosen_index < dropped_index) return TransferResult::kHeirBehind;
   return TransferResult::kBegun;
 }
 

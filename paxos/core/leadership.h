@@ -46,8 +46,9 @@ class Leadership {
 
   // ---- Transfer ----
 
-  // Whether this peer may take over. `floor`: all up to this slot would have to be read from the log for it.
-  TransferResult CheckHeir(NodeId heir, const Configuration& configuration, Slot floor, Time now) const;
+  // Whether this peer may take over. What it lacks up to `dropped_index` would
+  // have to be read from the log for it.
+  TransferResult CheckHeir(NodeId heir, const Configuration& configuration, Slot dropped_index, Time now) const;
   // `heir` may be kNoNode: then the most advanced peer takes over. One that comes later only changes the heir.
   void BeginTransfer(NodeId heir, Time now);
   bool IsTransferring() const { return transfer_until_.has_value(); }

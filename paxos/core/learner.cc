@@ -5,7 +5,7 @@
 #include <glog/logging.h>
 
 #include "paxos/base/planted_bug.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 namespace decree::paxos {
 
@@ -16,7 +16,7 @@ Learner::Learner(const Options& options, const RecoveredState& recovered, Accept
       emitted_(recovered.applied),
       noted_(recovered.chosen_index),
       catch_up_(options, recovered.chosen_index) {
-  CHECK_LE(recovered.floor, recovered.applied);
+  CHECK_LE(recovered.dropped_index, recovered.applied);
   CHECK_LE(recovered.applied, recovered.chosen_index);
 }
 
@@ -49,7 +49,7 @@ void Learner::OnCounted(Slot slot, const EntryPtr& entry, Ballot ballot, Outbox&
 }
 
 void Learner::Learn(Slot slot, const EntryPtr& entry, NodeId from, Outbox& outbox) {
-  if (slot <= acceptor_.floor()) return;
+  if (slot <= acceptor_.dropped_index()) return;
   if (slot > chosen_index_.Plus(options_.window_slots_max)) return;
   acceptor_.AdoptChosen(slot, entry, from, outbox);
 }
@@ -67,7 +67,7 @@ bool Learner::IsKnownChosen(Slot slot) const {
   if (slot > announced_) return false;
   if (IsPlanted(PlantedBug::kChosenWithoutBallot)) return true;
   if (vote->ballot != announced_ballot_) {
-    PROBE("a vote under another ballot was not taken as chosen");
+    RARE_CASE("a vote under another ballot was not taken as chosen");
     return false;
   }
   return true;

@@ -23,7 +23,7 @@ struct SlotEntry {
   EntryPtr entry;
 };
 
-// A place in the log: before this byte of the slot's payload.
+// A position in the log: before this byte of the slot's payload.
 struct LogPosition {
   Slot slot;
   uint64_t byte = 0;

@@ -5,7 +5,7 @@
 #include <glog/logging.h>
 
 #include "paxos/base/planted_bug.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 namespace decree::paxos {
 namespace {
@@ -63,7 +63,7 @@ std::optional<LogPosition> Phase1::OnPromise(NodeId from, const Promise& promise
 bool Phase1::TakePart(const VotePart& part, Promiser& promiser) {
   if (!promiser.partial.Append(part.entry)) return false;
   if (const EntryPtr whole = promiser.partial.TakeWhole(); whole != nullptr) {
-    PROBE("a vote was reported in parts");
+    RARE_CASE("a vote was reported in parts");
     promiser.last_vote = part.entry.slot;
     TakeVote({.slot = part.entry.slot, .ballot = part.ballot, .chosen = part.chosen, .entry = whole});
   }
@@ -87,7 +87,7 @@ void Phase1::TakeVote(const Vote& vote) {
   if (best.chosen) return;
   const bool better = IsPlanted(PlantedBug::kWrongValueInRecovery) ? vote.ballot < best.ballot
                                                                   : vote.ballot > best.ballot;
-  if (vote.ballot != best.ballot) PROBE("two acceptors reported different ballots for a slot");
+  if (vote.ballot != best.ballot) RARE_CASE("two acceptors reported different ballots for a slot");
   if (vote.chosen || better) best = vote;
 }
 

@@ -6,7 +6,7 @@
 #include <glog/logging.h>
 
 #include "paxos/base/planted_bug.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 namespace decree::paxos {
 
@@ -45,7 +45,7 @@ void Phase2::Send(const Configuration& configuration, Slot chosen_index, Time no
   for (const Member& member : configuration.members) {
     if (!member.voter) continue;
     if (IsFarBehind(member.id)) {
-      PROBE("a voter that lags was spared an accept");
+      RARE_CASE("a voter that lags was spared an accept");
       continue;
     }
     outbox.Send(member.id, Life(), accept);
@@ -87,7 +87,7 @@ void Phase2::AskSoon(NodeId voter) {
   const auto found = resends_.find(voter);
   const Slots::const_iterator oldest = Oldest(voter);
   if (found == resends_.end() || oldest == in_flight_.end() || !found->second.IsAbout(oldest->first)) return;
-  PROBE("a voter that had caught up was asked again for what it had missed");
+  RARE_CASE("a voter that had caught up was asked again for what it had missed");
   found->second.AskSoon();
   retransmit_at_ = Time::min();
 }
@@ -107,7 +107,7 @@ std::vector<SlotEntry> Phase2::OnAccepted(NodeId from, const Accepted& accepted,
   for (const Slot slot : accepted.slots) {
     const auto found = in_flight_.find(slot);
     if (found == in_flight_.end()) continue;
-    if (!found->second.accepted.Add(from)) PROBE("a vote arrived twice");
+    if (!found->second.accepted.Add(from)) RARE_CASE("a vote arrived twice");
     if (found->second.accepted.count() < quorum) continue;
     chosen.push_back({.slot = slot, .entry = found->second.entry});
     Remove(found);
@@ -162,7 +162,7 @@ void Phase2::Ask(NodeId voter, Slots::const_iterator oldest, Resend& resend, Slo
 
 void Phase2::SendCopy(NodeId voter, Slots::const_iterator oldest, Resend& resend, Slot chosen_index, Time now,
                       Outbox& outbox) {
-  PROBE("a voter was sent again what it lacked");
+  RARE_CASE("a voter was sent again what it lacked");
   Accept copy{.ballot = ballot_, .chosen_index = chosen_index, .entries = {}, .inquiry = ++inquiries_};
   size_t bytes = 0;
   for (auto slot = oldest; slot != in_flight_.end() && slot->first <= resend.last(); ++slot) {

@@ -6,7 +6,7 @@
 #include <glog/logging.h>
 
 #include "paxos/base/planted_bug.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 namespace decree::paxos {
 namespace {
@@ -119,8 +119,8 @@ void Proposer::Plan(const Configuration& configuration, Slot chosen_index,
   }
   next_slot_ = (barrier_ == kNoSlot ? highest : barrier_).Next();
   recovery_end_ = std::max({recovery_end_, chosen_index, highest});
-  if (noops > 0) PROBE("a new leader closed holes with no-ops");
-  if (recovery_.size() > noops) PROBE("a new leader proposed values again");
+  if (noops > 0) RARE_CASE("a new leader closed holes with no-ops");
+  if (recovery_.size() > noops) RARE_CASE("a new leader proposed values again");
 }
 
 EntryPtr Proposer::ValueFor(Slot slot, const Acceptor& acceptor) const {

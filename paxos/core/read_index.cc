@@ -4,7 +4,7 @@
 
 #include <glog/logging.h>
 
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 namespace decree::paxos {
 
@@ -39,7 +39,7 @@ std::optional<ReadIndexRequest> AskedReads::BeginRound(Time now) {
 
 std::vector<ReadId> AskedReads::EndRound(const ReadIndexAnswer& answer) {
   if (!asked_at_.has_value() || answer.request != request_) {
-    PROBE("a read index arrived for an earlier round");
+    RARE_CASE("a read index arrived for an earlier round");
     return {};
   }
   asked_at_.reset();

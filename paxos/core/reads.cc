@@ -4,7 +4,7 @@
 #include <variant>
 
 #include "paxos/base/planted_bug.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 namespace decree::paxos {
 namespace {
@@ -42,13 +42,13 @@ void Reads::Serve(const Reader& reader, Slot index, Ballot ballot, Outbox& outbo
 
 void Reads::AddAtLeader(const Reader& reader, const LeaderView& leader, Outbox& outbox, Output& out) {
   if (!leader.is_current) {
-    PROBE("a read waited for a new leader's recovery");
+    RARE_CASE("a read waited for a new leader's recovery");
     early_.push_back(reader);
   } else if (leader.holds_lease || IsPlanted(PlantedBug::kReadWithoutLease)) {
     if (IsOwn(reader)) ++counts_.under_lease;
     Serve(reader, leader.chosen_index, leader.ballot, outbox, out);
   } else {
-    PROBE("a read took a quorum round");
+    RARE_CASE("a read took a quorum round");
     // A probe that is already on its way may have been answered before this read began.
     unconfirmed_.Add(reader, leader.chosen_index, leader.last_probe + 1);
   }

@@ -49,9 +49,9 @@ struct RecordBatch {
 struct RecoveredState {
   Ballot promised;     // at least the ballot of every vote
   Slot chosen_index;   // every slot up to here is chosen
-  Slot floor;          // <= chosen_index; slots up to here are not in `votes`
-  Slot applied;        // >= floor; the state machine holds the effects of all slots up to here
-  std::vector<Vote> votes;  // the newest record of each slot above `floor`, in slot order
+  Slot dropped_index;  // <= chosen_index; slots up to here are not in `votes`
+  Slot applied;        // >= dropped_index; the state machine holds the effects of all slots up to here
+  std::vector<Vote> votes;  // the newest record of each slot above `dropped_index`, in slot order
   Configuration configuration;  // that governs the slot after `applied`
   LogTime log_time;             // the highest of any slot up to `applied`
   Roster roster;                // of the first members; empty before they have met

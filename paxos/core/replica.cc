@@ -7,7 +7,7 @@
 
 #include "paxos/base/overloaded.h"
 #include "paxos/base/planted_bug.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 #include "paxos/core/number_check.h"
 
 namespace decree::paxos {
@@ -101,7 +101,7 @@ ProposeResult Replica::Propose(ProposalId id, CommandBytes command, Time deadlin
       pending_bytes() + CommandQueue::BytesOf(command) > options_.pending_bytes_max;
   // The largest command finds room where nothing waits.
   if (is_full && !proposer_.queue().empty()) {
-    PROBE("a proposal was refused because too much waits");
+    RARE_CASE("a proposal was refused because too much waits");
     return ProposeResult::kOverloaded;
   }
   proposer_.queue().Push(id, std::move(command), deadline);
@@ -126,11 +126,11 @@ const char* Replica::WhyIgnored(const Envelope& envelope) const {
   if (!has_begun() && !std::holds_alternative<Introduction>(envelope.message)) return "the members have not met";
   if (has_begun() && member->incarnation != envelope.from_incarnation &&
       !IsPlanted(PlantedBug::kWipedNodeLetIn)) {
-    PROBE("a message from another incarnation was dropped");
+    RARE_CASE("a message from another incarnation was dropped");
     return "from another incarnation of the member";
   }
   if (!envelope.to_life.IsZero() && envelope.to_life != self_.life) {
-    PROBE("an answer to an earlier life was dropped");
+    RARE_CASE("an answer to an earlier life was dropped");
     return "an answer to an earlier life of this node";
   }
   return nullptr;
@@ -173,7 +173,7 @@ void Replica::BeginInput(Time now, Output& out) {
   const Duration silence = now - last_input_;
   last_input_ = now;
   if (leadership_ && silence > options_.election_timeout_min) {
-    PROBE("a leader was held up for an election timeout");
+    RARE_CASE("a leader was held up for an election timeout");
     StepDown("core_stuck", now, out);
   }
 }
@@ -271,8 +271,8 @@ void Replica::TakeConfiguration(const Entry& entry, Time now, Output& out) {
 }
 
 void Replica::DropTail() {
-  while (acceptor_.floor() < applied_ && acceptor_.bytes() > options_.tail_bytes_max) {
-    acceptor_.RaiseFloor();
+  while (acceptor_.dropped_index() < applied_ && acceptor_.bytes() > options_.tail_bytes_max) {
+    acceptor_.DropFirst();
   }
 }
 
@@ -334,7 +334,7 @@ void Replica::OnPromise(const Envelope& envelope, const Promise& promise, Time n
   if (is_new) election_.OnProgress(now);
   // Nobody reports votes for what is known to be chosen.
   if (promise.chosen_index > chosen_index()) {
-    PROBE("a candidate lacked slots that a promise named as chosen");
+    RARE_CASE("a candidate lacked slots that a promise named as chosen");
     learner_.OnKnownElsewhere(envelope.from, envelope.from_life, promise.chosen_index,
                               promise.trim_point, now, now);
   }
@@ -365,7 +365,7 @@ void Replica::OnNack(const Envelope& envelope, const Nack& nack, Time now, Outpu
           << " promised=" << nack.promised;
   if (role() == Role::kFollower || nack.ballot != proposer_.ballot()) return;
   if (nack.promised > proposer_.ballot()) return StepDown("higher_ballot", now, out);
-  PROBE("a candidate was refused because of a lease");
+  RARE_CASE("a candidate was refused because of a lease");
   // Others may still make a quorum, but our own promise is needed for our ballot.
   if (envelope.from == self_.node) StepDown("lease_granted_elsewhere", now, out);
 }
@@ -430,7 +430,7 @@ void Replica::OnFetch(const Envelope& envelope, const Fetch& fetch, Output& out)
 
 void Replica::OnFetchAnswer(const Envelope& envelope, const FetchAnswer& answer, Time now) {
   if (!MayFetch()) {
-    PROBE("a leader was sent values, and took none");
+    RARE_CASE("a leader was sent values, and took none");
     return;
   }
   learner_.OnFetchAnswer(envelope.from, answer, now, outbox_);

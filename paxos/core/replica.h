@@ -194,7 +194,7 @@ class Replica {
 
   // ---- Reads ----
 
-  // The slots that a former leader may have had chosen are applied, so the store is current.
+  // The slots that a former leader may have had chosen are applied, so the state is current.
   bool MayServeReads() const;
   // While leading.
   LeaderView ViewForReads(Time now) const;

@@ -6,7 +6,7 @@
 #include <glog/logging.h>
 
 #include "paxos/base/planted_bug.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 #include "paxos/core/number_check.h"
 #include "paxos/core/replica.h"
 
@@ -64,12 +64,12 @@ void Replica::OnPoll(const Envelope& envelope, const Poll& poll, Time now) {
 const char* Replica::WhyNotGranted(const Poll& poll, Duration lease_left, Time now) const {
   if (poll.ballot <= acceptor_.promised()) return "higher_ballot_promised";
   if (leadership_ || election_.IsTaken(now)) {
-    PROBE("a poll was refused because somebody leads or is about to");
+    RARE_CASE("a poll was refused because somebody leads or is about to");
     return "somebody_leads";
   }
   // It would keep everybody waiting while it fetches; whoever has the most is never refused for this.
-  if (poll.chosen_index < acceptor_.floor()) {
-    PROBE("a poll was refused because the poller is far behind");
+  if (poll.chosen_index < acceptor_.dropped_index()) {
+    RARE_CASE("a poll was refused because the poller is far behind");
     return "poller_far_behind";
   }
   return lease_left > Duration::zero() ? "lease_granted" : nullptr;
@@ -88,12 +88,12 @@ void Replica::OnStandNow(const Envelope& envelope, const StandNow& stand, Time n
   // Whoever leads has heard its heir lately, so the heir has promised just that ballot.
   if (stand.ballot.node != envelope.from || stand.ballot != acceptor_.promised()) return;
   if (role() != Role::kFollower || !configuration_.IsVoter(self_.node)) return;
-  PROBE("leadership was handed over");
+  RARE_CASE("leadership was handed over");
   ForgetLeader("handed_over", out);
   acceptor_.OnWaiver(envelope.from, Waiver{.ballot = stand.ballot});
   const Duration left = acceptor_.LeaseLeftAgainst(self_.node, now);
   if (left == Duration::zero()) return Stand(stand.ballot, now, out);
-  PROBE("an heir may not promise itself anything yet");
+  RARE_CASE("an heir may not promise itself anything yet");
   election_.TryAgainAfter(left, now);
 }
 
@@ -212,7 +212,7 @@ void Replica::CheckQuorum(Time now, Output& out) {
   if (!leadership_) return;
   if (IsLogStuck(now)) return StepDown("log_stuck", now, out);
   if (leadership_->IsQuorumSilent(configuration_, now)) {
-    PROBE("a leader stepped down because its quorum was silent");
+    RARE_CASE("a leader stepped down because its quorum was silent");
     StepDown("quorum_silent", now, out);
   }
 }
@@ -243,7 +243,7 @@ TransferResult Replica::TransferLeadership(NodeId heir, Time now, Output& out) {
 TransferResult Replica::CheckHeir(NodeId heir, Time now) const {
   if (!leadership_) return TransferResult::kNotLeader;
   if (heir == kNoNode) return TransferResult::kBegun;
-  return leadership_->CheckHeir(heir, configuration_, acceptor_.floor(), now);
+  return leadership_->CheckHeir(heir, configuration_, acceptor_.dropped_index(), now);
 }
 
 void Replica::FinishTransfer(Time now, Output& out) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 namespace decree::paxos {
 namespace {
@@ -36,7 +36,7 @@ void Resend::OnCopied(Slot oldest, uint64_t inquiry, Time now) {
 bool Resend::OnAnswer(Slot oldest, uint64_t inquiry) {
   if (!IsAbout(oldest) || inquiry < first_inquiry_ || inquiry > last_inquiry_) return false;
   if (copied_.has_value() && oldest <= *copied_) {
-    PROBE("a voter took nothing of what it was sent again");
+    RARE_CASE("a voter took nothing of what it was sent again");
     copied_.reset();
     first_inquiry_ = last_inquiry_ + 1;
     copy_bytes_ = options_.fetch_piece_bytes;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 #include "paxos/core/entry_assembly.h"
 
 namespace decree::paxos {
@@ -57,15 +57,15 @@ void Supply::Send(NodeId to, Slot chosen_index, Outbox& outbox, std::vector<LogR
   while (stream.sent < stream.credit && stream.next.slot <= last_slot) {
     FetchAnswer answer = NextAnswer(stream, last_slot);
     if (answer.IsEmpty()) {
-      if (stream.is_reading || stream.next.slot > std::min(stream.last_slot, acceptor_.floor())) {
+      if (stream.is_reading || stream.next.slot > std::min(stream.last_slot, acceptor_.dropped_index())) {
         return;
       }
-      PROBE("a peer was answered from the log");
+      RARE_CASE("a peer was answered from the log");
       stream.is_reading = true;
       reads.push_back({.to = to,
                        .stream = stream.stream,
                        .first_slot = stream.next.slot,
-                       .last_slot = std::min(last_slot, acceptor_.floor()),
+                       .last_slot = std::min(last_slot, acceptor_.dropped_index()),
                        .bytes_max = options_.page_bytes_max});
       return;
     }

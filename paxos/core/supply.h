@@ -2,7 +2,7 @@
 // The other side of a catch-up: sends each peer that asks what it lacks, as far as its credit goes.
 //
 // What is still in memory is sent from there; older entries are asked of the log, a page ahead, so that no
-// record is read twice. What is kept for a peer is its place and that page.
+// record is read twice. What is kept for a peer is its position and that page.
 //
 // Passive and single-threaded; `Replica` drives it.
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "paxos/base/byte_reader.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 #include "paxos/log/block.h"
 
 namespace decree::paxos {
@@ -58,7 +58,7 @@ StatusOr<PromiseFile> PromiseFile::Open(FileSystem& files, const std::string& pa
     const StatusOr<Copy> found = ReadCopy(*promise.file_, copy, where);
     if (absl::IsFailedPrecondition(found.status())) return found.status();
     if (!found.ok()) {
-      PROBE("one copy of the promise file was unreadable");
+      RARE_CASE("one copy of the promise file was unreadable");
       continue;
     }
     RETURN_IF_ERROR(CheckOwner(found->owner, identity, where));

@@ -68,26 +68,26 @@ uint64_t EncodedBytes(const Record& record) {
   return kRecordHeaderBytes + Padded(BodyBytes(FieldsOf(record)));
 }
 
-void EncodeRecord(const Record& record, const RecordPlace& place, std::string& out) {
+void EncodeRecord(const Record& record, const RecordContext& context, std::string& out) {
   const Fields fields = FieldsOf(record);
   const size_t body_bytes = BodyBytes(fields);
   CHECK_LE(body_bytes, kRecordBodyBytesMax) << "slot " << fields.slot;
   CHECK(fields.type == RecordType::kChosenIndex || fields.entry != nullptr);
-  CHECK_EQ(place.offset % kRecordAlignment, 0u);
+  CHECK_EQ(context.offset % kRecordAlignment, 0u);
 
   const size_t start = out.size();
   PutU64(out, 0);  // the checksums, filled in below
   PutU64(out, 0);
   PutU32(out, static_cast<uint32_t>(body_bytes));
   PutU8(out, static_cast<uint8_t>(fields.type));
-  PutU8(out, place.ends_group ? 1 : 0);
+  PutU8(out, context.ends_group ? 1 : 0);
   out.append(2, '\0');
-  PutU64(out, place.group.value());
+  PutU64(out, context.group.value());
   PutU64(out, fields.slot.value());
   PutU64(out, fields.ballot.round);
   PutU32(out, fields.ballot.node.value());
   PutU32(out, kGroup.value());
-  PutU32(out, place.index);
+  PutU32(out, context.index);
   PutU32(out, kMark);
   if (fields.entry != nullptr) {
     PutU8(out, static_cast<uint8_t>(fields.entry->kind));
@@ -97,7 +97,7 @@ void EncodeRecord(const Record& record, const RecordPlace& place, std::string& o
     out.append(fields.entry->payload);
   }
   out.append(Padded(body_bytes) - body_bytes, '\0');
-  SealRecord(place.seed, place.offset, out.data() + start, out.size() - start);
+  SealRecord(context.seed, context.offset, out.data() + start, out.size() - start);
 }
 
 void SealRecord(uint64_t seed, uint64_t offset, char* record, size_t record_bytes) {

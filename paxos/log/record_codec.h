@@ -17,7 +17,7 @@
 //   64     body, padded with zeros to a multiple of 8
 //
 // Both checksums are seeded with the segment's identity and the record's offset: bytes that were
-// written for another segment, which this file may have been before, or that belong to another place
+// written for another segment, which this file may have been before, or that belong to another position
 // never read as a record. The header's checksum covers the length, so that no length is believed that
 // we did not write.
 
@@ -56,8 +56,8 @@ struct RecordHeader {
   uint64_t RecordBytes() const;
 };
 
-// Where a record goes.
-struct RecordPlace {
+// What a record is written with: where it goes, and which group it belongs to.
+struct RecordContext {
   uint64_t seed = 0;    // of the segment
   uint64_t offset = 0;  // in the file
   Group group;
@@ -72,7 +72,7 @@ Slot SlotOf(const Record& record);
 // What the record will take in the file.
 uint64_t EncodedBytes(const Record& record);
 // Appends the record; `out` then is longer by EncodedBytes.
-void EncodeRecord(const Record& record, const RecordPlace& place, std::string& out);
+void EncodeRecord(const Record& record, const RecordContext& context, std::string& out);
 // Computes both checksums of the encoded record, which is header and padded body. Public so that a
 // fuzzer gets past them.
 void SealRecord(uint64_t seed, uint64_t offset, char* record, size_t record_bytes);

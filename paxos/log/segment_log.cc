@@ -8,7 +8,7 @@
 #include <glog/logging.h>
 
 #include "paxos/base/planted_bug.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 #include "paxos/log/block.h"
 #include "paxos/log/promise_file.h"
 #include "paxos/log/roster_file.h"

@@ -9,7 +9,7 @@
 
 #include <glog/logging.h>
 
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 #include "paxos/log/block.h"
 
 namespace decree::paxos {
@@ -188,7 +188,7 @@ StatusOr<TailScan> ScanLastSegment(const Segment& segment, Group watermark,
                                                     " cannot be read, but the log goes on behind "
                                                     "it, at offset ", *other));
   }
-  PROBE("a torn write was cut off at start");
+  RARE_CASE("a torn write was cut off at start");
   tail.torn = true;
   tail.next_group = Group(scanner.group().value() + 1);
   return tail;

@@ -5,7 +5,7 @@
 #include <glog/logging.h>
 
 #include "paxos/base/byte_reader.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 #include "paxos/log/block.h"
 
 namespace decree::paxos {
@@ -46,7 +46,7 @@ StatusOr<WatermarkFile> WatermarkFile::Open(FileSystem& files, const std::string
   if (group.ok()) {
     watermark.group_ = *group;
   } else {
-    PROBE("the watermark was unreadable at start");
+    RARE_CASE("the watermark was unreadable at start");
   }
   return watermark;
 }

@@ -5,7 +5,7 @@
 
 #include <glog/logging.h>
 
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 namespace decree::paxos {
 namespace {
@@ -71,9 +71,9 @@ Status Replay(SegmentLog& log, StateMachine& machine, Slot chosen_index) {
 }
 
 // What the log holds above this slot.
-StatusOr<std::vector<Vote>> ReadVotes(SegmentLog& log, Slot floor) {
+StatusOr<std::vector<Vote>> ReadVotes(SegmentLog& log, Slot dropped_index) {
   std::vector<Vote> votes;
-  Slot next = floor.Next();
+  Slot next = dropped_index.Next();
   while (next <= log.recovered().last_slot) {
     ASSIGN_OR_RETURN(std::vector<Vote> page,
                      log.Read(next, log.recovered().last_slot, kReplayBytes));
@@ -97,15 +97,15 @@ StatusOr<std::unique_ptr<Node>> Node::Start(const Options& options, SegmentLog& 
 
   RecoveredState recovered{.promised = log.recovered().promised,
                            .chosen_index = chosen_index,
-                           .floor = {},
+                           .dropped_index = {},
                            .applied = chosen_index,
                            .votes = {},
                            .configuration = {},
                            .log_time = state_machine.log_time(),
                            .roster = log.recovered().roster};
   // As much of what is chosen is at hand as before the restart: no vote goes to another value there.
-  recovered.floor = log.TailStart(chosen_index, options.tail_bytes_max).Previous();
-  ASSIGN_OR_RETURN(recovered.votes, ReadVotes(log, recovered.floor));
+  recovered.dropped_index = log.TailStart(chosen_index, options.tail_bytes_max).Previous();
+  ASSIGN_OR_RETURN(recovered.votes, ReadVotes(log, recovered.dropped_index));
   ASSIGN_OR_RETURN(recovered.configuration, CurrentConfiguration(log, state_machine));
   RETURN_IF_ERROR(options.ValidateWith(recovered.configuration));
 
@@ -133,18 +133,18 @@ void Node::OnMessage(const Envelope& envelope) {
   replica_.OnMessage(envelope, clock_.Now(), out_);
 }
 
-void Node::Propose(CommandBytes command, Time deadline, OnOutcome done) {
+void Node::Propose(CommandBytes command, Time deadline, OnProposalEnd done) {
   const ProposalId id(next_request_++);
   switch (replica_.Propose(id, std::move(command), deadline)) {
     case ProposeResult::kQueued:
       queued_.emplace(id.value(), std::move(done));
       return;
     case ProposeResult::kNotLeader:
-      return done({.kind = Outcome::Kind::kNotLeader, .answer = {}});
+      return done({.kind = ProposalEnd::Kind::kNotLeader, .answer = {}});
     case ProposeResult::kOverloaded:
-      return done({.kind = Outcome::Kind::kOverloaded, .answer = {}});
+      return done({.kind = ProposalEnd::Kind::kOverloaded, .answer = {}});
     case ProposeResult::kTooLarge:
-      return done({.kind = Outcome::Kind::kTooLarge, .answer = {}});
+      return done({.kind = ProposalEnd::Kind::kTooLarge, .answer = {}});
   }
 }
 
@@ -154,7 +154,7 @@ bool Node::ReadUnderLease() {
   return true;
 }
 
-void Node::Read(OnRead done) {
+void Node::Read(OnReadEnd done) {
   if (ReadUnderLease()) return done({.granted = true});
   const ReadId id(next_request_++);
   reading_.emplace(id.value(), std::move(done));
@@ -187,7 +187,7 @@ void Node::Carry(Output& out) {
   }
   // First the messages: they travel while the log is written.
   Send(std::move(out.messages));
-  Place(out.placements);
+  NotePlacements(out.placements);
   if (!out.records.empty()) {
     log_.Append(out.records);
     replica_.OnDurable(out.records.back().ticket, clock_.Now(), out_);
@@ -197,7 +197,7 @@ void Node::Carry(Output& out) {
   }
   if (!out.entries.empty()) Apply(out.entries);
   for (const LogRead& read : out.log_reads) ReadLog(read);
-  Settle(out);
+  TellEnds(out);
 }
 
 void Node::Send(std::vector<Envelope> messages) {
@@ -211,11 +211,11 @@ void Node::Send(std::vector<Envelope> messages) {
   }
 }
 
-void Node::Place(const std::vector<Placement>& placements) {
+void Node::NotePlacements(const std::vector<Placement>& placements) {
   for (const Placement& placement : placements) {
     auto queued = queued_.extract(placement.id.value());
     CHECK(!queued.empty()) << "a placement for an unknown proposal " << placement.id;
-    placed_[placement.slot].push_back({.ballot = placement.ballot,
+    proposed_[placement.slot].push_back({.ballot = placement.ballot,
                                        .index = placement.index,
                                        .done = std::move(queued.mapped())});
   }
@@ -232,26 +232,26 @@ void Node::Apply(const std::vector<ChosenEntry>& entries) {
   replica_.OnApplied(last, clock_.Now(), out_);
   Answer(entries, answers);
   while (!granted_.empty() && granted_.begin()->first <= last) {
-    const std::vector<OnRead> ready = std::move(granted_.begin()->second);
+    const std::vector<OnReadEnd> ready = std::move(granted_.begin()->second);
     granted_.erase(granted_.begin());
-    for (const OnRead& done : ready) done({.granted = true});
+    for (const OnReadEnd& done : ready) done({.granted = true});
   }
 }
 
 void Node::Answer(const std::vector<ChosenEntry>& entries, std::vector<CommandAnswer>& answers) {
-  if (placed_.empty()) return;
+  if (proposed_.empty()) return;
   CHECK(last_published_ == LeaseView() || last_published_.index >= entries.back().slot)
       << "rule 7: a read under the lease would miss what is about to be answered";
   // Both are in slot order, and a slot's answers in the order of its commands.
   size_t next = 0;
   for (const ChosenEntry& chosen : entries) {
     while (next < answers.size() && answers[next].slot < chosen.slot) ++next;
-    auto placed = placed_.extract(chosen.slot);
-    if (placed.empty()) continue;
-    for (Placed& command : placed.mapped()) {
+    auto proposed = proposed_.extract(chosen.slot);
+    if (proposed.empty()) continue;
+    for (Proposed& command : proposed.mapped()) {
       if (command.ballot != chosen.entry->proposer) {
-        PROBE("a proposed command lost its slot to another value");
-        command.done({.kind = Outcome::Kind::kSuperseded, .answer = {}});
+        RARE_CASE("a proposed command lost its slot to another value");
+        command.done({.kind = ProposalEnd::Kind::kSuperseded, .answer = {}});
         continue;
       }
       const size_t position = next + command.index;
@@ -259,18 +259,18 @@ void Node::Answer(const std::vector<ChosenEntry>& entries, std::vector<CommandAn
       CHECK_EQ(answers[position].slot, chosen.slot);
       CHECK_EQ(answers[position].index, command.index);
       command.done(
-          {.kind = Outcome::Kind::kApplied, .answer = std::move(answers[position].bytes)});
+          {.kind = ProposalEnd::Kind::kApplied, .answer = std::move(answers[position].bytes)});
     }
   }
 }
 
-void Node::Settle(Output& out) {
+void Node::TellEnds(Output& out) {
   for (const DroppedProposal& dropped : out.dropped) {
     auto queued = queued_.extract(dropped.id.value());
     CHECK(!queued.empty()) << "an unknown proposal was dropped: " << dropped.id;
     const bool expired = dropped.reason == DroppedProposal::Reason::kDeadline;
     queued.mapped()(
-        {.kind = expired ? Outcome::Kind::kDeadline : Outcome::Kind::kNotLeader, .answer = {}});
+        {.kind = expired ? ProposalEnd::Kind::kDeadline : ProposalEnd::Kind::kNotLeader, .answer = {}});
   }
   for (const ReadGrant& grant : out.reads) {
     auto reading = reading_.extract(grant.id.value());
@@ -278,7 +278,7 @@ void Node::Settle(Output& out) {
     if (grant.slot <= state_machine_.applied()) {
       reading.mapped()({.granted = true});
     } else {
-      PROBE("a granted read waited for the state machine");
+      RARE_CASE("a granted read waited for the state machine");
       granted_[grant.slot].push_back(std::move(reading.mapped()));
     }
   }
@@ -291,11 +291,11 @@ void Node::Settle(Output& out) {
 
 Time Node::NextDeadline() const {
   const Time next = replica_.NextDeadline();
-  return placed_.empty() && granted_.empty() ? next : std::min(next, LosesSightAt());
+  return proposed_.empty() && granted_.empty() ? next : std::min(next, LosesSightAt());
 }
 
 Time Node::LosesSightAt() const {
-  return placed_.empty() ? IsAloneFrom() : std::min(IsAloneFrom(), led_until_ + hand_over_max());
+  return proposed_.empty() ? IsAloneFrom() : std::min(IsAloneFrom(), led_until_ + hand_over_max());
 }
 
 Time Node::IsAloneFrom() const { return replica_.is_halted() ? Time::min() : replica_.CutOffAt(); }
@@ -303,14 +303,14 @@ Time Node::IsAloneFrom() const { return replica_.is_halted() ? Time::min() : rep
 void Node::LoseSight() {
   const Time now = clock_.Now();
   if (replica_.role() == Role::kLeader) led_until_ = now;
-  if ((placed_.empty() && granted_.empty()) || now < LosesSightAt()) return;
-  PROBE("a former leader lost sight of what it had proposed");
-  for (const auto& [slot, commands] : std::exchange(placed_, {})) {
-    for (const Placed& command : commands) command.done({.kind = Outcome::Kind::kUnknown, .answer = {}});
+  if ((proposed_.empty() && granted_.empty()) || now < LosesSightAt()) return;
+  RARE_CASE("a former leader lost sight of what it had proposed");
+  for (const auto& [slot, commands] : std::exchange(proposed_, {})) {
+    for (const Proposed& command : commands) command.done({.kind = ProposalEnd::Kind::kUnknown, .answer = {}});
   }
   if (now < IsAloneFrom()) return;
   for (const auto& [slot, reads] : std::exchange(granted_, {})) {
-    for (const OnRead& done : reads) done({.granted = false, .reason = RefusedRead::Reason::kNoLeader});
+    for (const OnReadEnd& done : reads) done({.granted = false, .reason = RefusedRead::Reason::kNoLeader});
   }
 }
 

@@ -27,7 +27,7 @@
 namespace decree::paxos {
 
 // How a proposed command ended.
-struct Outcome {
+struct ProposalEnd {
   enum class Kind {
     kApplied,     // Executed; `answer` is the state machine's.
     kNotLeader,   // Never proposed: safe to send again, to the leader if that is known.
@@ -41,13 +41,13 @@ struct Outcome {
   std::string answer;
 };
 
-struct ReadOutcome {
+struct ReadEnd {
   bool granted = false;  // The state machine may be read now.
   RefusedRead::Reason reason = RefusedRead::Reason::kNoLeader;
 };
 
-using OnOutcome = std::function<void(Outcome)>;
-using OnRead = std::function<void(ReadOutcome)>;
+using OnProposalEnd = std::function<void(ProposalEnd)>;
+using OnReadEnd = std::function<void(ReadEnd)>;
 
 class Node {
  public:
@@ -63,10 +63,10 @@ class Node {
   void OnMessage(const Envelope& envelope);
   // `done` is called once, in this call or a later Turn. A command whose deadline passes before it
   // has a slot is dropped. `done` may call Propose and Read again, but not Turn.
-  void Propose(CommandBytes command, Time deadline, OnOutcome done);
+  void Propose(CommandBytes command, Time deadline, OnProposalEnd done);
   // `done` is called once, in this call or a later Turn, as soon as the state machine is fresh
   // enough for a linearizable read.
-  void Read(OnRead done);
+  void Read(OnReadEnd done);
   // Whether the state machine may be read at once, under the lease.
   bool ReadUnderLease();
   // See Replica::TransferLeadership.
@@ -90,10 +90,10 @@ class Node {
 
  private:
   // A command that has a slot and waits for what will be chosen there.
-  struct Placed {
+  struct Proposed {
     Ballot ballot;
     uint32_t index = 0;
-    OnOutcome done;
+    OnProposalEnd done;
   };
 
   Node(const Options& options, SegmentLog& log, StateMachine& state_machine, Transport& transport,
@@ -102,14 +102,14 @@ class Node {
   static bool IsEmpty(const Output& out);
   void Carry(Output& out);  // One round of Turn.
   void Send(std::vector<Envelope> messages);
-  void Place(const std::vector<Placement>& placements);
+  void NotePlacements(const std::vector<Placement>& placements);
   void Apply(const std::vector<ChosenEntry>& entries);
   void Answer(const std::vector<ChosenEntry>& entries, std::vector<CommandAnswer>& answers);
-  void Settle(Output& out);  // Tells the waiting requests what has become of them.
+  void TellEnds(Output& out);  // Tells the waiting requests what has become of them.
   void ReadLog(const LogRead& read);
   // When this node cannot learn any more what becomes of anything.
   Time IsAloneFrom() const;
-  // When what is placed is lost sight of: also where this node leads no more, and has not learnt for long.
+  // When what was proposed is lost sight of: also where this node leads no more, and has not learnt for long.
   Time LosesSightAt() const;
   void LoseSight();
   void NoteLeadership();
@@ -124,10 +124,10 @@ class Node {
 
   Output out_;  // What the inputs since the last Turn have asked for.
   uint64_t next_request_ = 1;
-  std::unordered_map<uint64_t, OnOutcome> queued_;  // by ProposalId, until placed
-  std::map<Slot, std::vector<Placed>> placed_;
-  std::unordered_map<uint64_t, OnRead> reading_;  // by ReadId, until granted or refused
-  std::map<Slot, std::vector<OnRead>> granted_;   // until applied
+  std::unordered_map<uint64_t, OnProposalEnd> queued_;  // by ProposalId, until it has a slot
+  std::map<Slot, std::vector<Proposed>> proposed_;
+  std::unordered_map<uint64_t, OnReadEnd> reading_;  // by ReadId, until granted or refused
+  std::map<Slot, std::vector<OnReadEnd>> granted_;   // until applied
 
   std::vector<std::string> problems_;
 

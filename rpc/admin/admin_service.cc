@@ -50,9 +50,9 @@ Failure Refusal(TransferResult result, NodeId heir, const paxos::Replica& replic
 
 }  // namespace
 
-AdminService::AdminService(EventLoop& loop, Methods& methods, paxos::Node& node, const StatusReport& report)
+AdminService::AdminService(EventLoop& loop, Methods& methods, paxos::Node& node, const NodeStatusReport& report)
     : loop_(loop), node_(node), patience_(loop.timers(), [this] { EndTransfer(); }) {
-  OfferUnary<v1::StatusRequest, v1::StatusResponse>(methods, "/decree.v1.Admin/Status", nullptr,
+  OfferUnary<v1::NodeStatusRequest, v1::NodeStatusResponse>(methods, "/decree.v1.Admin/NodeStatus", nullptr,
                                                     [&report](const auto& call) {
                                                       report.Fill(call->response());
                                                       call->Finish();

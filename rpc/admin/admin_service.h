@@ -6,7 +6,7 @@
 
 #include "decree/v1/admin.pb.h"
 #include "paxos/node/node.h"
-#include "rpc/admin/status_report.h"
+#include "rpc/admin/node_status_report.h"
 #include "rpc/loop/call.h"
 #include "rpc/loop/event_loop.h"
 #include "rpc/loop/methods.h"
@@ -16,7 +16,7 @@ namespace decree::rpc {
 class AdminService {
  public:
   // References outlive the service. It is served at the port that has these methods.
-  AdminService(EventLoop& loop, Methods& methods, paxos::Node& node, const StatusReport& report);
+  AdminService(EventLoop& loop, Methods& methods, paxos::Node& node, const NodeStatusReport& report);
 
   // To be called after every Turn of the node: another node may lead now.
   void AfterTurn();

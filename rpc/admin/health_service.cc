@@ -27,7 +27,7 @@ class HealthService::Watch final : public ServerCall::Handler, public std::enabl
   // Tells the status if it is not what was told last.
   void Tell() {
     if (!has_asked_ || call_->is_writing() || call_->is_ending()) return;
-    const Response::ServingStatus status = owner_.StatusOf(request_.service());
+    const Response::ServingStatus status = owner_.ServingStatusOf(request_.service());
     if (status == told_) return;
     told_ = status;
     Response response;
@@ -68,7 +68,7 @@ void HealthService::SetNotServing() {
   for (const auto& watch : watches_) watch->Tell();
 }
 
-HealthService::Response::ServingStatus HealthService::StatusOf(const std::string& service) const {
+HealthService::Response::ServingStatus HealthService::ServingStatusOf(const std::string& service) const {
   if (std::find(kServices.begin(), kServices.end(), service) == kServices.end()) {
     return Response::SERVICE_UNKNOWN;
   }
@@ -76,7 +76,7 @@ HealthService::Response::ServingStatus HealthService::StatusOf(const std::string
 }
 
 void HealthService::OnCheck(Call<Request, Response>& call) {
-  const Response::ServingStatus status = StatusOf(call.request().service());
+  const Response::ServingStatus status = ServingStatusOf(call.request().service());
   if (status == Response::SERVICE_UNKNOWN) {
     return call.Fail(NotExecuted(grpc::StatusCode::NOT_FOUND,
                                  StrCat("no service \"", call.request().service(), "\"")));

@@ -27,7 +27,7 @@ class HealthService {
   class Watch;
 
   // SERVICE_UNKNOWN for a name that is not ours.
-  Response::ServingStatus StatusOf(const std::string& service) const;
+  Response::ServingStatus ServingStatusOf(const std::string& service) const;
   void OnCheck(Call<Request, Response>& call);
   void OnWatch(std::unique_ptr<ServerCall> call);
 

@@ -105,13 +105,13 @@ StateText TextOf(v1::OutcomeResponse::State state) {
   using Response = v1::OutcomeResponse;
   switch (state) {
     case Response::STATE_NOT_YET:
-      return {"not_yet", "not carried out so far; a copy may still be under way (--close settles it)"};
+      return {"not_yet", "not carried out so far; a copy may still be under way (--settle settles it)"};
     case Response::STATE_ANSWERED:
       return {"answered", "carried out"};
     case Response::STATE_REFUSED:
       return {"refused", "refused, and not carried out: "};
-    case Response::STATE_CLOSED:
-      return {"closed", "never was and never will be carried out"};
+    case Response::STATE_SETTLED:
+      return {"settled", "never was and never will be carried out"};
     case Response::STATE_FORGOTTEN:
       return {"forgotten", "forgotten: its client had the answer, or gave it up and went on"};
     default:
@@ -223,8 +223,8 @@ int CompareAndSwap(Client& client, const Output& output, v1::CompareAndSwapReque
   return response->swapped() ? kDone : kSwapRefused;
 }
 
-int Outcome(Client& client, const Output& output, uint64_t session, uint64_t number, bool close) {
-  const StatusOr<v1::OutcomeResponse> response = client.Outcome(session, number, close);
+int Outcome(Client& client, const Output& output, uint64_t session, uint64_t number, bool settle) {
+  const StatusOr<v1::OutcomeResponse> response = client.Outcome(session, number, settle);
   if (!response.ok()) return Fail(output, response.status());
   const StateText text = TextOf(response->state());
   const v1::RequestAnswer& answer = response->answer();

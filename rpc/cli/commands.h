@@ -23,8 +23,8 @@ int Get(Client& client, const Output& output, const std::vector<std::string>& ke
         v1::ReadMode read);
 int Delete(Client& client, const Output& output, const std::string& key);
 int CompareAndSwap(Client& client, const Output& output, v1::CompareAndSwapRequest request);
-// What has become of a write that failed; `close`: sees to it that it is not carried out any more.
-int Outcome(Client& client, const Output& output, uint64_t session, uint64_t number, bool close);
+// What has become of a write that failed; `settle`: sees to it that it is not carried out any more.
+int Outcome(Client& client, const Output& output, uint64_t session, uint64_t number, bool settle);
 // `heir`: 0: whoever is most advanced.
 int TransferLeadership(Client& client, const Output& output, uint32_t heir);
 

@@ -51,7 +51,7 @@ struct Arguments {
   uint64_t expect_number = 0;
   uint64_t session = 0;
   uint64_t number = 0;
-  bool close = false;
+  bool settle = false;
   double watch_seconds = 2;
   uint32_t heir = 0;
   std::function<int(Client&)> run;
@@ -198,15 +198,15 @@ void AddExport(CLI::App& app, Arguments& arguments) {
 void AddOutcome(CLI::App& app, Arguments& arguments) {
   CLI::App* const outcome = AddCommand(
       app, "outcome", "Tells what has become of a write that failed; its error names the two numbers",
-      {"decree outcome 4194304 17", "decree outcome 4194304 17 --close"});
+      {"decree outcome 4194304 17", "decree outcome 4194304 17 --settle"});
   outcome->add_option("SESSION", arguments.session)->required();
   outcome->add_option("NUMBER", arguments.number)->required();
-  outcome->add_flag("--close", arguments.close,
+  outcome->add_flag("--settle", arguments.settle,
                     "Settle it: if it was not carried out by now it never will be");
   outcome->callback([&arguments] {
     arguments.run = [&arguments](Client& client) {
       return Outcome(client, arguments.output, arguments.session, arguments.number,
-                     arguments.close);
+                     arguments.settle);
     };
   });
 }

@@ -20,16 +20,16 @@ using nlohmann::json;
 
 struct NodeAnswer {
   std::string endpoint;
-  StatusOr<v1::StatusResponse> status;
+  StatusOr<v1::NodeStatusResponse> status;
 };
 
 std::vector<NodeAnswer> AskAll(Client& client) {
   const std::vector<std::string>& endpoints = client.options().endpoints;
-  std::vector<std::future<StatusOr<v1::StatusResponse>>> pending;
+  std::vector<std::future<StatusOr<v1::NodeStatusResponse>>> pending;
   for (size_t i = 0; i < endpoints.size(); ++i) {
-    auto promise = std::make_shared<std::promise<StatusOr<v1::StatusResponse>>>();
+    auto promise = std::make_shared<std::promise<StatusOr<v1::NodeStatusResponse>>>();
     pending.push_back(promise->get_future());
-    client.NodeStatus(i, [promise](StatusOr<v1::StatusResponse> status) {
+    client.NodeStatus(i, [promise](StatusOr<v1::NodeStatusResponse> status) {
       promise->set_value(std::move(status));
     });
   }
@@ -49,11 +49,11 @@ uint64_t NewestChosen(const std::vector<NodeAnswer>& answers) {
 }
 
 // Slots that the node has not applied, of those that another is known to have chosen.
-uint64_t LagOf(const v1::StatusResponse& status, uint64_t newest_chosen) {
+uint64_t LagOf(const v1::NodeStatusResponse& status, uint64_t newest_chosen) {
   return newest_chosen - std::min(newest_chosen, status.applied_index());
 }
 
-std::string NameOf(const v1::StatusResponse& status) { return StrCat("n", status.node()); }
+std::string NameOf(const v1::NodeStatusResponse& status) { return StrCat("n", status.node()); }
 
 // ---- What is wrong ----
 
@@ -61,8 +61,8 @@ void AddDivergence(const std::vector<NodeAnswer>& answers, std::vector<std::stri
   for (size_t i = 0; i < answers.size(); ++i) {
     for (size_t j = i + 1; j < answers.size(); ++j) {
       if (!answers[i].status.ok() || !answers[j].status.ok()) continue;
-      const v1::StatusResponse& a = *answers[i].status;
-      const v1::StatusResponse& b = *answers[j].status;
+      const v1::NodeStatusResponse& a = *answers[i].status;
+      const v1::NodeStatusResponse& b = *answers[j].status;
       if (a.cluster() != b.cluster() || a.applied_index() != b.applied_index()) continue;
       if (a.store_epoch() != b.store_epoch() || a.digest() == b.digest()) continue;
       problems.push_back(StrCat(NameOf(a), " and ", NameOf(b), " have both applied slot ",
@@ -76,10 +76,10 @@ std::vector<std::string> ProblemsOf(const std::vector<NodeAnswer>& answers) {
   std::vector<std::string> problems;
   bool has_leader = false;
   bool has_other_cluster = false;
-  const v1::StatusResponse* first = nullptr;
+  const v1::NodeStatusResponse* first = nullptr;
   for (const NodeAnswer& answer : answers) {
     if (!answer.status.ok()) continue;
-    const v1::StatusResponse& status = *answer.status;
+    const v1::NodeStatusResponse& status = *answer.status;
     if (first == nullptr) first = &status;
     has_leader |= status.role() == "leader";
     has_other_cluster |= status.cluster() != first->cluster();
@@ -119,7 +119,7 @@ const Row kHeading = {"ENDPOINT", "NODE",  "ROLE", "LEADER", "BALLOT", "LEASE", 
                       "REVISION", "PEERS", "LOG",  "STORE",  "FREE",   "VERSION", "UPTIME"};
 
 Row RowOf(const NodeAnswer& answer, uint64_t newest_chosen) {
-  const v1::StatusResponse& status = *answer.status;
+  const v1::NodeStatusResponse& status = *answer.status;
   return {answer.endpoint,
           NameOf(status),
           status.role(),
@@ -167,9 +167,9 @@ void PrintTable(const std::vector<NodeAnswer>& answers) {
 
 // ---- For programs ----
 
-json ToJson(const v1::StatusResponse& status, uint64_t newest_chosen) {
+json ToJson(const v1::NodeStatusResponse& status, uint64_t newest_chosen) {
   json members = json::array();
-  for (const v1::MemberStatus& member : status.members()) {
+  for (const v1::Member& member : status.members()) {
     members.push_back({{"node", member.id()},
                        {"peer_address", member.peer_address()},
                        {"client_address", member.client_address()},

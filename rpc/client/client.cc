@@ -76,45 +76,45 @@ const ClientOptions& Client::options() const { return core_->options(); }
 // ---- Asynchronous ----
 
 void Client::Put(v1::PutRequest request, Callback<v1::PutResponse> done) {
-  core_->Start<PutCall>(Kind::kWrite, std::move(request), std::move(done));
+  core_->Start<PutMethod>(Kind::kWrite, std::move(request), std::move(done));
 }
 
 void Client::Get(v1::GetRequest request, Callback<v1::GetResponse> done) {
   const Kind kind = KindOf(request.read());
-  core_->Start<GetCall>(kind, std::move(request), std::move(done));
+  core_->Start<GetMethod>(kind, std::move(request), std::move(done));
 }
 
 void Client::Range(v1::RangeRequest request, Callback<v1::RangeResponse> done) {
   const Kind kind = KindOf(request.read());
-  core_->Start<RangeCall>(kind, std::move(request), std::move(done));
+  core_->Start<RangeMethod>(kind, std::move(request), std::move(done));
 }
 
 void Client::Delete(v1::DeleteRequest request, Callback<v1::DeleteResponse> done) {
-  core_->Start<DeleteCall>(Kind::kWrite, std::move(request), std::move(done));
+  core_->Start<DeleteMethod>(Kind::kWrite, std::move(request), std::move(done));
 }
 
 void Client::CompareAndSwap(v1::CompareAndSwapRequest request,
                             Callback<v1::CompareAndSwapResponse> done) {
-  core_->Start<SwapCall>(Kind::kWrite, std::move(request), std::move(done));
+  core_->Start<SwapMethod>(Kind::kWrite, std::move(request), std::move(done));
 }
 
-void Client::Outcome(uint64_t session, uint64_t number, bool close,
+void Client::Outcome(uint64_t session, uint64_t number, bool settle,
                      Callback<v1::OutcomeResponse> done) {
   v1::OutcomeRequest request;
   request.mutable_header()->set_session(session);
   request.mutable_header()->set_number(number);
-  request.set_close(close);
-  core_->Start<OutcomeCall>(close ? Kind::kRepeatable : Kind::kRead, std::move(request),
+  request.set_settle(settle);
+  core_->Start<OutcomeMethod>(settle ? Kind::kRepeatable : Kind::kRead, std::move(request),
                             std::move(done));
 }
 
 void Client::TransferLeadership(uint32_t heir, Callback<v1::TransferLeadershipResponse> done) {
   v1::TransferLeadershipRequest request;
   request.set_heir(heir);
-  core_->Start<TransferCall>(Kind::kLeaderOnly, std::move(request), std::move(done));
+  core_->Start<TransferMethod>(Kind::kLeaderOnly, std::move(request), std::move(done));
 }
 
-void Client::NodeStatus(size_t endpoint, Callback<v1::StatusResponse> done) {
+void Client::NodeStatus(size_t endpoint, Callback<v1::NodeStatusResponse> done) {
   core_->StartNodeStatus(endpoint, std::move(done));
 }
 
@@ -160,9 +160,9 @@ StatusOr<v1::CompareAndSwapResponse> Client::CompareAndSwap(v1::CompareAndSwapRe
   });
 }
 
-StatusOr<v1::OutcomeResponse> Client::Outcome(uint64_t session, uint64_t number, bool close) {
+StatusOr<v1::OutcomeResponse> Client::Outcome(uint64_t session, uint64_t number, bool settle) {
   return Await<v1::OutcomeResponse>(*core_, [&](Callback<v1::OutcomeResponse> done) {
-    Outcome(session, number, close, std::move(done));
+    Outcome(session, number, settle, std::move(done));
   });
 }
 
@@ -173,9 +173,9 @@ StatusOr<v1::TransferLeadershipResponse> Client::TransferLeadership(uint32_t hei
       });
 }
 
-StatusOr<v1::StatusResponse> Client::NodeStatus(size_t endpoint) {
-  return Await<v1::StatusResponse>(
-      *core_, [&](Callback<v1::StatusResponse> done) { NodeStatus(endpoint, std::move(done)); });
+StatusOr<v1::NodeStatusResponse> Client::NodeStatus(size_t endpoint) {
+  return Await<v1::NodeStatusResponse>(
+      *core_, [&](Callback<v1::NodeStatusResponse> done) { NodeStatus(endpoint, std::move(done)); });
 }
 
 }  // namespace decree::rpc

@@ -93,12 +93,12 @@ class Client {
   void Range(v1::RangeRequest request, Callback<v1::RangeResponse> done);
   void Delete(v1::DeleteRequest request, Callback<v1::DeleteResponse> done);
   void CompareAndSwap(v1::CompareAndSwapRequest request, Callback<v1::CompareAndSwapResponse> done);
-  // What has become of a write that failed. `close`: sees to it that it is not carried out any more.
-  void Outcome(uint64_t session, uint64_t number, bool close, Callback<v1::OutcomeResponse> done);
+  // What has become of a write that failed. `settle`: sees to it that it is not carried out any more.
+  void Outcome(uint64_t session, uint64_t number, bool settle, Callback<v1::OutcomeResponse> done);
   // Makes the leader hand over to node `heir`, or, if that is 0, to the most advanced of the others.
   void TransferLeadership(uint32_t heir, Callback<v1::TransferLeadershipResponse> done);
   // Asks one node, once.
-  void NodeStatus(size_t endpoint, Callback<v1::StatusResponse> done);
+  void NodeStatus(size_t endpoint, Callback<v1::NodeStatusResponse> done);
 
   // ---- Blocking ----
 
@@ -108,9 +108,9 @@ class Client {
   StatusOr<v1::RangeResponse> Range(v1::RangeRequest request);
   StatusOr<v1::DeleteResponse> Delete(std::string key);
   StatusOr<v1::CompareAndSwapResponse> CompareAndSwap(v1::CompareAndSwapRequest request);
-  StatusOr<v1::OutcomeResponse> Outcome(uint64_t session, uint64_t number, bool close);
+  StatusOr<v1::OutcomeResponse> Outcome(uint64_t session, uint64_t number, bool settle);
   StatusOr<v1::TransferLeadershipResponse> TransferLeadership(uint32_t heir);
-  StatusOr<v1::StatusResponse> NodeStatus(size_t endpoint);
+  StatusOr<v1::NodeStatusResponse> NodeStatus(size_t endpoint);
 
  private:
   explicit Client(ClientOptions options);

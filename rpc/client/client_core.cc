@@ -21,7 +21,7 @@ constexpr Duration kShareMin = Milliseconds(500);
 // How long an endpoint is given to connect while there is another.
 constexpr Duration kConnectTime = Milliseconds(200);
 // How often a node is asked whether it is of use again, while none is; up to twice as long.
-constexpr Duration kProbeEvery = Milliseconds(50);
+constexpr Duration kScoutEvery = Milliseconds(50);
 // With less time left, a request is not sent again after a pause.
 constexpr Duration kLastPause = Milliseconds(20);
 // What a request holds beside its own bytes.
@@ -94,10 +94,10 @@ void ClientCore::AwaitAllEnded() {
   all_ended_.wait(lock, [this] { return operations_.empty() && ending_ == 0; });
 }
 
-void ClientCore::StartNodeStatus(size_t endpoint, Client::Callback<v1::StatusResponse> done) {
+void ClientCore::StartNodeStatus(size_t endpoint, Client::Callback<v1::NodeStatusResponse> done) {
   CHECK_LT(endpoint, lines_.size());
-  OperationPtr operation = MakeOperation<NodeStatusCall>(Operation::Kind::kNodeStatus,
-                                                         v1::StatusRequest(), std::move(done));
+  OperationPtr operation = MakeOperation<NodeStatusMethod>(Operation::Kind::kNodeStatus,
+                                                         v1::NodeStatusRequest(), std::move(done));
   operation->endpoint = endpoint;
   Submit(std::move(operation));
 }
@@ -336,14 +336,14 @@ bool ClientCore::NeedsLeader(const Operation& operation) {
 void ClientCore::Park(Operation& operation, Work& work) {
   if (!operation.why.has_value()) operation.why = why_parked_;
   const Time now = loop_.Now();
-  if (now + kProbeEvery >= operation.deadline) return EndWith(operation, *operation.why, work);
+  if (now + kScoutEvery >= operation.deadline) return EndWith(operation, *operation.why, work);
   operation.state = Operation::State::kParked;
   // Whoever was sent to find out comes back here, again and again.
   if (!std::exchange(operation.was_parked, true)) {
-    loop_.At(operation.deadline - kProbeEvery, [this, id = operation.id] { OnParkedForLong(id); });
+    loop_.At(operation.deadline - kScoutEvery, [this, id = operation.id] { OnParkedForLong(id); });
   }
   parked_.push_back(operation.id);
-  SetProbe(now);
+  SetScout(now);
 }
 
 void ClientCore::OnParkedForLong(uint64_t id) {
@@ -357,16 +357,16 @@ void ClientCore::OnParkedForLong(uint64_t id) {
   Do(work);
 }
 
-void ClientCore::SetProbe(Time now) {
-  if (std::exchange(is_probe_set_, true)) return;
-  loop_.At(now + random_.Between(kProbeEvery, 2 * kProbeEvery), [this] { OnProbeDue(); });
+void ClientCore::SetScout(Time now) {
+  if (std::exchange(is_scout_set_, true)) return;
+  loop_.At(now + random_.Between(kScoutEvery, 2 * kScoutEvery), [this] { OnScoutDue(); });
 }
 
-void ClientCore::OnProbeDue() {
+void ClientCore::OnScoutDue() {
   Work work;
   {
     const std::lock_guard lock(mutex_);
-    is_probe_set_ = false;
+    is_scout_set_ = false;
     const Time now = loop_.Now();
     while (!parked_.empty()) {
       const auto found = operations_.find(parked_.front());
@@ -375,7 +375,7 @@ void ClientCore::OnProbeDue() {
       Send(*found->second, now, work);
       break;
     }
-    if (!parked_.empty()) SetProbe(now);
+    if (!parked_.empty()) SetScout(now);
   }
   Do(work);
 }

@@ -45,7 +45,7 @@ class ClientCore {
              Client::Callback<typename Method::Response> done) {
     Submit(MakeOperation<Method>(kind, std::move(request), std::move(done)));
   }
-  void StartNodeStatus(size_t endpoint, Client::Callback<v1::StatusResponse> done);
+  void StartNodeStatus(size_t endpoint, Client::Callback<v1::NodeStatusResponse> done);
 
  private:
   using OperationPtr = std::unique_ptr<Operation>;
@@ -83,7 +83,7 @@ class ClientCore {
   void Submit(OperationPtr operation);
   void OnAttemptEnded(Operation& operation);
   void OnPauseEnded(uint64_t id);
-  void OnProbeDue();
+  void OnScoutDue();
   void OnParkedForLong(uint64_t id);
   // An attempt at an endpoint that has not proven itself was given the time to connect.
   void OnConnectTimePassed(uint64_t id, int attempt);
@@ -123,7 +123,7 @@ class ClientCore {
   // Lets the operation wait until a node is of use again.
   void Park(Operation& operation, Work& work);
   void Unpark(Work& work);
-  void SetProbe(Time now);
+  void SetScout(Time now);
   void EndWith(Operation& operation, const AttemptError& error, Work& work);
   void End(Operation& operation, Status status, Work& work);
 
@@ -145,7 +145,7 @@ class ClientCore {
   // after another is sent, to find out; as many as there are would only keep the nodes from finding a leader.
   std::deque<uint64_t> parked_;
   AttemptError why_parked_;
-  bool is_probe_set_ = false;
+  bool is_scout_set_ = false;
   uint64_t next_id_ = 1;
   size_t pending_bytes_ = 0;
   size_t ending_ = 0;  // Out of `operations_`, but the callback has not returned.

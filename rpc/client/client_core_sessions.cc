@@ -37,7 +37,7 @@ uint64_t ClientCore::FloorFor(const Operation& operation) const {
 
 void ClientCore::OpenSession(Work& work) {
   if (opening_ != 0) return;
-  Operation& operation = Add(MakeOperation<OpenSessionCall>(
+  Operation& operation = Add(MakeOperation<OpenSessionMethod>(
       Operation::Kind::kRepeatable, v1::OpenSessionRequest(),
       [this](const StatusOr<v1::OpenSessionResponse>& response) { OnSessionOpened(response); }));
   opening_ = operation.id;
@@ -119,7 +119,7 @@ void ClientCore::CloseSession() {
   {
     const std::lock_guard lock(mutex_);
     if (session_.id == 0 || session_.has_unknown) return;
-    Operation& operation = Add(MakeOperation<CloseSessionCall>(
+    Operation& operation = Add(MakeOperation<CloseSessionMethod>(
         Operation::Kind::kRepeatable, v1::CloseSessionRequest(),
         [](const StatusOr<v1::CloseSessionResponse>&) {}));
     operation.session = session_.id;

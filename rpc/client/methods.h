@@ -38,34 +38,34 @@ struct Method<kPrepareCall> {
   }
 };
 
-struct PutCall : Method<&v1::KV::Stub::PrepareAsyncPut> {
+struct PutMethod : Method<&v1::KV::Stub::PrepareAsyncPut> {
   static constexpr char kName[] = "put";
 };
-struct DeleteCall : Method<&v1::KV::Stub::PrepareAsyncDelete> {
+struct DeleteMethod : Method<&v1::KV::Stub::PrepareAsyncDelete> {
   static constexpr char kName[] = "delete";
 };
-struct SwapCall : Method<&v1::KV::Stub::PrepareAsyncCompareAndSwap> {
+struct SwapMethod : Method<&v1::KV::Stub::PrepareAsyncCompareAndSwap> {
   static constexpr char kName[] = "compare-and-swap";
 };
-struct GetCall : Method<&v1::KV::Stub::PrepareAsyncGet> {
+struct GetMethod : Method<&v1::KV::Stub::PrepareAsyncGet> {
   static constexpr char kName[] = "get";
 };
-struct RangeCall : Method<&v1::KV::Stub::PrepareAsyncRange> {
+struct RangeMethod : Method<&v1::KV::Stub::PrepareAsyncRange> {
   static constexpr char kName[] = "range";
 };
-struct OpenSessionCall : Method<&v1::KV::Stub::PrepareAsyncOpenSession> {
+struct OpenSessionMethod : Method<&v1::KV::Stub::PrepareAsyncOpenSession> {
   static constexpr char kName[] = "open a session";
 };
-struct CloseSessionCall : Method<&v1::KV::Stub::PrepareAsyncCloseSession> {
+struct CloseSessionMethod : Method<&v1::KV::Stub::PrepareAsyncCloseSession> {
   static constexpr char kName[] = "close a session";
 };
-struct OutcomeCall : Method<&v1::KV::Stub::PrepareAsyncOutcome> {
+struct OutcomeMethod : Method<&v1::KV::Stub::PrepareAsyncOutcome> {
   static constexpr char kName[] = "outcome";
 };
-struct TransferCall : Method<&v1::Admin::Stub::PrepareAsyncTransferLeadership> {
+struct TransferMethod : Method<&v1::Admin::Stub::PrepareAsyncTransferLeadership> {
   static constexpr char kName[] = "leader transfer";
 };
-struct NodeStatusCall : Method<&v1::Admin::Stub::PrepareAsyncStatus> {
+struct NodeStatusMethod : Method<&v1::Admin::Stub::PrepareAsyncNodeStatus> {
   static constexpr char kName[] = "status";
 };
 

@@ -19,7 +19,7 @@ void FillEnd(const v1::CommandResult& result, v1::OutcomeResponse& response) {
     answer.set_changed(result.changed());
     answer.set_version(result.version());
   } else if (result.refusal() == v1::CommandResult::REFUSAL_SETTLED) {
-    response.set_state(v1::OutcomeResponse::STATE_CLOSED);
+    response.set_state(v1::OutcomeResponse::STATE_SETTLED);
   } else {
     response.set_state(v1::OutcomeResponse::STATE_REFUSED);
     response.set_refusal(RefusalOf(result).text);

@@ -11,7 +11,7 @@
 
 namespace decree::rpc {
 
-// The header of every answer. `node` carried the request out, and `revision` and `epoch` are its store's.
+// The header of every answer. `node` carried the request out, and `revision` and `epoch` are its state's.
 void FillHeader(paxos::NodeId node, uint64_t revision, uint64_t epoch, v1::ResponseHeader& header);
 
 // All but the header and what the key held before. `result` refuses nothing.

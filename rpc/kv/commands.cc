@@ -16,7 +16,7 @@ v1::Command CommandFor(const v1::RequestHeader& header) {
   return command;
 }
 
-Status CheckPlaceInSession(const v1::Command& command) {
+Status CheckSessionNumber(const v1::Command& command) {
   if (command.session() == 0) {
     if (command.number() == 0) return OkStatus();
     return absl::InvalidArgumentError("the request has a number and no session; open one first");
@@ -119,7 +119,7 @@ Status Check(const v1::Command& command) {
     case v1::Command::kSettle:
       return CheckNamesRequest(command.session(), command.number());
     default:
-      RETURN_IF_ERROR(CheckPlaceInSession(command));
+      RETURN_IF_ERROR(CheckSessionNumber(command));
       return kv::CheckCommand(command);
   }
 }

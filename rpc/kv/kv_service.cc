@@ -38,16 +38,17 @@ Failure NoRoom() {
 
 // ---- Methods ----
 
-KvService::KvService(EventLoop& loop, Methods& methods, paxos::Node& node, kv::StateMachine& store, Forwarder& forwarder,
+KvService::KvService(EventLoop& loop, Methods& methods, paxos::Node& node, kv::StateMachine& machine,
+                     Forwarder& forwarder,
                      const Bounds& bounds)
     : loop_(loop),
       node_(node),
-      store_(store),
+      machine_(machine),
       admission_(bounds.admission),
       forwarded_(bounds.forwarded),
       leadership_(loop, node),
       room_(loop, node.hand_over_max()),
-      writer_(loop, node, store, leadership_, room_, forwarder),
+      writer_(loop, node, machine, leadership_, room_, forwarder),
       reader_(loop, node, leadership_, room_),
       scans_(loop),
       pipelines_(loop, bounds.admission, bounds.answers, methods,
@@ -170,10 +171,10 @@ void KvService::FinishTelling(const CallPtr<Request, Response>& call, const v1::
 }
 
 std::optional<v1::KeyValue> KvService::PreviousHere(const v1::CommandResult& result) const {
-  const kv::State& state = store_.state();
+  const kv::State& state = machine_.state();
   const bool is_as_far =
       state.epoch == result.store_epoch() && state.revision >= kv::StateMachine::Telling(result).previous_revision();
-  return is_as_far ? store_.PreviousOf(result) : std::nullopt;
+  return is_as_far ? machine_.PreviousOf(result) : std::nullopt;
 }
 
 void KvService::OnForwarded(PeerService::ForwardedCall call) {
@@ -215,7 +216,7 @@ void KvService::Serve(CallPtr<v1::GetRequest, v1::GetResponse> call) {
 
 void KvService::AnswerGet(const CallPtr<v1::GetRequest, v1::GetResponse>& call) {
   call->taker().WhenRoom(
-      call->answer_by(), [this, &call] { return Budget::SizeOf(store_.ValueBytes(call->request().key())); },
+      call->answer_by(), [this, &call] { return Budget::SizeOf(machine_.ValueBytes(call->request().key())); },
       [this, call](bool has_room) {
         if (!has_room) return call->Fail(NoRoom());
         FillGet(*call);
@@ -226,9 +227,9 @@ void KvService::AnswerGet(const CallPtr<v1::GetRequest, v1::GetResponse>& call) 
 void KvService::FillGet(Call<v1::GetRequest, v1::GetResponse>& call) {
   const std::string& key = call.request().key();
   v1::GetResponse& response = call.response();
-  FillHeader(leadership_.self(), store_.state().revision, store_.state().epoch, *response.mutable_header());
+  FillHeader(leadership_.self(), machine_.state().revision, machine_.state().epoch, *response.mutable_header());
   response.set_read(call.request().read());
-  if (std::optional<kv::KeyRecord> head = store_.Get(key)) {
+  if (std::optional<kv::KeyRecord> head = machine_.Get(key)) {
     response.set_found(true);
     *response.mutable_kv() = kv::ToKeyValue(key, *std::move(head));
   }
@@ -253,7 +254,7 @@ void KvService::ReadPage(const CallPtr<v1::RangeRequest, v1::RangeResponse>& cal
   call->Hold(call->taker().Charge(kPageBytes));
   const auto status = std::make_shared<Status>();
   scans_.Run(
-      [call, node = leadership_.self(), view = store_.view(), status] {
+      [call, node = leadership_.self(), view = machine_.view(), status] {
         // It may have waited behind others for longer than its caller.
         *status = call->TimeLeft(kTimeLeftDefault) > Duration::zero()
                       ? FillPage(node, *view, call->request(), call->response())
@@ -266,7 +267,7 @@ void KvService::ReadPage(const CallPtr<v1::RangeRequest, v1::RangeResponse>& cal
 }
 
 void KvService::Serve(OutcomeCall call) {
-  if (call->request().close()) return ServeWrite(std::move(call));
+  if (call->request().settle()) return ServeWrite(std::move(call));
   const v1::OutcomeRequest& request = call->request();
   const std::optional<Duration> time_left = LetIn(*call, Check(request));
   if (!time_left.has_value()) return;
@@ -278,7 +279,7 @@ void KvService::Serve(OutcomeCall call) {
 void KvService::AnswerOutcome(const OutcomeCall& call) {
   const v1::RequestHeader& header = call->request().header();
   v1::CommandResult result;
-  const kv::RequestFate fate = store_.FateOf(header.session(), header.number(), result);
+  const kv::RequestFate fate = machine_.FateOf(header.session(), header.number(), result);
   if (fate == kv::RequestFate::kUnknownSession) {
     Failure failure = NotExecuted(StatusCode::NOT_FOUND,
                                   "the session has expired or was closed; nothing is known of its "
@@ -286,7 +287,7 @@ void KvService::AnswerOutcome(const OutcomeCall& call) {
     failure.detail.set_reason(v1::ErrorDetail::REASON_SESSION_UNKNOWN);
     return call->Fail(failure);
   }
-  const kv::State& state = store_.state();
+  const kv::State& state = machine_.state();
   FillHeader(leadership_.self(), state.revision, state.epoch, *call->response().mutable_header());
   FillResponse(fate, result, call->response());
   FinishTelling(call, result, nullptr);

@@ -37,7 +37,7 @@ class KvService {
   };
 
   // All references outlive the service; the bounds also outlive the node. It is served at the port that has these methods.
-  KvService(EventLoop& loop, Methods& methods, paxos::Node& node, kv::StateMachine& store, Forwarder& forwarder,
+  KvService(EventLoop& loop, Methods& methods, paxos::Node& node, kv::StateMachine& machine, Forwarder& forwarder,
             const Bounds& bounds);
 
   // A write that another node has forwarded.
@@ -72,7 +72,7 @@ class KvService {
 
   template <typename Request, typename Response>
   void ServeWrite(CallPtr<Request, Response> call);
-  // Fails the call, or answers it as soon as the store may be read.
+  // Fails the call, or answers it as soon as the state may be read.
   template <typename Request, typename Response, typename AnswerIt>
   void WaitToRead(const ReadRequest& read, CallPtr<Request, Response> call, AnswerIt answer);
   template <typename Request, typename Response>
@@ -86,7 +86,7 @@ class KvService {
   template <typename Request, typename Response>
   void FinishTelling(const CallPtr<Request, Response>& call, const v1::CommandResult& result,
                      const std::shared_ptr<const v1::KeyValue>& told);
-  // That record, if this node's store is as far; also if another node has carried the write out.
+  // That record, if this node's state is as far; also if another node has carried the write out.
   std::optional<v1::KeyValue> PreviousHere(const v1::CommandResult& result) const;
 
   // ---- The door ----
@@ -100,7 +100,7 @@ class KvService {
 
   EventLoop& loop_;
   paxos::Node& node_;
-  kv::StateMachine& store_;
+  kv::StateMachine& machine_;
   Admission& admission_;
   Admission& forwarded_;
   Leadership leadership_;

@@ -24,7 +24,7 @@ class Leadership {
   paxos::NodeId LiveLeader() const;
   // Whether this node may be able to help soon, if it is not now.
   bool MayHelpSoon() const;
-  // False while the node is not let into the cluster: its store is not even stale.
+  // False while the node is not let into the cluster: its state is not even stale.
   bool TakesPart() const { return replica().takes_part(); }
 
   // ---- What clients are told ----

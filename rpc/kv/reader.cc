@@ -26,14 +26,14 @@ class Reader::Read : public std::enable_shared_from_this<Read> {
     if (reader_.is_closing_) return End(leadership.Closing());
     if (leadership.LiveLeader() == paxos::kNoNode) return WaitForLeader();
     if (!may_ask_ && leadership.Leader() != leadership.self()) return End(leadership.NotLeading(""));
-    reader_.node_.Read([self = shared_from_this()](paxos::ReadOutcome outcome) { self->OnOutcome(outcome); });
+    reader_.node_.Read([self = shared_from_this()](paxos::ReadEnd end) { self->OnReadEnd(end); });
   }
 
  private:
-  void OnOutcome(paxos::ReadOutcome outcome) {
+  void OnReadEnd(paxos::ReadEnd end) {
     if (has_ended_) return;
-    if (outcome.granted) return End(std::nullopt);
-    if (outcome.reason != paxos::RefusedRead::Reason::kOverloaded) return WaitForLeader();
+    if (end.granted) return End(std::nullopt);
+    if (end.reason != paxos::RefusedRead::Reason::kOverloaded) return WaitForLeader();
     End(Overloaded(StrCat("too many reads are waiting at ", reader_.leadership_.Name())));
   }
 

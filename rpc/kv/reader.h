@@ -27,14 +27,14 @@ struct ReadRequest {
 
 class Reader {
  public:
-  // Nothing: the store may be read now.
+  // Nothing: the state may be read now.
   using OnEnd = std::function<void(const std::optional<Failure>&)>;
 
   // All references outlive the reader.
   Reader(EventLoop& loop, paxos::Node& node, const Leadership& leadership, WaitingRoom& room)
       : loop_(loop), node_(node), leadership_(leadership), room_(room) {}
 
-  // Whether the store may be read at once.
+  // Whether the state may be read at once.
   bool MayReadNow(v1::ReadMode mode);
   // Waits until it may. `done` is called once, in this call or later.
   void Start(const ReadRequest& request, OnEnd done);

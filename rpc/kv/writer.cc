@@ -7,7 +7,7 @@
 #include <glog/logging.h>
 
 #include "kv/command.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 #include "rpc/kv/answers.h"
 
 namespace decree::rpc {
@@ -15,7 +15,7 @@ namespace {
 
 using grpc::StatusCode;
 using paxos::NodeId;
-using paxos::Outcome;
+using paxos::ProposalEnd;
 
 // How long a former leader may take to answer what was forwarded to it: it may just be handing over.
 constexpr Duration kForwardGrace = Milliseconds(200);
@@ -111,34 +111,34 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
   void Propose() {
     state_ = State::kProposed;
     waits_since_ = kTimeNever;
-    writer_.node_.Propose(command_, give_up_at_, [self = shared_from_this()](Outcome outcome) {
-      self->OnOutcome(std::move(outcome));
+    writer_.node_.Propose(command_, give_up_at_, [self = shared_from_this()](ProposalEnd end) {
+      self->OnProposalEnd(std::move(end));
     });
   }
 
-  void OnOutcome(Outcome outcome) {
+  void OnProposalEnd(ProposalEnd end) {
     if (waiters_.empty()) return Finish();  // It has taken longer than anybody waits.
     const std::string name = writer_.leadership_.Name();
-    switch (outcome.kind) {
-      case Outcome::Kind::kApplied:
-        return EndWithResult(writer_.leadership_.self(), std::move(outcome.answer), nullptr);
-      case Outcome::Kind::kNotLeader:
-      case Outcome::Kind::kSuperseded:
-        PROBE("a write lost its leader and looks for the next");
+    switch (end.kind) {
+      case ProposalEnd::Kind::kApplied:
+        return EndWithResult(writer_.leadership_.self(), std::move(end.answer), nullptr);
+      case ProposalEnd::Kind::kNotLeader:
+      case ProposalEnd::Kind::kSuperseded:
+        RARE_CASE("a write lost its leader and looks for the next");
         return WaitForLeader();
-      case Outcome::Kind::kUnknown:
+      case ProposalEnd::Kind::kUnknown:
         return Fail(OutcomeUnknown(
             StatusCode::UNAVAILABLE,
             StrCat(name, " leads no more, and cannot tell what has become of the write; ask another node",
                    kMayHappen)));
-      case Outcome::Kind::kOverloaded:
+      case ProposalEnd::Kind::kOverloaded:
         crowded_ = writer_.leadership_.self();
         // The node that has forwarded it waits, and not this one's stream.
         return options_.was_forwarded ? Fail(Crowded()) : WaitForLess();
-      case Outcome::Kind::kTooLarge:
+      case ProposalEnd::Kind::kTooLarge:
         return Fail(NotExecuted(StatusCode::INVALID_ARGUMENT,
                                 "the request as a whole is too large; see the limits of key and value"));
-      case Outcome::Kind::kDeadline:
+      case ProposalEnd::Kind::kDeadline:
         return FailLate(NotExecuted(
             StatusCode::DEADLINE_EXCEEDED,
             StrCat("the deadline has passed before ", name, " could propose the write", kNotCarriedOut)));
@@ -171,7 +171,7 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
   void OnForwardFailed(Failure failure) {
     const bool was_not_executed = failure.detail.outcome() == v1::ErrorDetail::OUTCOME_NOT_EXECUTED;
     if (failure.code == StatusCode::UNAVAILABLE && was_not_executed) {
-      PROBE("a forwarded write reached a node that does not lead");
+      RARE_CASE("a forwarded write reached a node that does not lead");
       return WaitForLeader();
     }
     if (failure.code == StatusCode::RESOURCE_EXHAUSTED && was_not_executed) {
@@ -186,7 +186,7 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
   void OnForwardLost() {
     // Not this node's to decide whether the leader has carried it out; its session does.
     if (InSession()) {
-      PROBE("a forwarded write of a session was lost sight of and is sent again");
+      RARE_CASE("a forwarded write of a session was lost sight of and is sent again");
       was_lost_sight_of_ = true;
       return WaitForLeader();
     }
@@ -200,7 +200,7 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
   }
 
   void WaitForLess() {
-    PROBE("a write waits because too many do");
+    RARE_CASE("a write waits because too many do");
     state_ = State::kWaiting;
     writer_.TryLater(shared_from_this());
   }
@@ -328,11 +328,11 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
   bool was_lost_sight_of_ = false;  // a copy was forwarded, and what became of it is not known
 };
 
-Writer::Writer(EventLoop& loop, paxos::Node& node, const kv::StateMachine& store, const Leadership& leadership,
+Writer::Writer(EventLoop& loop, paxos::Node& node, const kv::StateMachine& machine, const Leadership& leadership,
                WaitingRoom& room, Forwarder& forwarder)
     : loop_(loop),
       node_(node),
-      store_(store),
+      machine_(machine),
       leadership_(leadership),
       room_(room),
       forwarder_(forwarder),
@@ -351,15 +351,15 @@ void Writer::Start(v1::Command& command, const WriteOptions& options, OnEnd done
   const bool may_come_again = command.session() != 0 && kv::DoesSomethingToKeys(command);
   const auto found = may_come_again ? under_way_.find(id) : under_way_.end();
   if (found != under_way_.end() && found->second->IsCopiedBy(command, options)) {
-    PROBE("a repeated write waits for the copy that is under way");
+    RARE_CASE("a repeated write waits for the copy that is under way");
     return found->second->Join(options.time_left, std::move(done));
   }
   const auto write = std::make_shared<Write>(*this, command, options);
   write->Join(options.time_left, std::move(done));
   // Elsewhere the table may lag behind: behind the end of the session, for one.
   if (leadership_.IsOwn()) {
-    if (std::optional<std::string> answer = store_.AnswerTo(command)) {
-      PROBE("a repeated write is answered out of its session's table");
+    if (std::optional<std::string> answer = machine_.AnswerTo(command)) {
+      RARE_CASE("a repeated write is answered out of its session's table");
       return write->EndWithResult(leadership_.self(), *std::move(answer), nullptr);
     }
   }

@@ -54,7 +54,7 @@ struct WriteEnd {
   paxos::NodeId node;
   v1::CommandResult result;
   std::string result_bytes;
-  // The record that the result tells of, if another node has told it; this node's store may not be as far.
+  // The record that the result tells of, if another node has told it; this node's state may not be as far.
   std::shared_ptr<const v1::KeyValue> previous;
 };
 
@@ -63,7 +63,7 @@ class Writer {
   using OnEnd = std::function<void(WriteEnd&)>;
 
   // All references outlive the writer.
-  Writer(EventLoop& loop, paxos::Node& node, const kv::StateMachine& store, const Leadership& leadership,
+  Writer(EventLoop& loop, paxos::Node& node, const kv::StateMachine& machine, const Leadership& leadership,
          WaitingRoom& room, Forwarder& forwarder);
 
   // `command` has been checked; it is the same afterwards. `done` is called once, in this call or later.
@@ -91,7 +91,7 @@ class Writer {
 
   EventLoop& loop_;
   paxos::Node& node_;
-  const kv::StateMachine& store_;
+  const kv::StateMachine& machine_;
   const Leadership& leadership_;
   WaitingRoom& room_;
   Forwarder& forwarder_;

@@ -2,7 +2,7 @@
 
 #include <glog/logging.h>
 
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 namespace decree::rpc {
 namespace {
@@ -56,7 +56,7 @@ Budget::Piece Budget::Holder::Charge(size_t bytes) {
 
 void Budget::Holder::Await(Size size, Time until, std::function<void(bool)> then) {
   if (budget_.is_closed_ || is_closed_) return then(false);
-  PROBE("a message waits for room");
+  RARE_CASE("a message waits for room");
   std::list<Waiter>& waiting = WaitingFor(size);
   const auto waiter = waiting.emplace(waiting.end(), size, std::move(then));
   if (until != kTimeNever) {
@@ -171,7 +171,7 @@ void Budget::CancelTheIdle() {
   const Time now = loop_.Now();
   for (Holder* const holder : holders_) {
     if (holder->held_ == holder->excused_ || now - holder->gave_back_at_ < limits_.patience) continue;
-    PROBE("who gave no room back was cancelled");
+    RARE_CASE("who gave no room back was cancelled");
     holder->gave_back_at_ = now;  // It has as long to go.
     const size_t held = holder->held_;
     const std::string who = holder->cancel_();

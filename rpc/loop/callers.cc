@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 #include "rpc/loop/caller_address.h"
 
 namespace decree::rpc {
@@ -57,7 +57,7 @@ std::shared_ptr<Callers::Connection> Callers::Find(std::string address) {
 Status Callers::LetIn(Connection& connection) {
   if (connection.is_cut_off_) return absl::UnavailableError("the connection is being closed");
   if (connection.calls_ > limits_.calls_of_one) {
-    PROBE("a connection was cut off for the number of its calls");
+    RARE_CASE("a connection was cut off for the number of its calls");
     connection.CutOff();
     const std::string problem = StrCat("more than ", limits_.calls_of_one, " calls by one connection");
     actions_.note(StrCat(problem, ", which was cut off: ", ClientOf(connection.address())));
@@ -68,7 +68,7 @@ Status Callers::LetIn(Connection& connection) {
     NoteFull("connections whose calls have no request make room for others");
     return OkStatus();
   }
-  PROBE("a call was refused for the number of all calls");
+  RARE_CASE("a call was refused for the number of all calls");
   NoteFull("all have a request, and others are refused");
   if (calls_ > limits_.calls + kRefusalsMax) connection.CutOff();
   return absl::ResourceExhaustedError(
@@ -91,7 +91,7 @@ bool Callers::MakeRoom(const Connection& newcomer) {
     most = std::move(one);
   }
   if (most == nullptr) return false;
-  PROBE("a connection was cut off so that others may call");
+  RARE_CASE("a connection was cut off so that others may call");
   most->CutOff();
   return true;
 }

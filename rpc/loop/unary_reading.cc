@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 namespace decree::rpc {
 namespace {
@@ -25,7 +25,7 @@ void UnaryReading::Begin() {
   Budget::Holder& requests = wire_->connection()->requests();
   const Budget::Size size = wire_->connection()->expected_size();
   if (requests.HasRoom(size)) return Read();
-  PROBE("a request waits to be read");
+  RARE_CASE("a request waits to be read");
   if (requests.waiting() >= kUnreadMax) return Refuse(TooManyUnread());
   requests.Await(size, wire_->Deadline(), [self = shared_from_this()](bool has_room) {
     if (self->wire_->is_ending()) return;
@@ -56,7 +56,7 @@ void UnaryReading::TakePlace() {
 
 void UnaryReading::AwaitPlace() {
   if (admission_->HasAllRequests()) return Serve({});
-  PROBE("a request that was read waits for its place");
+  RARE_CASE("a request that was read waits for its place");
   reading_.Excuse();
   admission_->Await([self = shared_from_this()] {
     if (!self->wire_->is_ending()) self->TakePlace();

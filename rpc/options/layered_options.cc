@@ -143,7 +143,7 @@ void LayeredOptions::WarnOfUnknownEnvironment(std::ostream& err) const {
 
 // ---- Telling ----
 
-std::string LayeredOptions::PlaceOf(const Entry& entry) const {
+std::string LayeredOptions::SourceOf(const Entry& entry) const {
   const std::string flag = "--" + entry.name;
   const bool is_flag = std::any_of(arguments_.begin(), arguments_.end(), [&](const std::string& word) {
     return word == flag || word.compare(0, flag.size() + 1, flag + "=") == 0;
@@ -160,7 +160,7 @@ int LayeredOptions::Refuse(std::string_view text, std::ostream& err) const {
   err << app_.get_name() << ": " << text << '\n';
   for (const std::string& name : NamedIn(text)) {
     const Entry* const entry = Find(name);
-    if (entry != nullptr) err << "  --" << name << " is " << PlaceOf(*entry) << '\n';
+    if (entry != nullptr) err << "  --" << name << " is " << SourceOf(*entry) << '\n';
   }
   return kWrongUsage;
 }
@@ -197,7 +197,7 @@ std::string LayeredOptions::ToToml() const {
     const std::string type = entry.option->get_type_name();  // TEXT, or INT:1 to 10
     const size_t colon = type.find(':');
     const std::string allowed = colon == type.npos ? "" : type.substr(colon + 1) + "; ";
-    out += StrCat(AsComment(entry.option->get_description()), "# ", allowed, PlaceOf(entry), "\n",
+    out += StrCat(AsComment(entry.option->get_description()), "# ", allowed, SourceOf(entry), "\n",
                   TomlLineOf(entry), "\n\n");
   }
   out.pop_back();

@@ -55,7 +55,7 @@ class LayeredOptions {
   CLI::Option* Register(CLI::Option* option, const std::string& name, bool is_bare);
   std::string EnvironmentName(const std::string& name) const;
   const Entry* Find(std::string_view name) const;
-  std::string PlaceOf(const Entry& entry) const;
+  std::string SourceOf(const Entry& entry) const;
   std::string TomlLineOf(const Entry& entry) const;
   Status ReadFile();
   void WarnOfUnknownEnvironment(std::ostream& err) const;

@@ -76,7 +76,7 @@ std::string AddressError(const std::string& text) {
 
 CLI::Validator Address() { return CLI::Validator(AddressError, "HOST:PORT"); }
 
-void AddPlaceOptions(LayeredOptions& all, ServerOptions& options) {
+void AddIdentityOptions(LayeredOptions& all, ServerOptions& options) {
   all.Add("data", options.data, "The data directory, formatted by `decreed init`");
   all.Add("cluster", options.cluster, "The cluster that the data directory must belong to");
   all.Add("node", options.node, "The node that the data directory must belong to")
@@ -317,7 +317,7 @@ CommandLine ParseCommandLine(const std::vector<std::string>& arguments, std::ost
   bool print_config = false;
   app.add_flag("--print-config", print_config,
                "Prints all options as they count, as a file for --config, and exits");
-  AddPlaceOptions(all, line.server);
+  AddIdentityOptions(all, line.server);
   AddProtocolOptions(all, line.server);
   AddLimitOptions(all, line.server);
   AddStorageOptions(all, line.server);

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 namespace decree::rpc {
 namespace {
@@ -50,7 +50,7 @@ Connections::Verdict Connections::Admit(int fd, const std::string& caller, const
   if (!HasRoomFor(client)) Sweep(now);
   if (!HasRoomFor(client)) {
     if (!MakeRoomFor(client, now)) {
-      PROBE("a connection was refused");
+      RARE_CASE("a connection was refused");
       return Verdict::kRefused;
     }
     verdict = Verdict::kAdmittedForAnother;
@@ -103,7 +103,7 @@ bool Connections::DisplaceOneOf(Client& client, Time now) {
   std::list<Connection>& connections = client.connections;
   for (size_t looked = 0; looked < connections.size(); ++looked) {
     if (!*connections.front().use) {
-      PROBE("a connection was shut down for another");
+      RARE_CASE("a connection was shut down for another");
       // gRPC sees its end, and closes it. The number may be another file's by now.
       const Connection& displaced = connections.front();
       if (FileOf(displaced.fd) == displaced.file) shutdown(displaced.fd, SHUT_RDWR);

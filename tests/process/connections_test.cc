@@ -83,7 +83,7 @@ class ConnectionsTest : public testing::Test {
     cluster_.AwaitLeader();
   }
   std::vector<std::string> ProblemsOf(uint32_t node) const {
-    const v1::StatusResponse status = cluster_.StatusOf(node);
+    const v1::NodeStatusResponse status = cluster_.StatusOf(node);
     return {status.problems().begin(), status.problems().end()};
   }
 
@@ -114,7 +114,7 @@ TEST_F(ConnectionsTest, ThatSayNothingAreClosed) {
   std::vector<SilentConnections> silent;
   silent.emplace_back(cluster_.Endpoint(node), 50);
   silent.emplace_back(cluster_.PeerAddress(node), 20);
-  const v1::StatusResponse status = cluster_.StatusOf(node);
+  const v1::NodeStatusResponse status = cluster_.StatusOf(node);
   EXPECT_GE(status.client_connections(), 51u);
   EXPECT_LT(status.client_connections(), status.client_connections_max());
   EXPECT_GE(status.client_calls(), 1u);

@@ -92,7 +92,7 @@ class HostileTest : public testing::Test {
 
   uint32_t Follower() const { return leader_ % 3 + 1; }
   std::pair<uint64_t, uint32_t> BallotOf(uint32_t node) const {
-    const v1::StatusResponse status = cluster_.StatusOf(node);
+    const v1::NodeStatusResponse status = cluster_.StatusOf(node);
     return {status.ballot_round(), status.ballot_node()};
   }
   // Until answers that nobody takes hold all that large ones may, 36 MiB; some of it was there before.
@@ -504,7 +504,7 @@ TEST_F(HostileTest, SessionsThatAreLeft) {
   for (size_t i = 0; i < kAtOnce; ++i) open();
   ASSERT_TRUE(WaitFor([&] { return ended == kAtOnce; }, Seconds(60)));
   EXPECT_EQ(opened, kSessions) << "its own sessions, which it does not use, are to go";
-  const v1::StatusResponse status = cluster_.StatusOf(leader_);
+  const v1::NodeStatusResponse status = cluster_.StatusOf(leader_);
   EXPECT_EQ(status.sessions(), status.sessions_max());
   EXPECT_GT(status.sessions_ended_for_others(), 0u);
   EXPECT_THAT(status.problems(), testing::Contains(testing::HasSubstr("of them by clients at 127.0.0.1")));

@@ -74,7 +74,7 @@ TEST_F(IdentityTest, AWipedNodeUnderItsOldId) {
   ReplaceThird(ProcessCluster::kCluster);
   ExpectProblem(cluster_, 1, 3, "n3 is not the n3 that n1 knows: it was formatted anew");
   ExpectService(cluster_);
-  const v1::StatusResponse wiped = cluster_.StatusOf(3);
+  const v1::NodeStatusResponse wiped = cluster_.StatusOf(3);
   EXPECT_EQ(wiped.leader(), 0u);
   EXPECT_EQ(wiped.ballot_round(), 0u);
   // It has nothing, and does not say that nothing is there.
@@ -90,7 +90,7 @@ TEST_F(IdentityTest, AWipedNodeUnderItsOldId) {
 }
 
 TEST_F(IdentityTest, TwoNodesFormattedWithOneId) {
-  const uint32_t second = cluster_.AddPlace();
+  const uint32_t second = cluster_.AddSpare();
   cluster_.Format(second, 3);
   cluster_.Start(second, {"--listen-client", cluster_.Endpoint(second), "--listen-peer",
                           cluster_.PeerAddress(second)});
@@ -99,7 +99,7 @@ TEST_F(IdentityTest, TwoNodesFormattedWithOneId) {
 }
 
 TEST_F(IdentityTest, OneDirectoryCopiedAndRunTwice) {
-  const uint32_t second = cluster_.AddPlace();
+  const uint32_t second = cluster_.AddSpare();
   cluster_.Kill(3);
   std::filesystem::copy(cluster_.DataDirectory(3), cluster_.DataDirectory(second),
                         std::filesystem::copy_options::recursive);
@@ -167,7 +167,7 @@ TEST_F(IdentityTest, AnOldCopyThatOutvotesTheOthers) {
   cluster_.Start(2);
   cluster_.Start(3);
   put(1);
-  const v1::StatusResponse before = cluster_.StatusOf(2);
+  const v1::NodeStatusResponse before = cluster_.StatusOf(2);
   cluster_.Start(1);
   ASSERT_TRUE(WaitFor([&] {
     const auto status = cluster_.NewClientOf(1)->NodeStatus(0);

@@ -70,7 +70,7 @@ TEST(LeaseTest, StatusTellsHowReadsWereServed) {
     EXPECT_EQ(at_follower->Get("k")->kv().value(), "v");
     EXPECT_TRUE(at_follower->Get("k", v1::READ_MODE_STALE).ok());
   }
-  const v1::StatusResponse status = cluster.StatusOf(leader);
+  const v1::NodeStatusResponse status = cluster.StatusOf(leader);
   EXPECT_GE(status.reads_under_lease(), 15u) << "a lease may lapse on a busy machine, now and then";
   EXPECT_EQ(status.reads_under_lease() + status.reads_by_round(), 20u);
   EXPECT_EQ(cluster.StatusOf(follower).reads_at_leaders_index(), 20u);
@@ -83,7 +83,7 @@ TEST(LeaseTest, WithLeasesOffReadsTakeAQuorumRound) {
   ASSERT_TRUE(cluster.NewClient()->Put("k", "v").ok());
   const auto client = cluster.NewClientOf(leader);
   for (int i = 0; i < 20; ++i) EXPECT_EQ(client->Get("k")->kv().value(), "v");
-  const v1::StatusResponse status = cluster.StatusOf(leader);
+  const v1::NodeStatusResponse status = cluster.StatusOf(leader);
   EXPECT_EQ(status.lease_state(), "off");
   EXPECT_EQ(status.reads_under_lease(), 0u);
   EXPECT_EQ(status.reads_by_round(), 20u);

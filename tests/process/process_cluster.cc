@@ -213,23 +213,23 @@ pid_t ProcessCluster::Spawn(const std::vector<std::string>& arguments,
   return pid;
 }
 
-uint32_t ProcessCluster::AddPlace() {
+uint32_t ProcessCluster::AddSpare() {
   nodes_.emplace_back();
   nodes_.back().client_port = FreePort();
   nodes_.back().peer_port = FreePort();
   return size();
 }
 
-void ProcessCluster::Format(uint32_t place, uint32_t as, const std::string& cluster) {
-  std::vector<std::string> arguments{"init",  "--data", DataDirectory(place), "--cluster",
+void ProcessCluster::Format(uint32_t node, uint32_t as, const std::string& cluster) {
+  std::vector<std::string> arguments{"init",  "--data", DataDirectory(node), "--cluster",
                                      cluster, "--node", std::to_string(as)};
   for (uint32_t id = 1; id <= members_; ++id) {
     arguments.push_back("--member");
     arguments.push_back(StrCat(id, "=", PeerAddress(id), ",", Endpoint(id)));
   }
   arguments.insert(arguments.end(), arguments_.init.begin(), arguments_.init.end());
-  nodes_[place - 1].pid = Spawn(arguments, "/dev/null");
-  CHECK_EQ(Wait(place), 0) << "decreed init of node " << as;
+  nodes_[node - 1].pid = Spawn(arguments, "/dev/null");
+  CHECK_EQ(Wait(node), 0) << "decreed init of node " << as;
 }
 
 void ProcessCluster::Start(uint32_t node, const std::vector<std::string>& more_arguments) {
@@ -391,9 +391,9 @@ uint32_t ProcessCluster::AwaitLeader(uint32_t not_this) const {
   return leader;
 }
 
-v1::StatusResponse ProcessCluster::StatusOf(uint32_t node) const {
+v1::NodeStatusResponse ProcessCluster::StatusOf(uint32_t node) const {
   const auto client = NewClientOf(node);
-  StatusOr<v1::StatusResponse> status = client->NodeStatus(0);
+  StatusOr<v1::NodeStatusResponse> status = client->NodeStatus(0);
   // The library asks once, and a machine may stand still.
   WaitFor([&] { return status.ok() || (status = client->NodeStatus(0)).ok(); });
   CHECK(status.ok()) << "node " << node << ": " << status.status();

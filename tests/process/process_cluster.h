@@ -62,10 +62,10 @@ class ProcessCluster {
   std::unique_ptr<rpc::Client> NewClient(Duration timeout = Seconds(5)) const;
   std::unique_ptr<rpc::Client> NewClientOf(uint32_t node, Duration timeout = Seconds(5)) const;
 
-  // Adds a place for one more process, with ports and a directory that do not belong to the cluster.
-  uint32_t AddPlace();
-  // Formats a place's directory, for the node `as` of a cluster with this fixture's members.
-  void Format(uint32_t place, uint32_t as, const std::string& cluster = kCluster);
+  // Adds one more process to start, with ports and a directory that do not belong to the cluster.
+  uint32_t AddSpare();
+  // Formats a node's directory as that of the node `as` of a cluster with this fixture's members.
+  void Format(uint32_t node, uint32_t as, const std::string& cluster = kCluster);
   void Start(uint32_t node, const std::vector<std::string>& more_arguments = {});
   // So many files, connections among them, may those have open that are started from now on.
   void LimitFiles(uint64_t files_max) { files_max_ = files_max; }
@@ -87,7 +87,7 @@ class ProcessCluster {
   // Waits for one other than `not_this`. Stops the test's process if there is none in time.
   uint32_t AwaitLeader(uint32_t not_this = 0) const;
   // What a running node says of itself; stops the test's process if it does not answer.
-  v1::StatusResponse StatusOf(uint32_t node) const;
+  v1::NodeStatusResponse StatusOf(uint32_t node) const;
   // Waits until all running nodes have applied the same slots, with equal digests.
   bool AwaitAgreement() const;
 

@@ -47,11 +47,11 @@ class RawClient {
     request.set_return_previous(true);
     return Call(&v1::KV::Stub::Put, request, response);
   }
-  grpc::Status Outcome(uint64_t session, uint64_t number, bool close, Response& response) {
+  grpc::Status Outcome(uint64_t session, uint64_t number, bool settle, Response& response) {
     v1::OutcomeRequest request;
     request.mutable_header()->set_session(session);
     request.mutable_header()->set_number(number);
-    request.set_close(close);
+    request.set_settle(settle);
     return Call(&v1::KV::Stub::Outcome, request, response);
   }
   // Of the last call.
@@ -180,14 +180,14 @@ TEST(SessionTest, OutcomeTellsWhatBecameOfARequestAndSettlesIt) {
   ASSERT_TRUE(client.Outcome(session, 2, false, outcome).ok());
   EXPECT_EQ(outcome.state(), Response::STATE_NOT_YET);
   ASSERT_TRUE(client.Outcome(session, 2, true, outcome).ok());
-  EXPECT_EQ(outcome.state(), Response::STATE_CLOSED);
+  EXPECT_EQ(outcome.state(), Response::STATE_SETTLED);
   EXPECT_EQ(client.Put(session, 2, 1, "b", put).error_code(), grpc::StatusCode::ABORTED);
   EXPECT_EQ(client.detail().reason(), v1::ErrorDetail::REASON_SETTLED);
   ASSERT_TRUE(client.Put(session, 3, 3, "c", put).ok());
   EXPECT_EQ(put.previous().value(), "a");
-  for (const bool close : {false, true}) {
-    ASSERT_TRUE(client.Outcome(session, 3, close, outcome).ok());
-    EXPECT_EQ(outcome.answer().previous().value(), "a") << close;
+  for (const bool settle : {false, true}) {
+    ASSERT_TRUE(client.Outcome(session, 3, settle, outcome).ok());
+    EXPECT_EQ(outcome.answer().previous().value(), "a") << settle;
   }
   ASSERT_TRUE(client.Put(session, 3, 3, "c", put).ok());
   EXPECT_EQ(put.previous().value(), "a") << "a repetition tells another value";
@@ -224,7 +224,7 @@ TEST(SessionTest, AWriteThatFailedCanBeAskedFor) {
   if (outcome->state() == Response::STATE_ANSWERED) {
     EXPECT_EQ(value, "after");
   } else {
-    EXPECT_EQ(outcome->state(), Response::STATE_CLOSED);
+    EXPECT_EQ(outcome->state(), Response::STATE_SETTLED);
     EXPECT_EQ(value, "before");
   }
 }

@@ -88,7 +88,7 @@ size_t Cluster::Count(const Pattern& pattern) const {
                     [&](const auto& envelope) { return pattern.Matches(envelope); }));
 }
 
-void Cluster::Settle() {
+void Cluster::DeliverAll() {
   for (int step = 0; !messages_.empty(); ++step) {
     CHECK_LT(step, kStepsMax) << "the messages do not come to an end";
     const paxos::Envelope& next = messages_.front();
@@ -135,12 +135,12 @@ void Cluster::Tick(Duration duration) {
 
 void Cluster::Run(Duration duration) {
   const Time end = now_ + duration;
-  Settle();
+  DeliverAll();
   for (int step = 0; const auto node = NextToTick(end); ++step) {
     CHECK_LT(step, kStepsMax) << "the deadlines do not come to an end";
     now_ = std::max(now_, replica(*node).NextDeadline());
     With(*node, [&](auto& replica, auto& out) { replica.OnTick(now_, out); });
-    Settle();
+    DeliverAll();
   }
   now_ = end;
 }
@@ -156,7 +156,7 @@ bool Cluster::Elect(NodeId node) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     if (replica(node).role() == paxos::Role::kLeader) return true;
     Provoke(node);
-    Settle();
+    DeliverAll();
   }
   return replica(node).role() == paxos::Role::kLeader;
 }

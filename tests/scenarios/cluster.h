@@ -55,7 +55,7 @@ class Cluster {
   void DropAll() { messages_.clear(); }
   size_t Count(const Pattern& pattern) const;
   // Delivers until nothing is on its way. No time passes.
-  void Settle();
+  void DeliverAll();
 
   // What is sent over a cut link is lost.
   void Cut(NodeId from, NodeId to) { cut_.insert({from, to}); }

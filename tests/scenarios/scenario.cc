@@ -144,7 +144,7 @@ StatusOr<Pattern> Scenario::ParsePattern(const std::string& link, const std::str
 // ---- Commands ----
 
 Status Scenario::RunCommand(const std::string& command, const Words& words) {
-  static const std::set<std::string> kMessages = {"deliver", "duplicate", "drop", "settle"};
+  static const std::set<std::string> kMessages = {"deliver", "duplicate", "drop"};
   static const std::set<std::string> kLinks = {"cut", "isolate", "heal"};
   static const std::set<std::string> kTime = {"tick", "run"};
   if (kMessages.contains(command)) return OnMessages(command, words);
@@ -154,11 +154,12 @@ Status Scenario::RunCommand(const std::string& command, const Words& words) {
 }
 
 Status Scenario::OnMessages(const std::string& command, const Words& words) {
-  if (command == "settle") {
-    cluster_->Settle();
+  const bool all = words.size() == 2 && words[1] == "all";
+  if (all && command == "deliver") {
+    cluster_->DeliverAll();
     return OkStatus();
   }
-  if (command == "drop" && words.size() == 2 && words[1] == "all") {
+  if (all && command == "drop") {
     cluster_->DropAll();
     return OkStatus();
   }

@@ -18,7 +18,7 @@
 
 #include "paxos/base/planted_bug.h"
 #include "paxos/base/posix_clock.h"
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 #include "tests/sim/report.h"
 
 namespace decree::sim {
@@ -139,7 +139,7 @@ Totals RunSeeds(const CampaignOptions& options, size_t first, size_t stride, Pro
     totals.Add(result);
     progress.OnRunDone();
   }
-  totals.probes = Probe::Counts();
+  totals.rare_cases = RareCase::Counts();
   return totals;
 }
 

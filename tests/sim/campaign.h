@@ -28,7 +28,7 @@ struct CampaignOptions {
 };
 
 // Prints a summary, and while it runs a line on the terminal. False if the campaign proves little: if
-// nothing was chosen, or, over many seeds, some kind of fault or rare situation never came up.
+// nothing was chosen, or, over many seeds, some kind of fault or rare case never came up.
 // A run in which a rule breaks ends the program with status 1, after it has printed the rule, the last
 // events, and the command that repeats it.
 bool RunCampaign(const CampaignOptions& options);

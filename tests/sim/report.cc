@@ -11,13 +11,13 @@
 namespace decree::sim {
 namespace {
 
-// From so many seeds on, each kind of event must have happened, and each rare situation.
+// From so many seeds on, each kind of event must have happened, and each rare case.
 constexpr uint64_t kSeedsForEvents = 100;
-constexpr uint64_t kSeedsForProbes = 2000;
+constexpr uint64_t kSeedsForRareCases = 2000;
 
 // Among fewer nodes whoever knows the chosen value has promised its ballot or a higher one, and hears no older leader.
-bool CanHappen(const std::string& probe, uint32_t nodes) {
-  return nodes >= 5 || probe != "another value was told than the one known to be chosen";
+bool CanHappen(const std::string& rare_case, uint32_t nodes) {
+  return nodes >= 5 || rare_case != "another value was told than the one known to be chosen";
 }
 
 void PrintCounts(std::ostream& out, const char* title,
@@ -32,9 +32,9 @@ double VirtualSeconds(const Totals& totals) {
   return static_cast<double>(totals.virtual_milliseconds) / 1000;
 }
 
-int64_t ProbesReached(const Totals& totals) {
-  return std::count_if(totals.probes.begin(), totals.probes.end(),
-                       [](const auto& probe) { return probe.second > 0; });
+int64_t RareCasesReached(const Totals& totals) {
+  return std::count_if(totals.rare_cases.begin(), totals.rare_cases.end(),
+                       [](const auto& rare_case) { return rare_case.second > 0; });
 }
 
 }  // namespace
@@ -54,14 +54,14 @@ void Totals::Add(const Totals& other) {
   chosen += other.chosen;
   operations += other.operations;
   for (const auto& [kind, count] : other.counts) counts[kind] += count;
-  for (const auto& [name, count] : other.probes) probes[name] += count;
+  for (const auto& [name, count] : other.rare_cases) rare_cases[name] += count;
 }
 
 void Write(std::ostream& out, const Totals& totals) {
   out << "totals " << totals.runs << ' ' << totals.repeated << ' ' << totals.virtual_milliseconds
       << ' ' << totals.chosen << ' ' << totals.operations << '\n';
   for (const auto& [kind, count] : totals.counts) out << "count " << count << ' ' << kind << '\n';
-  for (const auto& [name, count] : totals.probes) out << "probe " << count << ' ' << name << '\n';
+  for (const auto& [name, count] : totals.rare_cases) out << "rare " << count << ' ' << name << '\n';
 }
 
 Totals Read(std::istream& in) {
@@ -76,7 +76,7 @@ Totals Read(std::istream& in) {
     std::string name;
     in >> count;
     std::getline(in >> std::ws, name);
-    (what == "count" ? totals.counts : totals.probes)[name] = count;
+    (what == "count" ? totals.counts : totals.rare_cases)[name] = count;
   }
   return totals;
 }
@@ -99,8 +99,8 @@ std::vector<std::string> Missing(const Totals& totals, uint64_t seeds, uint32_t 
       if (!totals.counts.contains(kind)) missing.push_back(StrCat(kind, ": never happened"));
     }
   }
-  if (seeds >= kSeedsForProbes) {
-    for (const auto& [name, count] : totals.probes) {
+  if (seeds >= kSeedsForRareCases) {
+    for (const auto& [name, count] : totals.rare_cases) {
       if (count == 0 && CanHappen(name, nodes_max)) missing.push_back(StrCat("never reached: ", name));
     }
   }
@@ -110,16 +110,16 @@ std::vector<std::string> Missing(const Totals& totals, uint64_t seeds, uint32_t 
 void PrintText(std::ostream& out, const Totals& totals, double real_seconds) {
   std::map<std::string, uint64_t> reached;
   std::map<std::string, uint64_t> unreached;
-  for (const auto& [name, count] : totals.probes) (count > 0 ? reached : unreached)[name] = count;
+  for (const auto& [name, count] : totals.rare_cases) (count > 0 ? reached : unreached)[name] = count;
   PrintCounts(out, "happened:", totals.counts);
-  PrintCounts(out, "rare situations:", reached);
-  if (!unreached.empty()) PrintCounts(out, "rare situations not reached:", unreached);
+  PrintCounts(out, "rare cases:", reached);
+  if (!unreached.empty()) PrintCounts(out, "rare cases not reached:", unreached);
   out << std::fixed << std::setprecision(1) << "runs=" << totals.runs
       << " (repeated with the same result: " << totals.repeated << ")"
       << " virtual_s=" << VirtualSeconds(totals) << " real_s=" << real_seconds
       << " speed=" << VirtualSeconds(totals) / real_seconds << " slots_chosen=" << totals.chosen
-      << " operations=" << totals.operations << " probes=" << reached.size() << '/'
-      << totals.probes.size() << " violations=0\n";
+      << " operations=" << totals.operations << " rare_cases=" << reached.size() << '/'
+      << totals.rare_cases.size() << " violations=0\n";
 }
 
 void PrintJson(std::ostream& out, const Totals& totals, double real_seconds,
@@ -131,9 +131,9 @@ void PrintJson(std::ostream& out, const Totals& totals, double real_seconds,
                               {"speed", VirtualSeconds(totals) / real_seconds},
                               {"slots_chosen", totals.chosen},
                               {"operations", totals.operations},
-                              {"probes_reached", ProbesReached(totals)},
+                              {"rare_cases_reached", RareCasesReached(totals)},
                               {"events", totals.counts},
-                              {"probes", totals.probes},
+                              {"rare_cases", totals.rare_cases},
                               {"missing", missing},
                               {"violations", 0}};
   out << report.dump(2) << '\n';

@@ -19,7 +19,7 @@ struct Totals {
   uint64_t chosen = 0;
   uint64_t operations = 0;
   std::map<std::string, uint64_t> counts;  // of what happened
-  std::map<std::string, uint64_t> probes;  // of rare situations
+  std::map<std::string, uint64_t> rare_cases;
 
   void Add(const RunResult& result);
   void Add(const Totals& other);

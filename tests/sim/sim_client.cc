@@ -86,10 +86,10 @@ void SimClient::SendMalformed() {
     bytes.push_back(static_cast<char>(random_.Below(256)));
   }
   PickNode().Do([bytes](paxos::Node& process) {
-    process.Propose(bytes, kTimeNever, [](const paxos::Outcome& outcome) {
-      if (outcome.kind != paxos::Outcome::Kind::kApplied) return;
+    process.Propose(bytes, kTimeNever, [](const paxos::ProposalEnd& end) {
+      if (end.kind != paxos::ProposalEnd::Kind::kApplied) return;
       v1::CommandResult result;
-      CHECK(result.ParseFromString(outcome.answer));
+      CHECK(result.ParseFromString(end.answer));
       CHECK_EQ(result.refusal(), v1::CommandResult::REFUSAL_MALFORMED);
     });
   });
@@ -295,13 +295,13 @@ void SimClient::SendWrite(const CallPtr& call, SimNode& node) {
   const std::string bytes = call->command.SerializeAsString();
   node.Do([this, call, attempt, patience, bytes, &node](paxos::Node& process) {
     process.Propose(bytes, node.clock().Now() + patience,
-                    [this, call, attempt, &node](paxos::Outcome outcome) {
-                      if (outcome.kind != paxos::Outcome::Kind::kApplied) {
-                        return Return(node, [this, call, attempt, kind = outcome.kind] {
+                    [this, call, attempt, &node](paxos::ProposalEnd end) {
+                      if (end.kind != paxos::ProposalEnd::Kind::kApplied) {
+                        return Return(node, [this, call, attempt, kind = end.kind] {
                           OnNoResult(call, attempt, kind);
                         });
                       }
-                      Return(node, [this, call, attempt, answer = node.ReadAnswer(outcome.answer)] {
+                      Return(node, [this, call, attempt, answer = node.ReadAnswer(end.answer)] {
                         OnResult(call, attempt, answer);
                       });
                     });
@@ -320,8 +320,8 @@ void SimClient::SendRead(const CallPtr& call, SimNode& node) {
   const bool is_stale = EntryOf(*call).kind == OperationKind::kStaleGet;
   node.Do([this, call, attempt, answer, is_stale, &node](paxos::Node& process) {
     if (is_stale && process.replica().has_begun()) return answer();
-    process.Read([this, call, attempt, answer, &node](paxos::ReadOutcome outcome) {
-      if (outcome.granted) return answer();
+    process.Read([this, call, attempt, answer, &node](paxos::ReadEnd end) {
+      if (end.granted) return answer();
       Return(node, [this, call, attempt] { Retry(call, attempt); });
     });
   });
@@ -334,39 +334,39 @@ void SimClient::Return(SimNode& node, std::function<void()> deliver) {
 
 // ---- Answers ----
 
-void SimClient::TraceOutcome(const Call& call, uint32_t attempt, paxos::Outcome::Kind kind) {
+void SimClient::TraceEnd(const Call& call, uint32_t attempt, paxos::ProposalEnd::Kind kind) {
   world_.trace.Print([&](auto& out) {
-    out << 'c' << id_ << " hears of attempt " << attempt << ": outcome " << static_cast<int>(kind) << " for "
+    out << 'c' << id_ << " hears of attempt " << attempt << ": end " << static_cast<int>(kind) << " for "
         << EntryOf(call);
   });
 }
 
-void SimClient::OnNoResult(const CallPtr& call, uint32_t attempt, paxos::Outcome::Kind kind) {
-  TraceOutcome(*call, attempt, kind);
+void SimClient::OnNoResult(const CallPtr& call, uint32_t attempt, paxos::ProposalEnd::Kind kind) {
+  TraceEnd(*call, attempt, kind);
   switch (kind) {
-    case paxos::Outcome::Kind::kApplied:
+    case paxos::ProposalEnd::Kind::kApplied:
       LOG(FATAL) << "it has a result";
-    case paxos::Outcome::Kind::kTooLarge:
+    case paxos::ProposalEnd::Kind::kTooLarge:
       LOG(FATAL) << "a command of " << call->command.ByteSizeLong() << " bytes is too large";
-    case paxos::Outcome::Kind::kOverloaded:
+    case paxos::ProposalEnd::Kind::kOverloaded:
       world_.trace.Count("overloaded");
       return Retry(call, attempt);
-    case paxos::Outcome::Kind::kSuperseded:
+    case paxos::ProposalEnd::Kind::kSuperseded:
       world_.trace.Count("superseded");
       return Retry(call, attempt);
-    case paxos::Outcome::Kind::kDeadline:
+    case paxos::ProposalEnd::Kind::kDeadline:
       world_.trace.Count("deadline passed");
       return Retry(call, attempt);
-    case paxos::Outcome::Kind::kNotLeader:
+    case paxos::ProposalEnd::Kind::kNotLeader:
       return Retry(call, attempt);
-    case paxos::Outcome::Kind::kUnknown:
+    case paxos::ProposalEnd::Kind::kUnknown:
       world_.trace.Count("lost sight of");
       return OnTimeout(call, attempt);
   }
 }
 
 void SimClient::OnResult(const CallPtr& call, uint32_t attempt, const WriteAnswer& answer) {
-  TraceOutcome(*call, attempt, paxos::Outcome::Kind::kApplied);
+  TraceEnd(*call, attempt, paxos::ProposalEnd::Kind::kApplied);
   OnEnd(call, answer.result, answer.previous);
 }
 

@@ -110,8 +110,8 @@ class SimClient {
 
   void SendWrite(const CallPtr& call, SimNode& node);
   void SendRead(const CallPtr& call, SimNode& node);
-  void TraceOutcome(const Call& call, uint32_t attempt, paxos::Outcome::Kind kind);
-  void OnNoResult(const CallPtr& call, uint32_t attempt, paxos::Outcome::Kind kind);
+  void TraceEnd(const Call& call, uint32_t attempt, paxos::ProposalEnd::Kind kind);
+  void OnNoResult(const CallPtr& call, uint32_t attempt, paxos::ProposalEnd::Kind kind);
   void OnResult(const CallPtr& call, uint32_t attempt, const WriteAnswer& answer);
   // The state machine has judged the write, in this attempt or before.
   void OnEnd(const CallPtr& call, const v1::CommandResult& result, const std::optional<check::Cell>& previous);

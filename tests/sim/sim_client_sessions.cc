@@ -125,10 +125,10 @@ void SimClient::ReplayLater(const Call& call, const CommandResult* result) {
       random_.Between(Milliseconds(10), Seconds(10)),
       [this, first, bytes = call.command.SerializeAsString(), &node] {
         node.Do([this, first, bytes](paxos::Node& process) {
-          process.Propose(bytes, kTimeNever, [this, first](const paxos::Outcome& outcome) {
-            if (outcome.kind != paxos::Outcome::Kind::kApplied) return;
+          process.Propose(bytes, kTimeNever, [this, first](const paxos::ProposalEnd& end) {
+            if (end.kind != paxos::ProposalEnd::Kind::kApplied) return;
             CommandResult replayed;
-            CHECK(replayed.ParseFromString(outcome.answer));
+            CHECK(replayed.ParseFromString(end.answer));
             ExpectReplay(replayed, first);
           });
         });
@@ -167,9 +167,9 @@ void SimClient::Run(const ErrandPtr& errand) {
     node.Do([this, errand, &node](paxos::Node& process) {
       NoteLeader(process);
       process.Propose(errand->command.SerializeAsString(), kTimeNever,
-                      [this, errand, &node](const paxos::Outcome& outcome) {
-                        if (outcome.kind != paxos::Outcome::Kind::kApplied) return;
-                        Return(node, [errand, answer = node.ReadAnswer(outcome.answer)] {
+                      [this, errand, &node](const paxos::ProposalEnd& end) {
+                        if (end.kind != paxos::ProposalEnd::Kind::kApplied) return;
+                        Return(node, [errand, answer = node.ReadAnswer(end.answer)] {
                           if (std::exchange(errand->finished, true)) return;
                           errand->done(&answer);
                         });

@@ -36,7 +36,7 @@ class Trace {
     }
   }
 
-  // Something that a campaign must have seen: a fault, an outcome.
+  // Something that a campaign must have seen: a fault, how a request ended.
   void Count(const std::string& kind) {
     ++counts_[kind];
     Mix(std::hash<std::string>()(kind));

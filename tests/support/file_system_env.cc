@@ -121,7 +121,7 @@ kv::Disk FileSystemEnv::disk() {
               [this](const std::string& directory) {
                 return Change([&] { return files_.SyncDirectory(directory); });
               },
-          .settle_directory = [](const std::string&) { return leveldb::Status::OK(); }};
+          .flush_files = [](const std::string&) { return leveldb::Status::OK(); }};
 }
 
 void FileSystemEnv::RunScheduled() {

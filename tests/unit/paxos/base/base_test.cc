@@ -11,8 +11,8 @@
 #include "paxos/base/checksum.h"
 #include "paxos/base/planted_bug.h"
 #include "paxos/base/posix_clock.h"
-#include "paxos/base/probe.h"
 #include "paxos/base/random.h"
+#include "paxos/base/rare_case.h"
 #include "paxos/base/status.h"
 #include "paxos/base/strong_int.h"
 
@@ -137,14 +137,14 @@ TEST(PlantedBugTest, EveryBugHasANameOfItsOwn) {
   EXPECT_FALSE(IsPlanted(PlantedBug::kQuorumOfOne));
 }
 
-TEST(ProbeTest, CountsHitsAndListsWhatWasNeverHit) {
-  const auto hit = [] { PROBE("the probe test hit this"); };
-  const auto never = [] { PROBE("the probe test never hit this"); };
-  hit();
-  hit();
+TEST(RareCaseTest, CountsWhatWasReachedAndListsWhatWasNot) {
+  const auto reached = [] { RARE_CASE("the test has reached this"); };
+  const auto never = [] { RARE_CASE("the test has never reached this"); };
+  reached();
+  reached();
   static_cast<void>(never);
-  EXPECT_EQ(Probe::Counts().at("the probe test hit this"), 2u);
-  EXPECT_EQ(Probe::Counts().at("the probe test never hit this"), 0u);
+  EXPECT_EQ(RareCase::Counts().at("the test has reached this"), 2u);
+  EXPECT_EQ(RareCase::Counts().at("the test has never reached this"), 0u);
 }
 
 }  // namespace

@@ -318,7 +318,7 @@ class RestartedAcceptorTest : public AcceptorTest {
   RestartedAcceptorTest()
       : AcceptorTest({.promised = B(5, 1),
                       .chosen_index = Slot(3),
-                      .floor = Slot(3),
+                      .dropped_index = Slot(3),
                       .applied = Slot(3),
                       .votes = {{.slot = Slot(4), .ballot = B(5, 1), .chosen = false,
                                  .entry = Value("x", B(5, 1))}},
@@ -332,7 +332,7 @@ class RestartedAcceptorTest : public AcceptorTest {
 TEST_F(RestartedAcceptorTest, KeepsPromiseAndVotes) {
   EXPECT_EQ(acceptor_.promised(), B(5, 1));
   EXPECT_EQ(acceptor_.VoteAt(Slot(4))->ballot, B(5, 1));
-  EXPECT_EQ(acceptor_.floor(), Slot(3));
+  EXPECT_EQ(acceptor_.dropped_index(), Slot(3));
 }
 
 TEST_F(RestartedAcceptorTest, RefusesPromisesForTheLongestLease) {

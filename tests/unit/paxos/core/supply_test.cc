@@ -28,9 +28,9 @@ class SupplyTest : public testing::Test {
   }
   // Only the log has what is chosen so far.
   void ForgetAll() {
-    while (acceptor_.floor() < chosen_index_) {
-      log_.push_back({acceptor_.floor().Next(), acceptor_.VoteAt(acceptor_.floor().Next())->entry});
-      acceptor_.RaiseFloor();
+    while (acceptor_.dropped_index() < chosen_index_) {
+      log_.push_back({acceptor_.dropped_index().Next(), acceptor_.VoteAt(acceptor_.dropped_index().Next())->entry});
+      acceptor_.DropFirst();
     }
   }
   std::vector<FetchAnswer> Drain() {

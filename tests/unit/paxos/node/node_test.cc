@@ -151,7 +151,7 @@ class NodeTest : public testing::Test {
   void LeadAndExecute(Node& node, const std::vector<std::string>& commands) {
     Pass(node, Seconds(2));
     for (const std::string& command : commands) {
-      node.Propose(command, kTimeNever, [](Outcome) {});
+      node.Propose(command, kTimeNever, [](ProposalEnd) {});
       node.Turn();
     }
   }
@@ -180,8 +180,8 @@ class NodeTest : public testing::Test {
       node.Turn();
     }
   }
-  OnOutcome Into(std::vector<Outcome>& outcomes) {
-    return [&outcomes](Outcome outcome) { outcomes.push_back(std::move(outcome)); };
+  OnProposalEnd Into(std::vector<ProposalEnd>& ends) {
+    return [&ends](ProposalEnd end) { ends.push_back(std::move(end)); };
   }
 
   FakeClock clock_;
@@ -194,16 +194,16 @@ TEST_F(NodeTest, ExecutesACommandAndAnswersIt) {
   EchoMachine machine;
   const auto node = Start(log, machine);
   Pass(*node, Seconds(2));
-  std::vector<Outcome> outcomes;
-  node->Propose("a", kTimeNever, Into(outcomes));
-  node->Propose("b", kTimeNever, Into(outcomes));
-  EXPECT_THAT(outcomes, IsEmpty());
+  std::vector<ProposalEnd> ends;
+  node->Propose("a", kTimeNever, Into(ends));
+  node->Propose("b", kTimeNever, Into(ends));
+  EXPECT_THAT(ends, IsEmpty());
   const int appends = log.appends;
   node->Turn();
-  ASSERT_THAT(outcomes, SizeIs(2));
-  EXPECT_EQ(outcomes[0].kind, Outcome::Kind::kApplied);
-  EXPECT_EQ(outcomes[0].answer, "a");
-  EXPECT_EQ(outcomes[1].answer, "b");
+  ASSERT_THAT(ends, SizeIs(2));
+  EXPECT_EQ(ends[0].kind, ProposalEnd::Kind::kApplied);
+  EXPECT_EQ(ends[0].answer, "a");
+  EXPECT_EQ(ends[1].answer, "b");
   EXPECT_EQ(log.appends, appends + 1) << "both in one write";
 }
 
@@ -211,10 +211,10 @@ TEST_F(NodeTest, WithoutALeaderNothingIsProposed) {
   FakeLog log(1, Voters(3));
   EchoMachine machine;
   const auto node = Start(log, machine);
-  std::vector<Outcome> outcomes;
-  node->Propose("a", kTimeNever, Into(outcomes));
-  ASSERT_THAT(outcomes, SizeIs(1));
-  EXPECT_EQ(outcomes[0].kind, Outcome::Kind::kNotLeader);
+  std::vector<ProposalEnd> ends;
+  node->Propose("a", kTimeNever, Into(ends));
+  ASSERT_THAT(ends, SizeIs(1));
+  EXPECT_EQ(ends[0].kind, ProposalEnd::Kind::kNotLeader);
 }
 
 TEST_F(NodeTest, ReplaysWhatIsChosenAndNotYetApplied) {
@@ -313,35 +313,35 @@ class ProposedTest : public NodeTest {
  protected:
   ProposedTest() {
     LeadOfThree(*node_);
-    node_->Propose("mine", kTimeNever, Into(outcomes_));
+    node_->Propose("mine", kTimeNever, Into(ends_));
     node_->Turn();
   }
 
   FakeLog log_{1, Voters(3)};
   EchoMachine machine_;
   const std::unique_ptr<Node> node_ = Start(log_, machine_);
-  std::vector<Outcome> outcomes_;
+  std::vector<ProposalEnd> ends_;
 };
 
 TEST_F(ProposedTest, ACommandWhoseSlotWasTakenNeverHappened) {
-  EXPECT_THAT(outcomes_, IsEmpty());
+  EXPECT_THAT(ends_, IsEmpty());
   // n3 wins a higher ballot and has another value chosen in the same slot.
   const Ballot higher = B(node_->replica().ballot().round + 1, 3);
   node_->OnMessage(From(3, 1, Accept{.ballot = higher,
                                     .chosen_index = Slot(1),
                                     .entries = {{Slot(1), Value("theirs", higher)}}}));
   node_->Turn();
-  ASSERT_THAT(outcomes_, SizeIs(1));
-  EXPECT_EQ(outcomes_[0].kind, Outcome::Kind::kSuperseded);
+  ASSERT_THAT(ends_, SizeIs(1));
+  EXPECT_EQ(ends_[0].kind, ProposalEnd::Kind::kSuperseded);
   EXPECT_THAT(machine_.commands, ElementsAre("theirs"));
 }
 
 TEST_F(ProposedTest, ACutOffLeaderLosesSightOfWhatItHasProposed) {
   Pass(*node_, Milliseconds(300));
-  EXPECT_THAT(outcomes_, IsEmpty()) << "the others are silent for a moment only";
+  EXPECT_THAT(ends_, IsEmpty()) << "the others are silent for a moment only";
   Pass(*node_, Milliseconds(400));
-  ASSERT_THAT(outcomes_, SizeIs(1));
-  EXPECT_EQ(outcomes_[0].kind, Outcome::Kind::kUnknown);
+  ASSERT_THAT(ends_, SizeIs(1));
+  EXPECT_EQ(ends_[0].kind, ProposalEnd::Kind::kUnknown);
   EXPECT_TRUE(node_->replica().IsCutOff(clock_.now));
 }
 
@@ -352,10 +352,10 @@ TEST_F(ProposedTest, AFormerLeaderThatDoesNotLearnWhatBecameOfACommandSaysSo) {
     node_->OnMessage(From(3, 1, Heartbeat{.ballot = higher, .probe = beat, .chosen_index = Slot(1)}));
     Pass(*node_, Milliseconds(100));
   }
-  EXPECT_THAT(outcomes_, IsEmpty());
+  EXPECT_THAT(ends_, IsEmpty());
   Pass(*node_, Milliseconds(200));
-  ASSERT_THAT(outcomes_, SizeIs(1));
-  EXPECT_EQ(outcomes_[0].kind, Outcome::Kind::kUnknown);
+  ASSERT_THAT(ends_, SizeIs(1));
+  EXPECT_EQ(ends_[0].kind, ProposalEnd::Kind::kUnknown);
 }
 
 TEST_F(NodeTest, ReadsWaitUntilTheStateMachineIsFreshEnough) {
@@ -364,10 +364,10 @@ TEST_F(NodeTest, ReadsWaitUntilTheStateMachineIsFreshEnough) {
   const auto node = Start(log, machine);
   Pass(*node, Seconds(2));
   std::vector<std::string> seen;
-  node->Propose("a", kTimeNever, [](Outcome) {});
+  node->Propose("a", kTimeNever, [](ProposalEnd) {});
   node->Turn();
-  node->Read([&](ReadOutcome outcome) {
-    EXPECT_TRUE(outcome.granted);
+  node->Read([&](ReadEnd end) {
+    EXPECT_TRUE(end.granted);
     seen = machine.commands;
   });
   node->Turn();
@@ -397,7 +397,7 @@ TEST_F(NodeTest, TheReadIndexIsPublishedBeforeTheAnswerThatDependsOnIt) {
   Pass(*node, Seconds(2));
   const Slot before = node->published().Look().index;
   Slot at_answer;
-  node->Propose("a", kTimeNever, [&](Outcome) { at_answer = node->published().Look().index; });
+  node->Propose("a", kTimeNever, [&](ProposalEnd) { at_answer = node->published().Look().index; });
   node->Turn();
   EXPECT_EQ(at_answer, before.Next());
 }
@@ -434,7 +434,7 @@ TEST_F(NodeTest, WithItsLeaseOffALeaderTakesAQuorumRound) {
   Pass(**node, Seconds(2));
   EXPECT_FALSE((*node)->ReadUnderLease());
   bool granted = false;
-  (*node)->Read([&](ReadOutcome outcome) { granted = outcome.granted; });
+  (*node)->Read([&](ReadEnd end) { granted = end.granted; });
   EXPECT_FALSE(granted);
   (*node)->Turn();
   EXPECT_TRUE(granted);
@@ -446,12 +446,12 @@ TEST_F(NodeTest, RefusesAReadWithoutALeader) {
   FakeLog log(1, Voters(3));
   EchoMachine machine;
   const auto node = Start(log, machine);
-  std::vector<ReadOutcome> outcomes;
-  node->Read([&](ReadOutcome outcome) { outcomes.push_back(outcome); });
+  std::vector<ReadEnd> ends;
+  node->Read([&](ReadEnd end) { ends.push_back(end); });
   node->Turn();
-  ASSERT_THAT(outcomes, SizeIs(1));
-  EXPECT_FALSE(outcomes[0].granted);
-  EXPECT_EQ(outcomes[0].reason, RefusedRead::Reason::kNoLeader);
+  ASSERT_THAT(ends, SizeIs(1));
+  EXPECT_FALSE(ends[0].granted);
+  EXPECT_EQ(ends[0].reason, RefusedRead::Reason::kNoLeader);
 }
 
 TEST_F(NodeTest, SendsBeforeItWrites) {

@@ -1,4 +1,4 @@
-#include "paxos/base/probe.h"
+#include "paxos/base/rare_case.h"
 
 #include <mutex>
 #include <vector>
@@ -8,10 +8,10 @@ namespace {
 
 struct Registry {
   std::mutex mutex;
-  std::vector<const Probe*> probes;
+  std::vector<const RareCase*> cases;
 };
 
-// Never destroyed: probes may be hit while the program's other statics go.
+// Never destroyed: a case may be reached while the program's other statics go.
 Registry& GetRegistry() {
   static Registry& registry = *new Registry;
   return registry;
@@ -19,18 +19,18 @@ Registry& GetRegistry() {
 
 }  // namespace
 
-Probe::Probe(const char* name) : name_(name) {
+RareCase::RareCase(const char* name) : name_(name) {
   Registry& registry = GetRegistry();
   const std::lock_guard lock(registry.mutex);
-  registry.probes.push_back(this);
+  registry.cases.push_back(this);
 }
 
-std::map<std::string, uint64_t> Probe::Counts() {
+std::map<std::string, uint64_t> RareCase::Counts() {
   Registry& registry = GetRegistry();
   const std::lock_guard lock(registry.mutex);
   std::map<std::string, uint64_t> counts;
-  for (const Probe* probe : registry.probes) {
-    counts[probe->name_] += probe->hits_.load(std::memory_order_relaxed);
+  for (const RareCase* rare_case : registry.cases) {
+    counts[rare_case->name_] += rare_case->count_.load(std::memory_order_relaxed);
   }
   return counts;
 }

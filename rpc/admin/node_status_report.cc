@@ -1,4 +1,4 @@
-#include "rpc/admin/status_report.h"
+#include "rpc/admin/node_status_report.h"
 
 #include <filesystem>
 #include <system_error>
@@ -22,10 +22,10 @@ uint64_t Milliseconds64(Duration duration) { return static_cast<uint64_t>(ToMill
 
 }  // namespace
 
-StatusReport::StatusReport(Sources sources)
+NodeStatusReport::NodeStatusReport(Sources sources)
     : sources_(std::move(sources)), started_(sources_.clock.Now()) {}
 
-void StatusReport::Fill(v1::StatusResponse& status) const {
+void NodeStatusReport::Fill(v1::NodeStatusResponse& status) const {
   const paxos::Replica& replica = sources_.node.replica();
   const kv::State& state = sources_.machine.state();
   const Time now = sources_.clock.Now();
@@ -54,10 +54,10 @@ void StatusReport::Fill(v1::StatusResponse& status) const {
   FillProblems(status);
 }
 
-void StatusReport::FillConfiguration(v1::StatusResponse& status) const {
+void NodeStatusReport::FillConfiguration(v1::NodeStatusResponse& status) const {
   const paxos::Configuration& configuration = sources_.node.replica().configuration();
   for (const paxos::Member& member : configuration.members) {
-    v1::MemberStatus& row = *status.add_members();
+    v1::Member& row = *status.add_members();
     row.set_id(member.id.value());
     row.set_peer_address(member.peer_address);
     row.set_client_address(member.client_address);
@@ -68,7 +68,7 @@ void StatusReport::FillConfiguration(v1::StatusResponse& status) const {
   status.set_lease_ms(Milliseconds64(configuration.lease));
 }
 
-void StatusReport::FillReads(v1::StatusResponse& status) const {
+void NodeStatusReport::FillReads(v1::NodeStatusResponse& status) const {
   const bool is_off = status.lease_ms() == 0 || !sources_.is_lease_used;
   status.set_lease_state(is_off ? "off" : status.lease_left_ms() > 0 ? "held" : "none");
   const paxos::ReadCounts reads = sources_.node.read_counts();
@@ -78,7 +78,7 @@ void StatusReport::FillReads(v1::StatusResponse& status) const {
   status.set_reads_stale(sources_.stale_reads());
 }
 
-void StatusReport::FillSessions(v1::StatusResponse& status) const {
+void NodeStatusReport::FillSessions(v1::NodeStatusResponse& status) const {
   const kv::Sessions::Usage usage = sources_.machine.session_usage();
   status.set_sessions(usage.sessions);
   status.set_sessions_max(usage.sessions_max);
@@ -90,7 +90,7 @@ void StatusReport::FillSessions(v1::StatusResponse& status) const {
                              "used, or of whoever has the most, are ended for others"));
 }
 
-void StatusReport::FillProblems(v1::StatusResponse& status) const {
+void NodeStatusReport::FillProblems(v1::NodeStatusResponse& status) const {
   const paxos::Replica& replica = sources_.node.replica();
   for (const auto& problems : {replica.Obstacles(), sources_.problems()}) {
     for (const std::string& problem : problems) status.add_problems(problem);

@@ -14,7 +14,7 @@
 
 namespace decree::rpc {
 
-class StatusReport {
+class NodeStatusReport {
  public:
   // Where it looks; all of it outlives the report. The functions are called in the loop's thread.
   struct Sources {
@@ -26,20 +26,20 @@ class StatusReport {
     bool is_lease_used = true;
     std::function<uint32_t()> peers_connected;
     std::function<uint64_t()> stale_reads;
-    std::function<void(v1::StatusResponse&)> fill_clients;
+    std::function<void(v1::NodeStatusResponse&)> fill_clients;
     // What is wrong beyond what the replica says of itself.
     std::function<std::vector<std::string>()> problems;
   };
 
-  explicit StatusReport(Sources sources);
+  explicit NodeStatusReport(Sources sources);
 
-  void Fill(v1::StatusResponse& status) const;
+  void Fill(v1::NodeStatusResponse& status) const;
 
  private:
-  void FillConfiguration(v1::StatusResponse& status) const;
-  void FillReads(v1::StatusResponse& status) const;
-  void FillSessions(v1::StatusResponse& status) const;
-  void FillProblems(v1::StatusResponse& status) const;
+  void FillConfiguration(v1::NodeStatusResponse& status) const;
+  void FillReads(v1::NodeStatusResponse& status) const;
+  void FillSessions(v1::NodeStatusResponse& status) const;
+  void FillProblems(v1::NodeStatusResponse& status) const;
 
   const Sources sources_;
   const Time started_;
