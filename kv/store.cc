@@ -90,18 +90,18 @@ void Store::Cursor::Next() {
 std::string_view Store::Cursor::key() const { return ToView(iterator_->key()); }
 std::string_view Store::Cursor::value() const { return ToView(iterator_->value()); }
 
-Store::Store(const Disk& disk, const StoreOptions& options)
-    : env_(disk),
+Store::Store(paxos::FileSystem& files, leveldb::Env& host, const StoreOptions& options)
+    : env_(files, host),
       logger_(std::make_unique<DebugLogger>()),
       cache_(leveldb::NewLRUCache(options.block_cache_bytes)),
       filter_(leveldb::NewBloomFilterPolicy(kBloomBitsPerKey)) {}
 
-StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path, const Disk& disk,
-                                             const StoreOptions& options) {
-  if (const leveldb::Status synced = disk.flush_files(path); !synced.ok()) {
-    return absl::InternalError(StrCat("the store cannot be synced: ", synced.ToString()));
+StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path, paxos::FileSystem& files,
+                                             const StoreOptions& options, leveldb::Env& host) {
+  if (const Status flushed = FlushStoreFiles(files, path); !flushed.ok()) {
+    return Status(flushed.code(), StrCat("the store cannot be synced: ", std::string(flushed.message())));
   }
-  std::unique_ptr<Store> store(new Store(disk, options));
+  std::unique_ptr<Store> store(new Store(files, host, options));
   leveldb::Options db_options;
   db_options.create_if_missing = true;
   db_options.paranoid_checks = true;

@@ -1,7 +1,7 @@
 #pragma once
 // The LevelDB that the state machine lives in.
 //
-// What is durable at any time is the effect of all batches up to one of them (no_wal_env.h); nobody
+// What is durable at any time is the effect of all batches up to one of them (store_env.h); nobody
 // waits for it. A store that cannot be read or written ends the process: an unreadable key must never
 // look like a missing one, and a batch applied in part would make replicas differ.
 //
@@ -23,7 +23,7 @@
 #include <leveldb/slice.h>
 #include <leveldb/write_batch.h>
 
-#include "kv/no_wal_env.h"
+#include "kv/store_env.h"
 #include "paxos/base/status.h"
 
 namespace decree::kv {
@@ -77,9 +77,11 @@ class Store {
     const leveldb::Snapshot* const snapshot_;
   };
 
-  // Makes the directory if it is absent. Errors name the path and what to do.
-  static StatusOr<std::unique_ptr<Store>> Open(const std::string& path, const Disk& disk,
-                                               const StoreOptions& options);
+  // Makes the directory if it is absent. `files` and `host`, which runs LevelDB's background work, outlive the
+  // store. Errors name the path and what to do.
+  static StatusOr<std::unique_ptr<Store>> Open(const std::string& path, paxos::FileSystem& files,
+                                               const StoreOptions& options,
+                                               leveldb::Env& host = *leveldb::Env::Default());
 
   // The newest state.
   std::optional<std::string> Get(std::string_view key) const;
@@ -90,10 +92,10 @@ class Store {
   uint64_t SizeBytes() const;
 
  private:
-  explicit Store(const Disk& disk, const StoreOptions& options);
+  Store(paxos::FileSystem& files, leveldb::Env& host, const StoreOptions& options);
 
   // LevelDB uses all of these until it is closed, so it is declared last.
-  NoWalEnv env_;
+  StoreEnv env_;
   const std::unique_ptr<leveldb::Logger> logger_;
   const std::unique_ptr<leveldb::Cache> cache_;
   const std::unique_ptr<const leveldb::FilterPolicy> filter_;

@@ -50,7 +50,7 @@ Status FormatDataDirectory(const ServerOptions& server, const InitOptions& init,
     return absl::InvalidArgumentError(
         StrCat("--node: ", server.node, " is none of the members given with --member"));
   }
-  RETURN_IF_ERROR(server.CoreOptions().ValidateWith(founding));
+  RETURN_IF_ERROR(server.core.ValidateWith(founding));
   RETURN_IF_ERROR(CheckNotFormatted(data, files));
   if (files.Exists(data)) {
     ASSIGN_OR_RETURN(const std::vector<std::string> names, files.List(data));
@@ -85,7 +85,7 @@ StatusOr<std::unique_ptr<paxos::SegmentLog>> OpenDataDirectory(const ServerOptio
     return Refuse(data, ": the directory belongs to node ", found->node.value(), ", and --node is ",
                   server.node, "; give the directory of that node");
   }
-  return paxos::SegmentLog::Open(files, LogPath(data), server.SegmentLogOptions());
+  return paxos::SegmentLog::Open(files, LogPath(data), server.log);
 }
 
 uint64_t RandomNumber() {

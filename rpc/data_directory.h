@@ -7,7 +7,7 @@
 #include <string>
 
 #include "paxos/base/status.h"
-#include "paxos/log/file_system.h"
+#include "paxos/fs/file_system.h"
 #include "paxos/log/segment_log.h"
 #include "rpc/options/server_options.h"
 

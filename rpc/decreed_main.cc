@@ -10,7 +10,7 @@
 
 #include <glog/logging.h>
 
-#include "paxos/log/posix_file_system.h"
+#include "paxos/fs/posix_file_system.h"
 #include "rpc/data_directory.h"
 #include "rpc/loop/grpc_process.h"
 #include "rpc/options/server_options.h"

@@ -10,7 +10,6 @@
 
 #include <glog/logging.h>
 
-#include "kv/posix_disk.h"
 #include "rpc/channel_arguments.h"
 #include "rpc/data_directory.h"
 #include "rpc/version.h"
@@ -45,12 +44,6 @@ Admission::Limits ForwardedLimits(size_t others, size_t command_bytes_max) {
   return {.requests_max = others * Forwarder::kSentMax, .bytes_max = others * bytes};
 }
 
-kv::StoreOptions StoreOptionsWith(const ServerOptions& options, const FileShares& files) {
-  kv::StoreOptions with = options.StoreOptions();
-  with.open_files_max = files.store;
-  return with;
-}
-
 }  // namespace
 
 struct Server::Recovered {
@@ -64,15 +57,16 @@ struct Server::Recovered {
 
 StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
   ASSIGN_OR_RETURN(const FileShares files,
-                   ShareFiles(RaiseFileLimit(), options.open_files_max, options.connections_max));
+                   ShareFiles(RaiseFileLimit(), options.store.open_files_max, options.connections_max));
+  kv::StoreOptions store_options = options.store;
+  store_options.open_files_max = files.store;
   auto recovered = std::make_unique<Recovered>();
   ASSIGN_OR_RETURN(recovered->log, OpenDataDirectory(options, recovered->files));
   ASSIGN_OR_RETURN(recovered->store,
-                   kv::Store::Open(StorePath(options.data), kv::PosixDisk(), StoreOptionsWith(options, files)));
+                   kv::Store::Open(StorePath(options.data), recovered->files, store_options));
   const paxos::LogIdentity& identity = recovered->log->identity();
   ASSIGN_OR_RETURN(recovered->machine,
-                   kv::StateMachine::Open(*recovered->store, paxos::EncodeOwner(identity),
-                                          options.MemoryOptions()));
+                   kv::StateMachine::Open(*recovered->store, paxos::EncodeOwner(identity), options.memory));
   const paxos::Member* const member = identity.founding.Find(identity.node);
   CHECK(member != nullptr) << "the directory's configuration does not name its node";
   const PeerIdentity own = MakePeerIdentity(identity, paxos::Life(RandomNumber()));
@@ -113,7 +107,7 @@ Server::Server(const ServerOptions& options, const FileShares& files, std::uniqu
       forwarder_(loop_, own_, PeerLinkOptions()),
       admission_(loop_, options.AdmissionLimits()),
       forwarded_(loop_, ForwardedLimits(recovered_->log->identity().founding.members.size() - 1,
-                                        options.CoreOptions().command_bytes_max)),
+                                        options.core.command_bytes_max)),
       directory_(options.data),
       directory_timer_(loop_.timers(), [this] { CheckDirectory(); }),
       stop_wakeup_(loop_, [this] { is_stopping_ = true; }) {}
@@ -131,7 +125,7 @@ Status Server::TakePorts() {
 }
 
 Status Server::StartNode() {
-  paxos::Options core = options_.CoreOptions();
+  paxos::Options core = options_.core;
   core.pending_bytes_max += forwarded_.limits().bytes_max;
   ASSIGN_OR_RETURN(node_, paxos::Node::Start(core, *recovered_->log,
                                              *recovered_->machine, peers_out_, clock_,
@@ -149,7 +143,7 @@ void Server::OpenServices() {
       .log = *recovered_->log,
       .machine = *recovered_->machine,
       .data = options_.data,
-      .is_lease_used = options_.lease != "off",
+      .is_lease_used = options_.core.uses_lease,
       .peers_connected = [this] { return peers_out_.connected(); },
       .stale_reads = [this] { return kv_->stale_reads(); },
       .fill_clients = [this](v1::NodeStatusResponse& status) { FillClients(status); },

@@ -12,7 +12,7 @@
 #include "kv/state_machine.h"
 #include "kv/store.h"
 #include "paxos/base/posix_clock.h"
-#include "paxos/log/posix_file_system.h"
+#include "paxos/fs/posix_file_system.h"
 #include "paxos/log/segment_log.h"
 #include "paxos/node/node.h"
 #include "rpc/admin/admin_service.h"

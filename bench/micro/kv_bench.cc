@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "kv/command.h"
-#include "kv/posix_disk.h"
 #include "kv/state_machine.h"
 #include "paxos/base/random.h"
+#include "paxos/fs/posix_file_system.h"
 
 namespace decree::kv {
 namespace {
@@ -33,7 +33,7 @@ class OpenStore {
  public:
   OpenStore() {
     std::filesystem::create_directory(path_);
-    auto store = Store::Open(path_, PosixDisk(), StoreOptions());
+    auto store = Store::Open(path_, files_, StoreOptions());
     CHECK(store.ok()) << store.status();
     store_ = *std::move(store);
     auto machine = StateMachine::Open(*store_, "bench", {});
@@ -60,6 +60,7 @@ class OpenStore {
 
  private:
   const std::string path_ = "kv_bench." + std::to_string(getpid());
+  paxos::PosixFileSystem files_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<StateMachine> machine_;
   std::vector<paxos::CommandAnswer> answers_;

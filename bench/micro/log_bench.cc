@@ -9,7 +9,7 @@
 #include <string>
 
 #include "paxos/base/checksum.h"
-#include "paxos/log/posix_file_system.h"
+#include "paxos/fs/posix_file_system.h"
 #include "paxos/log/segment_log.h"
 
 namespace decree::paxos {

@@ -9,7 +9,7 @@
 #include "paxos/base/status.h"
 #include "paxos/core/membership.h"
 #include "paxos/core/types.h"
-#include "paxos/log/file_system.h"
+#include "paxos/fs/file_system.h"
 
 namespace decree::paxos {
 

@@ -6,7 +6,7 @@
 
 #include "paxos/base/status.h"
 #include "paxos/core/membership.h"
-#include "paxos/log/file_system.h"
+#include "paxos/fs/file_system.h"
 #include "paxos/log/identity.h"
 
 namespace decree::paxos {

@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "paxos/base/status.h"
-#include "paxos/log/file_system.h"
+#include "paxos/fs/file_system.h"
 #include "paxos/log/identity.h"
 #include "paxos/log/record_codec.h"
 

@@ -16,7 +16,7 @@
 #include "paxos/core/message.h"
 #include "paxos/core/record.h"
 #include "paxos/core/types.h"
-#include "paxos/log/file_system.h"
+#include "paxos/fs/file_system.h"
 #include "paxos/log/identity.h"
 
 namespace decree::paxos {

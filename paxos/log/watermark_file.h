@@ -8,7 +8,7 @@
 #include <string>
 
 #include "paxos/base/status.h"
-#include "paxos/log/file_system.h"
+#include "paxos/fs/file_system.h"
 #include "paxos/log/identity.h"
 #include "paxos/log/record_codec.h"
 

@@ -73,6 +73,24 @@ CLI::Option* LayeredOptions::Register(CLI::Option* option, const std::string& na
                                            : CLI::MultiOptionPolicy::TakeLast);
 }
 
+CLI::Option* LayeredOptions::AddNumber(const std::string& name, int64_t initial,
+                                       const std::function<void(int64_t)>& set, const std::string& what) {
+  CLI::Option* const option = app_.add_option_function<int64_t>("--" + name, set, what);
+  return Register(option->default_str(StrCat(initial)), name, true);
+}
+
+CLI::Option* LayeredOptions::AddSwitch(const std::string& name, bool& value, const std::string& what) {
+  const auto set = [&value](const std::string& text) { value = text == "on"; };
+  CLI::Option* const option = app_.add_option_function<std::string>("--" + name, set, what);
+  const CLI::Validator on_or_off(
+      [](const std::string& text) -> std::string {
+        if (text == "on" || text == "off") return {};
+        return StrCat("\"", text, "\" is not allowed; allowed is on or off");
+      },
+      "on or off");
+  return Register(option->default_str(value ? "on" : "off")->check(on_or_off), name, false);
+}
+
 std::string LayeredOptions::EnvironmentName(const std::string& name) const {
   std::string out = prefix_;
   for (const char c : name) {

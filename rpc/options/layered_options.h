@@ -5,6 +5,8 @@
 //
 // What is wrong is refused with the option's name, the value, what is allowed, and where it was set.
 
+#include <cstdint>
+#include <functional>
 #include <iosfwd>
 #include <map>
 #include <optional>
@@ -16,6 +18,7 @@
 #include <CLI/CLI.hpp>
 
 #include "paxos/base/status.h"
+#include "paxos/base/time.h"
 #include "rpc/options/toml_file.h"
 
 namespace decree::rpc {
@@ -32,12 +35,24 @@ class LayeredOptions {
     return Register(app_.add_option("--" + name, value, what)->capture_default_str(), name,
                     std::is_arithmetic_v<T>);
   }
+  // A number that is given in milliseconds.
+  CLI::Option* AddMilliseconds(const std::string& name, Duration& value, const std::string& what) {
+    return AddNumber(name, ToMilliseconds(value), [&value](int64_t number) { value = Milliseconds(number); }, what);
+  }
+  // A number of bytes that is given in MiB.
+  template <typename T>
+  CLI::Option* AddMebibytes(const std::string& name, T& value, const std::string& what) {
+    return AddNumber(name, static_cast<int64_t>(value >> 20),
+                     [&value](int64_t number) { value = static_cast<T>(number) << 20; }, what);
+  }
+  // "on" or "off".
+  CLI::Option* AddSwitch(const std::string& name, bool& value, const std::string& what);
   CLI::Option* AddFlag(const std::string& name, bool& value, const std::string& what) {
     return Register(app_.add_flag("--" + name, value, what)->default_str("false"), name, true);
   }
 
-  // Reads all three; one of the app's commands must be given. Nothing if the program may go on, else what it should end with: 0 after --help or
-  // --version (to `out`), 2 after an error (to `err`).
+  // Reads all three; one of the app's commands must be given. Nothing if the program may go on, else what it should
+  // end with: 0 after --help or --version (to `out`), 2 after an error (to `err`).
   std::optional<int> Parse(const std::vector<std::string>& arguments, std::ostream& out,
                            std::ostream& err);
   // Prints what is wrong, and where each option that the text names was set; returns 2.
@@ -52,6 +67,8 @@ class LayeredOptions {
     bool is_bare;  // written without quotes
   };
 
+  CLI::Option* AddNumber(const std::string& name, int64_t initial, const std::function<void(int64_t)>& set,
+                         const std::string& what);
   CLI::Option* Register(CLI::Option* option, const std::string& name, bool is_bare);
   std::string EnvironmentName(const std::string& name) const;
   const Entry* Find(std::string_view name) const;

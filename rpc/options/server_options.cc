@@ -90,29 +90,28 @@ void AddIdentityOptions(LayeredOptions& all, ServerOptions& options) {
 }
 
 void AddProtocolOptions(LayeredOptions& all, ServerOptions& options) {
-  all.Add("heartbeat-ms", options.heartbeat_ms, "How often a leader shows itself")
+  all.AddMilliseconds("heartbeat-ms", options.core.heartbeat, "How often a leader shows itself")
       ->check(Between(10, 10'000));
-  all.Add("election-timeout-min-ms", options.election_timeout_min_ms,
+  all.AddMilliseconds("election-timeout-min-ms", options.core.election_timeout_min,
       "A follower that hears nothing from a leader for a time between this...")
       ->check(Between(50, 60'000));
-  all.Add("election-timeout-max-ms", options.election_timeout_max_ms,
+  all.AddMilliseconds("election-timeout-max-ms", options.core.election_timeout_max,
       "...and this stands for election; at least two heartbeats and the cluster's lease")
       ->check(Between(50, 120'000));
-  all.Add("lease", options.lease,
+  all.AddSwitch("lease", options.core.uses_lease,
       "on: as leader, serves reads without a message while it holds its lease; off: each takes a round "
       "of messages. For machines whose clocks may stand still, such as guests that are frozen. Leases "
-      "are granted to other leaders all the same")
-      ->check(OneOf({"on", "off"}));
+      "are granted to other leaders all the same");
 }
 
 void AddLimitOptions(LayeredOptions& all, ServerOptions& options) {
-  all.Add("batch-bytes-max", options.batch_bytes_max,
+  all.Add("batch-bytes-max", options.core.batch_bytes_max,
       "The most bytes of commands that share a slot of the log")
       ->check(Between(1024, kBatchBytesLimit));
-  all.Add("slots-in-flight-max", options.slots_in_flight_max,
+  all.Add("slots-in-flight-max", options.core.slots_in_flight_max,
       "Slots proposed and not yet chosen; 1 makes the largest batches")
       ->check(Between(1, 1024));
-  all.Add("pending-bytes-max", options.pending_bytes_max,
+  all.Add("pending-bytes-max", options.core.pending_bytes_max,
       "The most bytes of requests without an answer")
       ->check(Between(1 << 20, int64_t{1} << 40));
   all.Add("requests-max", options.requests_max, "The most requests without an answer")
@@ -125,19 +124,19 @@ void AddLimitOptions(LayeredOptions& all, ServerOptions& options) {
 }
 
 void AddStorageOptions(LayeredOptions& all, ServerOptions& options) {
-  all.Add("segment-mib", options.segment_mib, "Size of one segment of the log, in MiB")
+  all.AddMebibytes("segment-mib", options.log.segment_bytes, "Size of one segment of the log, in MiB")
       ->check(Between(16, 4096));
-  all.Add("key-index-mib", options.key_index_mib,
+  all.AddMebibytes("key-index-mib", options.memory.key_index_bytes,
       "Memory for keys and their counters, in MiB; a put of a key that has no room in it looks it up on disk. "
       "With keys of 24 bytes each MiB has room for 25,000")
       ->check(Between(1, 4095));
-  all.Add("record-cache-mib", options.record_cache_mib,
+  all.AddMebibytes("record-cache-mib", options.memory.record_cache_bytes,
       "Memory for values of the keys that were read last, in MiB")
       ->check(Between(1, 1 << 20));
-  all.Add("block-cache-mib", options.block_cache_mib,
+  all.AddMebibytes("block-cache-mib", options.store.block_cache_bytes,
       "LevelDB's cache of blocks, in MiB; what is read again comes from the records' cache before")
       ->check(Between(1, 1 << 20));
-  all.Add("open-files-max", options.open_files_max, "The most files that LevelDB keeps open")
+  all.Add("open-files-max", options.store.open_files_max, "The most files that LevelDB keeps open")
       ->check(Between(64, 1'000'000));
 }
 
@@ -218,65 +217,40 @@ StatusOr<paxos::Member> ParseMember(const std::string& text) {
 
 // ---- Server ----
 
+paxos::Options ServerOptions::CoreDefaults() {
+  paxos::Options options;
+  options.command_bytes_max = kCommandBytesMax;
+  return options;
+}
+
 Status ServerOptions::Validate() const {
   const auto wrong = [](const auto&... parts) {
     return absl::InvalidArgumentError(StrCat(parts...));
   };
-  if (election_timeout_min_ms < 2 * heartbeat_ms) {
-    return wrong("--election-timeout-min-ms: ", election_timeout_min_ms,
-                 " is not allowed with --heartbeat-ms ", heartbeat_ms, "; allowed is ",
-                 2 * heartbeat_ms, " or more");
+  if (core.election_timeout_min < 2 * core.heartbeat) {
+    return wrong("--election-timeout-min-ms: ", ToMilliseconds(core.election_timeout_min),
+                 " is not allowed with --heartbeat-ms ", ToMilliseconds(core.heartbeat), "; allowed is ",
+                 ToMilliseconds(2 * core.heartbeat), " or more");
   }
-  if (election_timeout_max_ms < election_timeout_min_ms) {
-    return wrong("--election-timeout-max-ms: ", election_timeout_max_ms,
-                 " is not allowed with --election-timeout-min-ms ", election_timeout_min_ms,
-                 "; allowed is ",
-                 election_timeout_min_ms, " or more");
+  if (core.election_timeout_max < core.election_timeout_min) {
+    return wrong("--election-timeout-max-ms: ", ToMilliseconds(core.election_timeout_max),
+                 " is not allowed with --election-timeout-min-ms ", ToMilliseconds(core.election_timeout_min),
+                 "; allowed is ", ToMilliseconds(core.election_timeout_min), " or more");
   }
-  const uint64_t largest = std::max<uint64_t>(batch_bytes_max, kCommandBytesMax);
-  if (pending_bytes_max < largest) {
-    return wrong("--pending-bytes-max: ", pending_bytes_max, " is not allowed with --batch-bytes-max ",
-                 batch_bytes_max, "; allowed is ", largest, ", the largest batch, or more");
+  const uint64_t largest = std::max(core.batch_bytes_max, core.command_bytes_max);
+  if (core.pending_bytes_max < largest) {
+    return wrong("--pending-bytes-max: ", core.pending_bytes_max, " is not allowed with --batch-bytes-max ",
+                 core.batch_bytes_max, "; allowed is ", largest, ", the largest batch, or more");
   }
-  if (segment_mib << 20 < 2 * largest) {
-    return wrong("--segment-mib: ", segment_mib, " is not allowed with --batch-bytes-max ", batch_bytes_max,
-                 "; allowed is ", (2 * largest >> 20) + 1, " or more");
+  if (log.segment_bytes < 2 * largest) {
+    return wrong("--segment-mib: ", log.segment_bytes >> 20, " is not allowed with --batch-bytes-max ",
+                 core.batch_bytes_max, "; allowed is ", (2 * largest >> 20) + 1, " or more");
   }
-  return CoreOptions().Validate();
-}
-
-paxos::Options ServerOptions::CoreOptions() const {
-  paxos::Options options;
-  options.heartbeat = Milliseconds(heartbeat_ms);
-  options.election_timeout_min = Milliseconds(election_timeout_min_ms);
-  options.election_timeout_max = Milliseconds(election_timeout_max_ms);
-  options.uses_lease = lease == "on";
-  options.command_bytes_max = kCommandBytesMax;
-  options.batch_bytes_max = batch_bytes_max;
-  options.slots_in_flight_max = slots_in_flight_max;
-  options.pending_bytes_max = pending_bytes_max;
-  return options;
-}
-
-paxos::LogOptions ServerOptions::SegmentLogOptions() const {
-  paxos::LogOptions options;
-  options.segment_bytes = segment_mib << 20;
-  return options;
-}
-
-kv::StoreOptions ServerOptions::StoreOptions() const {
-  kv::StoreOptions options;
-  options.block_cache_bytes = block_cache_mib << 20;
-  options.open_files_max = open_files_max;
-  return options;
-}
-
-kv::MemoryOptions ServerOptions::MemoryOptions() const {
-  return {.key_index_bytes = key_index_mib << 20, .record_cache_bytes = record_cache_mib << 20};
+  return core.Validate();
 }
 
 Admission::Limits ServerOptions::AdmissionLimits() const {
-  return {.requests_max = requests_max, .bytes_max = pending_bytes_max};
+  return {.requests_max = requests_max, .bytes_max = core.pending_bytes_max};
 }
 
 // ---- Init ----

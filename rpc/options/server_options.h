@@ -29,23 +29,15 @@ struct ServerOptions {
   std::string listen_client;
   std::string listen_peer;
 
-  int64_t heartbeat_ms = 100;
-  int64_t election_timeout_min_ms = 500;
-  int64_t election_timeout_max_ms = 1000;
-  std::string lease = "on";  // "off": reads at this leader take a quorum round; it still grants leases
+  // As a leader, serves reads without a message while it holds its lease, if `core.uses_lease`.
+  paxos::Options core = CoreDefaults();
+  paxos::LogOptions log;
+  kv::StoreOptions store;
+  kv::MemoryOptions memory;
 
-  uint64_t batch_bytes_max = 1 << 20;
-  uint64_t slots_in_flight_max = 1;
-  uint64_t pending_bytes_max = 48 << 20;
-  uint64_t requests_max = 10'000;
-  uint64_t connections_max = 4096;
-  uint64_t client_connections_max = 2048;
-
-  uint64_t segment_mib = 64;
-  uint64_t key_index_mib = kv::MemoryOptions().key_index_bytes >> 20;
-  uint64_t record_cache_mib = kv::MemoryOptions().record_cache_bytes >> 20;
-  uint64_t block_cache_mib = kv::StoreOptions().block_cache_bytes >> 20;
-  int open_files_max = kv::StoreOptions().open_files_max;
+  size_t requests_max = 10'000;
+  size_t connections_max = 4096;
+  size_t client_connections_max = 2048;
 
   std::string log_level = "info";
   int log_verbosity = 0;
@@ -54,11 +46,11 @@ struct ServerOptions {
   // What is wrong with values that are each within their bounds, but do not fit together.
   Status Validate() const;
 
-  paxos::Options CoreOptions() const;
-  paxos::LogOptions SegmentLogOptions() const;
-  kv::StoreOptions StoreOptions() const;
-  kv::MemoryOptions MemoryOptions() const;
   Admission::Limits AdmissionLimits() const;
+
+ private:
+  // Of the core's own, but for what depends on the limits of keys and values.
+  static paxos::Options CoreDefaults();
 };
 
 struct InitOptions {

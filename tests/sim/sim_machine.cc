@@ -21,13 +21,13 @@ constexpr size_t kFewBytes = 2 << 10;
 
 SimMachine::SimMachine(paxos::FileSystem& files, const std::string& owner,
                        OnApplied on_applied)
-    : env_(files), on_applied_(std::move(on_applied)) {
+    : files_(files), on_applied_(std::move(on_applied)) {
   CHECK(files.CreateDirectory(kStoreDirectory).ok());
   StatusOr<std::unique_ptr<kv::Store>> store =
-      kv::Store::Open(kStoreDirectory, env_.disk(), kStoreOptions);
+      kv::Store::Open(kStoreDirectory, files_, kStoreOptions, env_);
   if (store.ok()) store_ = *std::move(store);
   env_.RunScheduled();
-  if (env_.crashed()) throw paxos::SimulatedCrash();
+  if (files_.crashed()) throw paxos::SimulatedCrash();
   CHECK(store_ != nullptr) << store.status();
   StatusOr<std::unique_ptr<kv::StateMachine>> machine =
       kv::StateMachine::Open(*store_, owner, {.key_index_bytes = 0, .record_cache_bytes = kFewBytes});
@@ -44,7 +44,7 @@ void SimMachine::Apply(std::span<const paxos::SlotCommands> slots,
                        std::vector<paxos::CommandAnswer>& answers) {
   machine_->Apply(slots, answers);
   env_.RunScheduled();
-  if (env_.crashed()) throw paxos::SimulatedCrash();
+  if (files_.crashed()) throw paxos::SimulatedCrash();
   on_applied_(slots, digest());
 }
 

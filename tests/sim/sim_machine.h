@@ -11,8 +11,9 @@
 
 #include "kv/state_machine.h"
 #include "paxos/base/state_machine.h"
-#include "tests/support/file_system_env.h"
+#include "tests/support/contained_file_system.h"
 #include "tests/support/history.h"
+#include "tests/support/manual_env.h"
 
 namespace decree::sim {
 
@@ -49,7 +50,8 @@ class SimMachine final : public paxos::StateMachine {
   uint64_t digest() const { return machine_->state().digest; }
 
  private:
-  check::FileSystemEnv env_;
+  check::ContainedFileSystem files_;
+  check::ManualEnv env_;
   const OnApplied on_applied_;
   std::unique_ptr<kv::Store> store_;
   std::unique_ptr<kv::StateMachine> machine_;

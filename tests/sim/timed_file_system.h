@@ -10,7 +10,7 @@
 
 #include <glog/logging.h>
 
-#include "paxos/log/file_system.h"
+#include "paxos/fs/file_system.h"
 #include "tests/support/simulated_file_system.h"
 
 namespace decree::sim {
@@ -54,8 +54,8 @@ class TimedFileSystem final : public paxos::FileSystem {
     TimedFile(std::unique_ptr<paxos::File> file, const Ask& ask)
         : file_(std::move(file)), ask_(ask) {}
 
-    StatusOr<std::string> Read(uint64_t offset, size_t size) const override {
-      return file_->Read(offset, size);
+    StatusOr<size_t> ReadTo(uint64_t offset, size_t size, char* buffer) const override {
+      return file_->ReadTo(offset, size, buffer);
     }
     Status Write(uint64_t offset, std::string_view bytes) override {
       is_dirty_ = true;

@@ -85,11 +85,11 @@ class SimulatedFileSystem::OpenFile final : public File {
   }
   ~OpenFile() override { --*count_; }
 
-  StatusOr<std::string> Read(uint64_t offset, size_t size) const override {
+  StatusOr<size_t> ReadTo(uint64_t offset, size_t size, char* buffer) const override {
     CheckAlive();
     RETURN_IF_ERROR(files_.TakeError(Operation::kRead));
-    if (offset >= inode_->bytes.size()) return std::string();
-    return inode_->bytes.substr(offset, size);
+    if (offset >= inode_->bytes.size()) return 0;
+    return inode_->bytes.copy(buffer, size, offset);
   }
 
   Status Write(uint64_t offset, std::string_view bytes) override {

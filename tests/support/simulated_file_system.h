@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "paxos/base/random.h"
-#include "paxos/log/file_system.h"
+#include "paxos/fs/file_system.h"
 
 namespace decree::paxos {
 

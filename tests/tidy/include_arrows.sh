@@ -2,6 +2,7 @@
 # include_arrows.sh ROOT: reads every #include below ROOT and fails on one that points the wrong way.
 #
 #   paxos/base <- paxos/core <- paxos/log <- paxos/node <- kv <- rpc        proto <- all but core
+#   paxos/base <- paxos/fs <- paxos/log, kv
 #   in rpc: loop <- client <- cli        options <- cli and the server's wiring, at the top of rpc
 #           loop <- peer <- kv, loop <- port and loop <- admin; the wiring sees all
 #   bench may include all of them, and none of them bench
@@ -43,9 +44,10 @@ proto='google/protobuf'
 check paxos/base 'paxos/base/|absl/' "$threads|$grpc|$leveldb|$proto"
 check paxos/core 'paxos/(base|core)/|absl/' \
   "$threads|mutex>|$io|$grpc|$leveldb|$proto|paxos/base/posix_clock.h"
-check paxos/log 'paxos/(base|core|log)/|absl/' "$threads|$grpc|$leveldb"
+check paxos/fs 'paxos/(base|fs)/|absl/' "$threads|$grpc|$leveldb|$proto"
+check paxos/log 'paxos/(base|core|fs|log)/|absl/' "$threads|$grpc|$leveldb"
 check paxos/node 'paxos/(base|core|log|node)/|absl/' "$grpc|$leveldb|$proto"
-check kv 'kv/|decree/v1/|paxos/base/|absl/|leveldb/' \
+check kv 'kv/|decree/v1/|paxos/(base|fs)/|absl/|leveldb/' \
   "$grpc"
 check bench 'bench/|rpc/|kv/|paxos/|decree/v1/|etcd/|absl/|grpc' ""
 check rpc 'rpc/|kv/|paxos/|decree/v1/|absl/|grpc' "$leveldb"

@@ -6,7 +6,7 @@ set -euo pipefail
 script=$1
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-mkdir -p "$tree"/paxos/{base,core,log,node} "$tree"/kv "$tree"/rpc/{loop,peer,kv,admin,options,client,cli}
+mkdir -p "$tree"/paxos/{base,core,fs,log,node} "$tree"/kv "$tree"/rpc/{loop,peer,kv,admin,options,client,cli}
 
 # expect good|bad FILE INCLUDE
 expect() {
@@ -20,6 +20,10 @@ expect() {
 }
 
 expect good paxos/core/a.h '"paxos/base/time.h"'
+expect good paxos/log/a.cc '"paxos/fs/file_system.h"'
+expect good kv/a.cc '"paxos/fs/file_system.h"'
+expect bad paxos/core/a.cc '"paxos/fs/file_system.h"'
+expect bad paxos/fs/a.cc '"paxos/log/segment_log.h"'
 expect good paxos/node/a.h '<thread>'
 expect good kv/a.cc '"leveldb/db.h"'
 expect good rpc/a.cc '<grpcpp/grpcpp.h>'

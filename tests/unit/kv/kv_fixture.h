@@ -10,7 +10,8 @@
 #include <gtest/gtest.h>
 
 #include "kv/state_machine.h"
-#include "tests/support/file_system_env.h"
+#include "tests/support/contained_file_system.h"
+#include "tests/support/manual_env.h"
 #include "tests/support/simulated_file_system.h"
 
 namespace decree::kv {
@@ -80,10 +81,10 @@ class OpenStore {
  public:
   explicit OpenStore(paxos::FileSystem& files, std::function<void()> before_change = [] {},
                      const std::string& owner = kOwner)
-      : env_(std::make_unique<check::FileSystemEnv>(files, std::move(before_change))) {
+      : files_(files, std::move(before_change)) {
     CHECK(files.CreateDirectory(kStorePath).ok());
     // The smallest that LevelDB takes, so that it flushes.
-    auto store = Store::Open(kStorePath, env_->disk(), {.write_buffer_bytes = 64 << 10});
+    auto store = Store::Open(kStorePath, files_, {.write_buffer_bytes = 64 << 10}, env_);
     CHECK(store.ok()) << store.status();
     store_ = *std::move(store);
     auto machine =
@@ -92,7 +93,7 @@ class OpenStore {
     machine_ = *std::move(machine);
   }
   ~OpenStore() {
-    env_->RunScheduled();
+    env_.RunScheduled();
     machine_.reset();
     store_.reset();
   }
@@ -109,7 +110,7 @@ class OpenStore {
     slot.commands.assign(commands.begin(), commands.end());
     std::vector<paxos::CommandAnswer> answers;
     machine_->Apply({&slot, 1}, answers);
-    env_->RunScheduled();
+    env_.RunScheduled();
     std::vector<v1::CommandResult> results;
     for (const paxos::CommandAnswer& answer : answers) {
       results.emplace_back();
@@ -131,7 +132,8 @@ class OpenStore {
   }
 
  private:
-  std::unique_ptr<check::FileSystemEnv> env_;
+  check::ContainedFileSystem files_;
+  check::ManualEnv env_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<StateMachine> machine_;
 };

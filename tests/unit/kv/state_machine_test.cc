@@ -163,8 +163,8 @@ TEST_F(StateMachineTest, RefusesAStoreOfAnotherFormat) {
   kv_.reset();
   for (const auto& [format, what] : {std::pair('\x01', "move that directory away"),
                                      std::pair('\x7f', "start a newer decreed")}) {
-    check::FileSystemEnv env(files_, [] {});
-    auto store = Store::Open(kStorePath, env.disk(), {});
+    check::ManualEnv env;
+    auto store = Store::Open(kStorePath, files_, {}, env);
     ASSERT_TRUE(store.ok()) << store.status();
     leveldb::WriteBatch batch;
     batch.Put(MetaKey(Meta::kOwner), kOwner);
@@ -181,8 +181,8 @@ TEST_F(StateMachineTest, RefusesAnotherOwnersStore) {
   // Written by slots enough for LevelDB to flush, so that there is something to find.
   for (int i = 0; i < 200; ++i) kv_->ApplyOne(PutCommand("k", std::string(1000, 'v')));
   kv_.reset();
-  check::FileSystemEnv env(files_);
-  auto store = Store::Open(kStorePath, env.disk(), {});
+  check::ManualEnv env;
+  auto store = Store::Open(kStorePath, files_, {}, env);
   ASSERT_TRUE(store.ok()) << store.status();
   const auto machine = StateMachine::Open(**store, "n2", {});
   EXPECT_TRUE(absl::IsFailedPrecondition(machine.status())) << machine.status();
@@ -404,13 +404,13 @@ TEST(StateMachineDeterminismTest, AnotherStreamGivesAnotherDigest) {
   EXPECT_NE(digest_of({PutCommand("a", "1")}), digest_of({PutCommand("a", "2")}));
   EXPECT_NE(digest_of({PutCommand("a", "1")}), digest_of({PutCommand("b", "1")}));
   EXPECT_NE(digest_of({PutCommand("a", "1")}), digest_of({}));
-  EXPECT_NE(digest_of({DeleteCommand("a")}), digest_of({})) << "outcomes count, not effects alone";
+  EXPECT_NE(digest_of({DeleteCommand("a")}), digest_of({})) << "results count, not effects alone";
 }
 
 // At every change and sync of the disk: the process is killed, or the power goes, and what is then
 // found is some applied slot, from which the same stream leads to the same state.
 TEST(StateMachineCrashTest, ACrashAnywhereLosesNoPartOfASlot) {
-  const auto slots = MakeSlots(150);
+  const auto slots = MakeSlots(400);
   std::vector<State> states{State()};
   {
     paxos::SimulatedFileSystem files(1);

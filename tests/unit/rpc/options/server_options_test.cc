@@ -65,11 +65,11 @@ TEST_F(ServerOptionsTest, ServesWithDefaults) {
   const CommandLine line = Parse({"serve", "--data", "/d"});
   ASSERT_EQ(line.action, Action::kRun) << err_.str();
   EXPECT_EQ(line.server.data, "/d");
-  EXPECT_EQ(line.server.CoreOptions().heartbeat, Milliseconds(100));
-  EXPECT_EQ(line.server.CoreOptions().election_timeout_min, Milliseconds(500));
-  EXPECT_EQ(line.server.CoreOptions().election_timeout_max, Milliseconds(1000));
-  EXPECT_TRUE(line.server.CoreOptions().uses_lease);
-  EXPECT_FALSE(Parse({"serve", "--data", "/d", "--lease", "off"}).server.CoreOptions().uses_lease);
+  EXPECT_EQ(line.server.core.heartbeat, Milliseconds(100));
+  EXPECT_EQ(line.server.core.election_timeout_min, Milliseconds(500));
+  EXPECT_EQ(line.server.core.election_timeout_max, Milliseconds(1000));
+  EXPECT_TRUE(line.server.core.uses_lease);
+  EXPECT_FALSE(Parse({"serve", "--data", "/d", "--lease", "off"}).server.core.uses_lease);
 }
 
 TEST_F(ServerOptionsTest, AWrongValueIsRefusedWithNameValueAndWhatIsAllowed) {
@@ -87,10 +87,10 @@ TEST_F(ServerOptionsTest, AWrongValueIsRefusedWithNameValueAndWhatIsAllowed) {
 
 TEST_F(ServerOptionsTest, AFlagCountsBeforeTheEnvironmentAndThatBeforeTheFile) {
   const std::string file = "heartbeat-ms = 110\nrequests-max = 7 # few\n";
-  EXPECT_EQ(ParseFile(file).server.heartbeat_ms, 110) << err_.str();
+  EXPECT_EQ(ParseFile(file).server.core.heartbeat, Milliseconds(110)) << err_.str();
   const Variable heartbeat("DECREED_HEARTBEAT_MS", "120");
-  EXPECT_EQ(ParseFile(file).server.heartbeat_ms, 120);
-  EXPECT_EQ(ParseFile(file, {"--heartbeat-ms", "130"}).server.heartbeat_ms, 130);
+  EXPECT_EQ(ParseFile(file).server.core.heartbeat, Milliseconds(120));
+  EXPECT_EQ(ParseFile(file, {"--heartbeat-ms", "130"}).server.core.heartbeat, Milliseconds(130));
   EXPECT_EQ(ParseFile(file).server.requests_max, 7u);
   std::ofstream(file_) << "requests-max = 8\n";
   const Variable config("DECREED_CONFIG", file_.c_str());
@@ -140,13 +140,15 @@ TEST_F(ServerOptionsTest, WhatIsPrintedCanBeFedBack) {
   Parse({"serve", "--data", odd, "--requests-max", "77", "--lease", "off", "--print-config"});
   const std::string printed = out_.str();
   EXPECT_THAT(printed, HasSubstr("requests-max = 77\n"));
+  EXPECT_THAT(printed, HasSubstr("lease = \"off\"\n"));
+  EXPECT_THAT(printed, HasSubstr("segment-mib = 64\n"));
   EXPECT_THAT(printed, HasSubstr("heartbeat-ms = 100\n"));
   std::ofstream(file_) << printed;
   const CommandLine line = Parse({"serve", "--config", file_});
   ASSERT_EQ(line.action, Action::kRun) << err_.str();
   EXPECT_EQ(line.server.data, odd);
   EXPECT_EQ(line.server.requests_max, 77u);
-  EXPECT_EQ(line.server.lease, "off");
+  EXPECT_FALSE(line.server.core.uses_lease);
   EXPECT_EQ(line.server.listen_client, "");
 }
 
@@ -178,7 +180,7 @@ TEST_F(ServerOptionsTest, InitNamesTheMembers) {
   ASSERT_TRUE(configuration.ok()) << configuration.status();
   EXPECT_EQ(configuration->members.size(), 3u);
   EXPECT_EQ(configuration->lease, Milliseconds(500));
-  EXPECT_TRUE(line.server.CoreOptions().ValidateWith(*configuration).ok());
+  EXPECT_TRUE(line.server.core.ValidateWith(*configuration).ok());
   EXPECT_EQ(configuration->Find(paxos::NodeId(2))->peer_address, "b:1");
   EXPECT_EQ(configuration->Find(paxos::NodeId(2))->client_address, "b:2");
   EXPECT_EQ(configuration->q1, 2u);

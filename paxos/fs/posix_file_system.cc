@@ -1,4 +1,4 @@
-#include "paxos/log/posix_file_system.h"
+#include "paxos/fs/posix_file_system.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -91,23 +91,17 @@ class PosixFile final : public File {
   PosixFile(std::string path, Descriptor descriptor)
       : path_(std::move(path)), descriptor_(std::move(descriptor)) {}
 
-  StatusOr<std::string> Read(uint64_t offset, size_t size) const override {
-    // Not more than there is: a caller may ask for "all".
-    ASSIGN_OR_RETURN(const uint64_t file_size, Size());
-    if (offset >= file_size) return std::string();
-    std::string bytes(std::min<uint64_t>(size, file_size - offset), '\0');
+  StatusOr<size_t> ReadTo(uint64_t offset, size_t size, char* buffer) const override {
     size_t done = 0;
-    while (done < bytes.size()) {
+    while (done < size) {
       const ssize_t count = Uninterrupted([&] {
-        return pread(descriptor_.number(), bytes.data() + done, bytes.size() - done,
-                     static_cast<off_t>(offset + done));
+        return pread(descriptor_.number(), buffer + done, size - done, static_cast<off_t>(offset + done));
       });
       if (count < 0) return ErrorOf(path_, "read");
       if (count == 0) break;
       done += static_cast<size_t>(count);
     }
-    bytes.resize(done);
-    return bytes;
+    return done;
   }
 
   Status Write(uint64_t offset, std::string_view bytes) override {
@@ -124,8 +118,8 @@ class PosixFile final : public File {
   }
 
   Status Sync() override {
-    // Not repeated: what a first attempt lost, a second would report as done. So it must not be interrupted, as some file
-    // systems let it be.
+    // Not repeated: what a first attempt lost, a second would report as done. So it must not be interrupted, as some
+    // file systems let it be.
     const SignalsHeld held;
     return fdatasync(descriptor_.number()) == 0 ? OkStatus() : ErrorOf(path_, "fdatasync");
   }

@@ -1,6 +1,7 @@
 #pragma once
 // The few file operations that the log and the store need, so that tests can put a simulated disk
-// under them. Any object may be used by one thread at a time; different objects by different threads.
+// under them. Any object may be used by one thread at a time, but several may read one file while none writes it;
+// different objects by different threads.
 //
 // Errors are Status with path, operation and the system's reason. kNotFound only for "no such file",
 // kResourceExhausted only for a full disk.
@@ -21,8 +22,10 @@ class File {
  public:
   virtual ~File() = default;
 
-  // Reads up to `size` bytes; fewer only at the end of the file.
-  virtual StatusOr<std::string> Read(uint64_t offset, size_t size) const = 0;
+  // Reads up to `size` bytes into `buffer`, and says how many: fewer only at the end of the file.
+  virtual StatusOr<size_t> ReadTo(uint64_t offset, size_t size, char* buffer) const = 0;
+  // The same as a string. Of a `size` beyond the file's end nothing is allocated.
+  StatusOr<std::string> Read(uint64_t offset, size_t size) const;
   // Writes all of `bytes`, growing the file if it must. Not durable until Sync.
   virtual Status Write(uint64_t offset, std::string_view bytes) = 0;
   // On return all that was written is durable (fdatasync). After an error nothing is known of what

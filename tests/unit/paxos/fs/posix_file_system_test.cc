@@ -1,4 +1,4 @@
-#include "paxos/log/posix_file_system.h"
+#include "paxos/fs/posix_file_system.h"
 
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "paxos/log/file_system.h"
+#include "paxos/fs/file_system.h"
 
 namespace decree::paxos {
 
