@@ -131,8 +131,7 @@ std::vector<double> Comparison::Ratios(const std::string& ours, const std::strin
   return ratios;
 }
 
-double Comparison::MedianOf(const std::string& system, const std::string& load,
-                            double Measured::*figure) const {
+double Comparison::MedianOf(const std::string& system, const std::string& load, double Measured::*figure) const {
   std::vector<double> values;
   for (const auto& [round, measured] : Of(system, load)) values.push_back(measured.*figure);
   return Median(values);
@@ -154,20 +153,18 @@ std::string Comparison::LoadTable() const {
       "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
   for (const LoadRow& row : kLoadRows) {
     const auto both = [this, &row](double Measured::*figure, auto format) {
-      return format(MedianOf(kDecree, row.ours, figure)) + " : " +
-             format(MedianOf(kEtcd, row.theirs, figure));
+      return format(MedianOf(kDecree, row.ours, figure)) + " : " + format(MedianOf(kEtcd, row.theirs, figure));
     };
     const double ours = MedianOf(kDecree, row.ours, &Measured::throughput);
     const std::vector<double> ratios = Ratios(row.ours, row.theirs, &Measured::throughput);
-    table += StrCat("| ", row.title, " | ", Whole(ours), " | ",
-                    Whole(MedianOf(kEtcd, row.theirs, &Measured::throughput)), " | ", List(ratios), " | **",
-                    Ratio(Median(ratios)), "** | ", both(&Measured::p50_us, MillisecondsText), " | ",
-                    both(&Measured::p99_us, MillisecondsText), " | ",
-                    both(&Measured::cpu_us, Whole), " | ",
-                    ceiling > 0 ? Whole(100 * ours / ceiling) + " %" : "", " |\n");
+    table +=
+        StrCat("| ", row.title, " | ", Whole(ours), " | ", Whole(MedianOf(kEtcd, row.theirs, &Measured::throughput)),
+               " | ", List(ratios), " | **", Ratio(Median(ratios)), "** | ", both(&Measured::p50_us, MillisecondsText),
+               " | ", both(&Measured::p99_us, MillisecondsText), " | ", both(&Measured::cpu_us, Whole), " | ",
+               ceiling > 0 ? Whole(100 * ours / ceiling) + " %" : "", " |\n");
   }
-  return table + StrCat("\nThe echo ceiling, empty calls to a server that does nothing: ", Whole(ceiling),
-                        " a second.\n");
+  return table +
+         StrCat("\nThe echo ceiling, empty calls to a server that does nothing: ", Whole(ceiling), " a second.\n");
 }
 
 std::string Comparison::KillTable() const {

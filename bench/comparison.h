@@ -34,8 +34,7 @@ class Comparison {
   std::string ToSvg() const;
 
   // Of each round that both systems have, Decree's figure under one load by etcd's under another.
-  std::vector<double> Ratios(const std::string& ours, const std::string& theirs,
-                             double Measured::*figure) const;
+  std::vector<double> Ratios(const std::string& ours, const std::string& theirs, double Measured::*figure) const;
   // Of all rounds of a system; 0 if there are none.
   double MedianOf(const std::string& system, const std::string& load, double Measured::*figure) const;
 

@@ -15,8 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <glog/logging.h>
+#include <CLI/CLI.hpp>
 
 #include "bench/disk_usage.h"
 #include "bench/load.h"
@@ -41,8 +41,7 @@ constexpr Duration kConnectTimeout = Seconds(10);
 
 struct Arguments {
   std::string target = "decree";
-  TargetOptions target_options{
-      .endpoints = {"127.0.0.1:7001", "127.0.0.1:7002", "127.0.0.1:7003"}};
+  TargetOptions target_options{.endpoints = {"127.0.0.1:7001", "127.0.0.1:7002", "127.0.0.1:7003"}};
   std::string load = "put";
   std::string mix;
   std::string distribution;
@@ -88,8 +87,7 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_option("--in-flight", arguments.options.in_flight,
                  "Requests without an answer: always so many, or with --rate at most")
       ->capture_default_str();
-  app.add_option("--rate", arguments.options.rate,
-                 "Requests a second, due at random times; latency counts from then");
+  app.add_option("--rate", arguments.options.rate, "Requests a second, due at random times; latency counts from then");
   app.add_flag("--unary", arguments.target_options.unary,
                "Decree only: a call for each request, as clients make that know no pipelines");
   app.add_option("--channels", arguments.target_options.channels, "Connections to each endpoint")
@@ -112,8 +110,7 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
 
 Status Complete(Arguments& arguments) {
   WorkloadOptions& workload = arguments.workload;
-  RETURN_IF_ERROR(arguments.mix.empty() ? workload.SetLoad(arguments.load)
-                                        : workload.SetMix(arguments.mix));
+  RETURN_IF_ERROR(arguments.mix.empty() ? workload.SetLoad(arguments.load) : workload.SetMix(arguments.mix));
   if (!arguments.mix.empty()) arguments.load = arguments.mix;
   if (arguments.is_stale) {
     double& gets = workload.shares[static_cast<size_t>(Kind::kGet)];
@@ -147,9 +144,7 @@ std::unique_ptr<Target> MakeTarget(const Arguments& arguments) {
 
 // ---- While it runs ----
 
-bool IsLoopback(std::string_view host) {
-  return host == "localhost" || host == "[::1]" || host.substr(0, 4) == "127.";
-}
+bool IsLoopback(std::string_view host) { return host == "localhost" || host == "[::1]" || host.substr(0, 4) == "127."; }
 
 // What the client and, by their loopback addresses, the servers on this machine use of it.
 class MachineUsage {
@@ -223,8 +218,8 @@ class LiveLine final : public LoadObserver {
     if (!is_terminal_) return;
     constexpr uint64_t kWidth = 40;
     const auto done = static_cast<size_t>(written * kWidth / keys);
-    std::cerr << "\rpreload [" << std::string(done, '#') << std::string(kWidth - done, ' ') << "] "
-              << written << " of " << keys << " keys" << (written == keys ? "\n" : "") << std::flush;
+    std::cerr << "\rpreload [" << std::string(done, '#') << std::string(kWidth - done, ' ') << "] " << written << " of "
+              << keys << " keys" << (written == keys ? "\n" : "") << std::flush;
   }
 
   void OnMeasuringBegins() override {
@@ -240,9 +235,9 @@ class LiveLine final : public LoadObserver {
 
   void OnSecond(const Second& second) override {
     if (!is_terminal_) return;
-    std::cerr << "\r\033[K" << (is_measuring_ ? "measuring" : "warming up") << ", second " << ++seconds_
-              << ": " << second.done << " done, p50 " << ToMilliseconds(second.p50) << " ms, p99 "
-              << ToMilliseconds(second.p99) << " ms";
+    std::cerr << "\r\033[K" << (is_measuring_ ? "measuring" : "warming up") << ", second " << ++seconds_ << ": "
+              << second.done << " done, p50 " << ToMilliseconds(second.p50) << " ms, p99 " << ToMilliseconds(second.p99)
+              << " ms";
     if (second.errors > 0) std::cerr << ", " << second.errors << " errors";
     std::cerr << std::flush;
   }

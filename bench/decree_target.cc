@@ -20,18 +20,16 @@ using Stub = v1::KV::Stub;
 
 constexpr Duration kClosePoll = Milliseconds(100);
 
-void FillReply(const v1::PutResponse& response, Reply& reply) {
-  reply.revision = response.header().revision();
-}
+void FillReply(const v1::PutResponse& response, Reply& reply) { reply.revision = response.header().revision(); }
 void FillReply(const v1::GetResponse& response, Reply& reply) {
   reply.found = response.found();
   reply.revision = response.kv().mod_revision();
 }
 void FillReply(const v1::CompareAndSwapResponse& response, Reply& reply) {
-  if (response.current_omitted()) reply.status = absl::ResourceExhaustedError("the answer does not tell the key's value");
+  if (response.current_omitted())
+    reply.status = absl::ResourceExhaustedError("the answer does not tell the key's value");
   reply.swapped = response.swapped();
-  reply.revision =
-      reply.swapped ? response.header().revision() : response.current().mod_revision();
+  reply.revision = reply.swapped ? response.header().revision() : response.current().mod_revision();
 }
 void FillReply(const v1::PipelinedResponse& response, Reply& reply) {
   switch (response.response_case()) {
@@ -109,15 +107,15 @@ class DecreeTarget final : public StoreTarget {
         return Ask<v1::GetResponse>(kv_, kind, &Stub::PrepareAsyncGet, wire.get(), waiter,
                                     [](const auto& response, Reply& reply) { FillReply(response, reply); });
       default:
-        return Ask<v1::CompareAndSwapResponse>(
-            kv_, kind, &Stub::PrepareAsyncCompareAndSwap, wire.compare_and_swap(), waiter,
-            [](const auto& response, Reply& reply) { FillReply(response, reply); });
+        return Ask<v1::CompareAndSwapResponse>(kv_, kind, &Stub::PrepareAsyncCompareAndSwap, wire.compare_and_swap(),
+                                               waiter,
+                                               [](const auto& response, Reply& reply) { FillReply(response, reply); });
     }
   }
 
   void Flush() override {
-    const bool any_due = std::any_of(expires_.begin(), expires_.end(),
-                                     [now = clock().Now()](Time when) { return when <= now; });
+    const bool any_due =
+        std::any_of(expires_.begin(), expires_.end(), [now = clock().Now()](Time when) { return when <= now; });
     if (any_due) expires_.clear();
     for (const auto& pipeline : pipelines_) {
       if (any_due) pipeline->Expire();
@@ -129,8 +127,7 @@ class DecreeTarget final : public StoreTarget {
     grpc::ClientContext context;
     LimitTime(context, timeout);
     v1::NodeStatusResponse status;
-    RETURN_IF_ERROR(
-        ToStatus(admin_[ChannelTo(endpoint)]->NodeStatus(&context, v1::NodeStatusRequest(), &status)));
+    RETURN_IF_ERROR(ToStatus(admin_[ChannelTo(endpoint)]->NodeStatus(&context, v1::NodeStatusRequest(), &status)));
     return status.role() == "leader";
   }
 
@@ -142,18 +139,14 @@ class DecreeTarget final : public StoreTarget {
   const std::vector<std::unique_ptr<Stub>> kv_;
   const std::vector<std::unique_ptr<v1::Admin::Stub>> admin_;
   std::vector<std::unique_ptr<rpc::Pipeline>> pipelines_;  // one for each channel
-  std::vector<Time> expires_;  // when pipelines want to be asked what has expired
+  std::vector<Time> expires_;                              // when pipelines want to be asked what has expired
 };
 
 // A request in a pipeline; deletes itself once its end has been told.
 class DecreeTarget::Pipelined final : public rpc::Pipeline::Request {
  public:
   Pipelined(DecreeTarget& target, bool is_led, v1::PipelinedRequest wire, Waiter& waiter)
-      : target_(target),
-        is_led_(is_led),
-        asked_(target.leader()),
-        wire_(std::move(wire)),
-        waiter_(waiter) {}
+      : target_(target), is_led_(is_led), asked_(target.leader()), wire_(std::move(wire)), waiter_(waiter) {}
 
  private:
   void Fill(v1::PipelinedRequest& wire) override {
@@ -192,8 +185,7 @@ void DecreeTarget::Send(Kind kind, v1::PipelinedRequest wire, Waiter& waiter) {
   if (options().unary) return CallUnary(kind, wire, waiter);
   const bool is_led = kind != Kind::kStaleGet;
   rpc::Pipeline& pipeline = *pipelines_[is_led ? ChannelTo(leader()) : AnyChannel()];
-  pipeline.SendLater(*new Pipelined(*this, is_led, std::move(wire), waiter),
-                     clock().Now() + options().timeout);
+  pipeline.SendLater(*new Pipelined(*this, is_led, std::move(wire), waiter), clock().Now() + options().timeout);
 }
 
 }  // namespace

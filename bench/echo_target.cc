@@ -8,14 +8,11 @@ namespace {
 
 class EchoTarget final : public GrpcTarget {
  public:
-  explicit EchoTarget(const TargetOptions& options)
-      : GrpcTarget(options), echo_(MakeStubs<v1::Echo>()) {}
+  explicit EchoTarget(const TargetOptions& options) : GrpcTarget(options), echo_(MakeStubs<v1::Echo>()) {}
 
   void Start(const Request&, Waiter& waiter) override {
-    StartCall<v1::EchoResponse>(*echo_[AnyChannel()], &v1::Echo::Stub::PrepareAsyncEcho,
-                                v1::EchoRequest(), [&waiter](auto& call) {
-                                  waiter.OnReply({.status = ToStatus(call.status)});
-                                });
+    StartCall<v1::EchoResponse>(*echo_[AnyChannel()], &v1::Echo::Stub::PrepareAsyncEcho, v1::EchoRequest(),
+                                [&waiter](auto& call) { waiter.OnReply({.status = ToStatus(call.status)}); });
   }
 
  private:
@@ -24,8 +21,6 @@ class EchoTarget final : public GrpcTarget {
 
 }  // namespace
 
-std::unique_ptr<Target> MakeEchoTarget(const TargetOptions& options) {
-  return std::make_unique<EchoTarget>(options);
-}
+std::unique_ptr<Target> MakeEchoTarget(const TargetOptions& options) { return std::make_unique<EchoTarget>(options); }
 
 }  // namespace decree::bench

@@ -9,9 +9,7 @@ namespace {
 using etcdserverpb::Maintenance;
 using Stub = etcdserverpb::KV::Stub;
 
-uint64_t RevisionOf(const etcdserverpb::ResponseHeader& header) {
-  return static_cast<uint64_t>(header.revision());
-}
+uint64_t RevisionOf(const etcdserverpb::ResponseHeader& header) { return static_cast<uint64_t>(header.revision()); }
 
 void NoteFound(const etcdserverpb::RangeResponse& range, Reply& reply) {
   reply.found = range.kvs_size() == 1;
@@ -21,9 +19,7 @@ void NoteFound(const etcdserverpb::RangeResponse& range, Reply& reply) {
 class EtcdTarget final : public StoreTarget {
  public:
   explicit EtcdTarget(const TargetOptions& options)
-      : StoreTarget(options),
-        kv_(MakeStubs<etcdserverpb::KV>()),
-        maintenance_(MakeStubs<Maintenance>()) {}
+      : StoreTarget(options), kv_(MakeStubs<etcdserverpb::KV>()), maintenance_(MakeStubs<Maintenance>()) {}
 
  private:
   void StartPut(const Request& request, Waiter& waiter) override {
@@ -70,8 +66,8 @@ class EtcdTarget final : public StoreTarget {
     grpc::ClientContext context;
     LimitTime(context, timeout);
     etcdserverpb::StatusResponse status;
-    RETURN_IF_ERROR(ToStatus(
-        maintenance_[ChannelTo(endpoint)]->Status(&context, etcdserverpb::StatusRequest(), &status)));
+    RETURN_IF_ERROR(
+        ToStatus(maintenance_[ChannelTo(endpoint)]->Status(&context, etcdserverpb::StatusRequest(), &status)));
     return status.leader() == status.header().member_id();
   }
 
@@ -81,8 +77,6 @@ class EtcdTarget final : public StoreTarget {
 
 }  // namespace
 
-std::unique_ptr<Target> MakeEtcdTarget(const TargetOptions& options) {
-  return std::make_unique<EtcdTarget>(options);
-}
+std::unique_ptr<Target> MakeEtcdTarget(const TargetOptions& options) { return std::make_unique<EtcdTarget>(options); }
 
 }  // namespace decree::bench

@@ -10,9 +10,8 @@ namespace {
 constexpr int kEventsMax = 256;  // taken in by one Poll
 
 gpr_timespec After(Duration wait) {
-  return gpr_time_add(
-      gpr_now(GPR_CLOCK_MONOTONIC),
-      gpr_time_from_nanos(std::max(wait, Duration::zero()).count(), GPR_TIMESPAN));
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                      gpr_time_from_nanos(std::max(wait, Duration::zero()).count(), GPR_TIMESPAN));
 }
 
 }  // namespace
@@ -35,8 +34,8 @@ Status GrpcTarget::Connect(Duration timeout) {
   const Time deadline = clock_.Now() + timeout;
   for (size_t i = 0; i < channels_.size(); ++i) {
     if (channels_[i]->WaitForConnected(After(deadline - clock_.Now()))) continue;
-    return absl::UnavailableError(StrCat("no connection to ", options_.endpoints[i / options_.channels],
-                                         " within ", ToMilliseconds(timeout), " ms"));
+    return absl::UnavailableError(StrCat("no connection to ", options_.endpoints[i / options_.channels], " within ",
+                                         ToMilliseconds(timeout), " ms"));
   }
   return OkStatus();
 }
@@ -53,8 +52,6 @@ void GrpcTarget::Poll(Time until) {
   }
 }
 
-void GrpcTarget::LimitTime(grpc::ClientContext& context, Duration timeout) {
-  context.set_deadline(After(timeout));
-}
+void GrpcTarget::LimitTime(grpc::ClientContext& context, Duration timeout) { context.set_deadline(After(timeout)); }
 
 }  // namespace decree::bench

@@ -85,9 +85,7 @@ class GrpcTarget : public Target {
   const Clock& clock() const { return clock_; }
   size_t endpoints() const { return options_.endpoints.size(); }
   // The number of a channel: of an endpoint its channels in turn, or of the endpoints in turn.
-  size_t ChannelTo(size_t endpoint) {
-    return endpoint * options_.channels + next_channel_++ % options_.channels;
-  }
+  size_t ChannelTo(size_t endpoint) { return endpoint * options_.channels + next_channel_++ % options_.channels; }
   size_t AnyChannel() { return ChannelTo(next_endpoint_++ % endpoints()); }
 
   static void LimitTime(grpc::ClientContext& context, Duration timeout);

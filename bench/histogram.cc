@@ -50,8 +50,8 @@ Duration Histogram::mean() const {
 
 Duration Histogram::Percentile(double percent) const {
   if (count_ == 0) return Duration::zero();
-  const auto wanted = std::clamp<uint64_t>(
-      static_cast<uint64_t>(std::ceil(percent / 100 * static_cast<double>(count_))), 1, count_);
+  const auto wanted =
+      std::clamp<uint64_t>(static_cast<uint64_t>(std::ceil(percent / 100 * static_cast<double>(count_))), 1, count_);
   uint64_t seen = 0;
   size_t bucket = 0;
   while ((seen += counts_[bucket]) < wanted) ++bucket;

@@ -16,8 +16,7 @@ constexpr double kRateMax = 10'000'000;
 
 Status LoadOptions::Validate() const {
   if (in_flight < 1 || in_flight > kInFlightMax) {
-    return absl::InvalidArgumentError(
-        StrCat("in-flight is ", in_flight, "; it must be from 1 to ", kInFlightMax));
+    return absl::InvalidArgumentError(StrCat("in-flight is ", in_flight, "; it must be from 1 to ", kInFlightMax));
   }
   if (!(rate >= 0 && rate <= kRateMax)) {
     return absl::InvalidArgumentError(StrCat("rate is ", rate, "; it must be from 0 to ", kRateMax));
@@ -91,11 +90,7 @@ class Load::Slot final : public Waiter {
 // ---- Load ----
 
 Load::Load(Target& target, Workload& workload, const LoadOptions& options, LoadObserver& observer)
-    : target_(target),
-      workload_(workload),
-      options_(options),
-      observer_(observer),
-      random_(options.seed) {
+    : target_(target), workload_(workload), options_(options), observer_(observer), random_(options.seed) {
   for (size_t i = 0; i < options_.in_flight; ++i) {
     slots_.push_back(std::make_unique<Slot>(*this));
     free_.push_back(slots_.back().get());
@@ -112,10 +107,8 @@ Status Load::Preload() {
     const Time now = clock_.Now();
     if (now - last_success_ > kPreloadPatience) {
       AwaitIdle();
-      return absl::UnavailableError(StrCat("preload: ", written_, " of ", keys,
-                                           " keys are written, and none more for ",
-                                           ToMilliseconds(kPreloadPatience), " ms: ",
-                                           result_.first_error));
+      return absl::UnavailableError(StrCat("preload: ", written_, " of ", keys, " keys are written, and none more for ",
+                                           ToMilliseconds(kPreloadPatience), " ms: ", result_.first_error));
     }
     StartWhatIsDue(now);
     target_.Poll(NextEvent());

@@ -48,12 +48,12 @@ struct Second {
 
 struct LoadResult {
   Duration measured{};
-  std::array<Histogram, kKinds> latency;  // Of what succeeded; a modification counts as one.
+  std::array<Histogram, kKinds> latency;   // Of what succeeded; a modification counts as one.
   std::map<std::string, uint64_t> errors;  // By status code.
   std::string first_error;
-  uint64_t not_found = 0;    // reads of a key that is not there
-  uint64_t swaps_lost = 0;   // swaps answered with another revision
-  Duration longest_gap{};    // without any success
+  uint64_t not_found = 0;   // reads of a key that is not there
+  uint64_t swaps_lost = 0;  // swaps answered with another revision
+  Duration longest_gap{};   // without any success
   std::vector<Second> seconds;
 
   Histogram All() const;

@@ -86,16 +86,15 @@ class Drawing {
     const int lines = static_cast<int>(std::lround(scale_ / step_));
     for (int i = 0; i <= lines; ++i) {
       const double value = step_ * i;
-      svg += StrCat("<line x1='", Number(kLeft), "' x2='", Number(kWidth - kRight), "' y1='",
-                    Number(Y(value)), "' y2='", Number(Y(value)), "' stroke='#ddd'/>\n");
+      svg += StrCat("<line x1='", Number(kLeft), "' x2='", Number(kWidth - kRight), "' y1='", Number(Y(value)),
+                    "' y2='", Number(Y(value)), "' stroke='#ddd'/>\n");
       char text[32];
       std::snprintf(text, sizeof(text), "%g", value);
       svg += Text(kLeft - 8, Y(value) + 4, "text-anchor='end'", text);
     }
     const size_t every = chart_.labels.empty() ? (positions_ + kLabelsMax - 1) / kLabelsMax : 1;
     for (size_t i = 0; i < positions_; i += std::max<size_t>(every, 1)) {
-      const std::string label =
-          i < chart_.labels.size() ? chart_.labels[i] : std::to_string(i + 1);
+      const std::string label = i < chart_.labels.size() ? chart_.labels[i] : std::to_string(i + 1);
       svg += Text(X(static_cast<double>(i)), top_ + kPlotHeight + 18, "text-anchor='middle'", label);
     }
     return svg;
@@ -107,8 +106,7 @@ class Drawing {
     for (size_t i = 0; i < values.size(); ++i) {
       points += StrCat(Number(X(static_cast<double>(i))), ",", Number(Y(values[i])), " ");
     }
-    return StrCat("<polyline fill='none' stroke-width='2' stroke='", Colour(index), "' points='", points,
-                  "'/>\n");
+    return StrCat("<polyline fill='none' stroke-width='2' stroke='", Colour(index), "' points='", points, "'/>\n");
   }
 
   std::string Bars(size_t index) const {
@@ -118,9 +116,8 @@ class Drawing {
     const std::vector<double>& values = chart_.series[index].values;
     for (size_t i = 0; i < values.size(); ++i) {
       const double left = X(static_cast<double>(i)) + width * (static_cast<double>(index) - all / 2);
-      svg += StrCat("<rect x='", Number(left), "' y='", Number(Y(values[i])), "' width='",
-                    Number(width), "' height='", Number(Y(0) - Y(values[i])), "' fill='", Colour(index),
-                    "'/>\n");
+      svg += StrCat("<rect x='", Number(left), "' y='", Number(Y(values[i])), "' width='", Number(width), "' height='",
+                    Number(Y(0) - Y(values[i])), "' fill='", Colour(index), "'/>\n");
     }
     return svg;
   }
@@ -136,8 +133,7 @@ class Drawing {
 
 std::string ToSvg(const std::vector<Chart>& charts) {
   const double height = kHeight * static_cast<double>(charts.size());
-  std::string svg = StrCat("<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 ", Number(kWidth), " ",
-                           Number(height),
+  std::string svg = StrCat("<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 ", Number(kWidth), " ", Number(height),
                            "' font-family='sans-serif' font-size='12'>\n"
                            "<rect width='100%' height='100%' fill='white'/>\n");
   for (size_t i = 0; i < charts.size(); ++i) {

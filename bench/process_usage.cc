@@ -109,11 +109,10 @@ StatusOr<ProcessUsage> UsageOf(pid_t pid) {
   usage.cpu = Seconds(1) * (user_ticks + system_ticks) / sysconf(_SC_CLK_TCK);
   usage.resident_bytes = NumberAfter(ReadFile(ProcOf(pid) / "status"), "VmRSS:") * 1024;
   std::error_code error;
-  for (fs::directory_iterator it(ProcOf(pid) / "task", error), end; !error && it != end;
-       it.increment(error)) {
+  for (fs::directory_iterator it(ProcOf(pid) / "task", error), end; !error && it != end; it.increment(error)) {
     const std::string status = ReadFile(it->path() / "status");
-    usage.switches += NumberAfter(status, "voluntary_ctxt_switches:") +
-                      NumberAfter(status, "nonvoluntary_ctxt_switches:");
+    usage.switches +=
+        NumberAfter(status, "voluntary_ctxt_switches:") + NumberAfter(status, "nonvoluntary_ctxt_switches:");
   }
   return usage;
 }

@@ -13,7 +13,7 @@
 namespace decree::bench {
 
 struct ProcessUsage {
-  Duration cpu{};         // user and system, all threads that have run in it
+  Duration cpu{};  // user and system, all threads that have run in it
   uint64_t resident_bytes = 0;
   uint64_t switches = 0;  // of threads that still run, voluntary or not
 };

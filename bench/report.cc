@@ -18,9 +18,7 @@ constexpr std::array<std::pair<const char*, double>, 4> kPercentiles = {
     {{"p50", 50}, {"p90", 90}, {"p99", 99}, {"p99.9", 99.9}}};
 
 double Microseconds(Duration duration) { return static_cast<double>(duration.count()) / 1e3; }
-double Per(double amount, uint64_t count) {
-  return count == 0 ? 0 : amount / static_cast<double>(count);
-}
+double Per(double amount, uint64_t count) { return count == 0 ? 0 : amount / static_cast<double>(count); }
 double Mebibytes(uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 Json LatencyJson(const Histogram& latency) {
@@ -68,14 +66,12 @@ std::optional<double> Report::write_amplification() const {
 
 void PrintTable(const Report& report, std::ostream& out) {
   const LoadResult& result = report.result;
-  out << std::fixed << std::setprecision(0) << report.load << " on " << report.target << ": "
-      << report.throughput() << " operations/s";
+  out << std::fixed << std::setprecision(0) << report.load << " on " << report.target << ": " << report.throughput()
+      << " operations/s";
   if (report.options.rate > 0) out << " of " << report.options.rate << " due";
   out << ", " << report.options.in_flight << " in flight, " << report.channels << " channels\n\n"
       << "latency, us      count       p50       p90       p99     p99.9        max\n";
-  ForEachKind(result, [&out](std::string_view kind, const Histogram& latency) {
-    PrintLatency(kind, latency, out);
-  });
+  ForEachKind(result, [&out](std::string_view kind, const Histogram& latency) { PrintLatency(kind, latency, out); });
   out << "\nlongest time without an answer: " << ToMilliseconds(result.longest_gap) << " ms\n";
   for (const auto& [code, times] : result.errors) out << "errors: " << times << " x " << code << '\n';
   if (!result.errors.empty()) out << "  the first: " << result.first_error << '\n';
@@ -85,11 +81,10 @@ void PrintTable(const Report& report, std::ostream& out) {
 
   out << "\nper operation                  CPU, us   switches   resident, MiB\n";
   for (const ProcessShare& process : report.processes) {
-    out << std::left << std::setw(28) << process.name << std::right << std::setprecision(1)
-        << std::setw(10) << Per(Microseconds(process.used.cpu), report.operations())
-        << std::setprecision(2) << std::setw(11)
-        << Per(static_cast<double>(process.used.switches), report.operations())
-        << std::setprecision(0) << std::setw(16) << Mebibytes(process.used.resident_bytes) << '\n';
+    out << std::left << std::setw(28) << process.name << std::right << std::setprecision(1) << std::setw(10)
+        << Per(Microseconds(process.used.cpu), report.operations()) << std::setprecision(2) << std::setw(11)
+        << Per(static_cast<double>(process.used.switches), report.operations()) << std::setprecision(0) << std::setw(16)
+        << Mebibytes(process.used.resident_bytes) << '\n';
   }
   if (const std::optional<double> amplification = report.write_amplification()) {
     out << "\nthe disks of this machine wrote " << std::setprecision(1) << *amplification
@@ -125,8 +120,7 @@ std::string ToJson(const Report& report) {
     json["processes"].push_back(
         {{"name", process.name},
          {"cpu_us_per_operation", Per(Microseconds(process.used.cpu), report.operations())},
-         {"switches_per_operation",
-          Per(static_cast<double>(process.used.switches), report.operations())},
+         {"switches_per_operation", Per(static_cast<double>(process.used.switches), report.operations())},
          {"resident_mib", Mebibytes(process.used.resident_bytes)}});
   }
   if (const std::optional<double> amplification = report.write_amplification()) {

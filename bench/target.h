@@ -39,7 +39,7 @@ class Waiter {
 
 struct TargetOptions {
   std::vector<std::string> endpoints;  // HOST:PORT
-  size_t channels = 8;                  // connections to each endpoint
+  size_t channels = 8;                 // connections to each endpoint
   Duration timeout = Seconds(5);       // of each request
   bool needs_leader = true;            // false: all requests are stale reads
   bool unary = false;                  // Decree only: a call for each request instead of pipelines

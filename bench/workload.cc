@@ -5,12 +5,10 @@
 #include <utility>
 #include <vector>
 
-
 namespace decree::bench {
 namespace {
 
-constexpr std::array<std::string_view, kKinds> kKindNames = {"put",  "get",    "stale-get",
-                                                             "swap", "modify", "insert"};
+constexpr std::array<std::string_view, kKinds> kKindNames = {"put", "get", "stale-get", "swap", "modify", "insert"};
 constexpr double kZipfExponent = 0.99;  // YCSB's
 constexpr size_t kKeyBytesMin = 16, kKeyBytesMax = 4096;
 constexpr size_t kValueBytesMax = 1 << 20;
@@ -24,8 +22,8 @@ struct NamedLoad {
 
 // "mixed" and YCSB's core workloads; E needs scans.
 constexpr NamedLoad kLoads[] = {
-    {"mixed", "put=50,get=50", Keys::kUniform},  {"ycsb-a", "put=50,get=50", Keys::kZipfian},
-    {"ycsb-b", "put=5,get=95", Keys::kZipfian},  {"ycsb-c", "get=100", Keys::kZipfian},
+    {"mixed", "put=50,get=50", Keys::kUniform},   {"ycsb-a", "put=50,get=50", Keys::kZipfian},
+    {"ycsb-b", "put=5,get=95", Keys::kZipfian},   {"ycsb-c", "get=100", Keys::kZipfian},
     {"ycsb-d", "insert=5,get=95", Keys::kLatest}, {"ycsb-f", "modify=50,get=50", Keys::kZipfian},
 };
 
@@ -46,8 +44,7 @@ std::optional<Kind> KindNamed(std::string_view name) {
 
 Status CheckWithin(const char* name, uint64_t value, uint64_t least, uint64_t most) {
   if (value >= least && value <= most) return OkStatus();
-  return absl::InvalidArgumentError(
-      StrCat(name, " is ", value, "; it must be from ", least, " to ", most));
+  return absl::InvalidArgumentError(StrCat(name, " is ", value, "; it must be from ", least, " to ", most));
 }
 
 }  // namespace
@@ -69,8 +66,7 @@ Status WorkloadOptions::SetLoad(std::string_view name) {
     known += ", ";
     known += load.name;
   }
-  return absl::InvalidArgumentError(
-      StrCat("there is no load \"", std::string(name), "\"; known are ", known));
+  return absl::InvalidArgumentError(StrCat("there is no load \"", std::string(name), "\"; known are ", known));
 }
 
 Status WorkloadOptions::SetMix(std::string_view mix) {
@@ -86,9 +82,8 @@ Status WorkloadOptions::SetMix(std::string_view mix) {
     const auto parsed = std::from_chars(number.data(), number.data() + number.size(), share);
     if (!kind || parsed.ec != std::errc() || parsed.ptr != number.data() + number.size() ||
         !(share >= 0 && share <= 1e9)) {
-      return absl::InvalidArgumentError(StrCat("mix: \"", std::string(part),
-                                               "\" is not of the form KIND=SHARE; kinds are ",
-                                               KindsText()));
+      return absl::InvalidArgumentError(
+          StrCat("mix: \"", std::string(part), "\" is not of the form KIND=SHARE; kinds are ", KindsText()));
     }
     found[static_cast<size_t>(*kind)] += share;
   }

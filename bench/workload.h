@@ -15,11 +15,11 @@ namespace decree::bench {
 
 enum class Kind {
   kPut,
-  kGet,       // linearizable
+  kGet,  // linearizable
   kStaleGet,
-  kSwap,      // compare-and-swap on the revision that was last seen of the key
-  kModify,    // a read, and a swap on what it saw
-  kInsert,    // a put of a key that is new
+  kSwap,    // compare-and-swap on the revision that was last seen of the key
+  kModify,  // a read, and a swap on what it saw
+  kInsert,  // a put of a key that is new
 };
 inline constexpr size_t kKinds = 6;
 

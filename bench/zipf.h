@@ -20,14 +20,14 @@ class Zipf {
   uint64_t Draw(Random& random) const;
 
  private:
-  double Integral(double x) const;         // of x^-exponent, from 1
+  double Integral(double x) const;  // of x^-exponent, from 1
   double InverseIntegral(double y) const;
 
   const uint64_t count_;
   const double exponent_;
-  double low_ = 0;      // Integral at 1.5, less the whole of rank 0
-  double high_ = 0;     // Integral at count + 0.5
-  double sure_ = 0;     // A candidate this near above the drawn point is taken without a look.
+  double low_ = 0;   // Integral at 1.5, less the whole of rank 0
+  double high_ = 0;  // Integral at count + 0.5
+  double sure_ = 0;  // A candidate this near above the drawn point is taken without a look.
 };
 
 }  // namespace decree::bench

@@ -13,8 +13,8 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 case ${1:-} in
-  --tests) packages+=(systemd) ;;  # its systemd-analyze
-  --fuzz) packages+=(systemd clang libclang-rt-14-dev) ;;
+  --tests) packages+=(systemd clang-format) ;;  # of systemd, its systemd-analyze
+  --fuzz) packages+=(systemd clang-format clang libclang-rt-14-dev) ;;
 esac
 
 missing=()

@@ -15,9 +15,8 @@ void AppendAnswer(uint64_t number, const SessionAnswer& answer, std::string& blo
   PutString(block, answer.result);
 }
 
-Status VisitAnswers(
-    std::string_view block,
-    const std::function<void(uint64_t number, uint64_t hash, std::string_view result)>& visit) {
+Status VisitAnswers(std::string_view block,
+                    const std::function<void(uint64_t number, uint64_t hash, std::string_view result)>& visit) {
   ByteReader reader(block);
   do {
     const uint64_t number = reader.Varint();

@@ -18,14 +18,12 @@ bool IsWellFormed(const v1::OpenSessionOperation& open) {
 Status CheckKey(std::string_view key) {
   if (key.empty()) return absl::InvalidArgumentError("the key is empty; it has 1 to 4096 bytes");
   if (key.size() <= kKeyBytesMax) return OkStatus();
-  return absl::InvalidArgumentError(
-      StrCat("the key has ", key.size(), " bytes; the limit is ", kKeyBytesMax));
+  return absl::InvalidArgumentError(StrCat("the key has ", key.size(), " bytes; the limit is ", kKeyBytesMax));
 }
 
 Status CheckValue(std::string_view value) {
   if (value.size() <= kValueBytesMax) return OkStatus();
-  return absl::InvalidArgumentError(
-      StrCat("the value has ", value.size(), " bytes; the limit is ", kValueBytesMax));
+  return absl::InvalidArgumentError(StrCat("the value has ", value.size(), " bytes; the limit is ", kValueBytesMax));
 }
 
 std::optional<v1::Command> ParseCommand(std::string_view bytes) {

@@ -1,6 +1,6 @@
 #pragma once
-// What a command may be: checked at the door, so that clients hear of it at once, and again when it is
-// applied, so that all replicas agree.
+// What a command may be. It is checked at the door, so that clients hear of it at once, and again when it is applied,
+// so that all replicas agree.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +17,7 @@ inline constexpr size_t kKeyBytesMax = 4 << 10;
 inline constexpr size_t kValueBytesMax = 1 << 20;
 inline constexpr size_t kOwnerBytesMax = 255;
 
-// kInvalidArgument that names the limit and the size.
+// Errors are kInvalidArgument, with the limit and the size.
 Status CheckKey(std::string_view key);
 Status CheckValue(std::string_view value);
 
@@ -27,9 +27,9 @@ std::optional<v1::Command> ParseCommand(std::string_view bytes);
 bool IsWellFormed(const v1::Command& command);
 // Whether it is a request about keys: one that a session keeps the answer to.
 bool DoesSomethingToKeys(const v1::Command& command);
-// Of what is asked, whatever session and number it is asked under; never 0. Changes nothing.
+// The hash of what is asked, whatever the session and number; never 0. Changes nothing.
 uint64_t RequestHash(v1::Command& command);
-// Checks keys, values and expectations. kInvalidArgument.
+// Checks keys, values and expectations. Errors are kInvalidArgument.
 Status CheckCommand(const v1::Command& command);
 
 }  // namespace decree::kv

@@ -18,10 +18,10 @@ enum class Kind : char {
 
 constexpr size_t kPrefixBytes = sizeof(uint32_t) + 1;
 constexpr size_t kRevisionBytes = sizeof(uint64_t) + sizeof(uint32_t);
-// That ends an escaped key.
+// The two bytes that end an escaped key.
 constexpr size_t kMarkBytes = 2;
 
-// Big-endian, so that the order of the bytes is that of the numbers.
+// Numbers are big-endian, so that the order of the bytes is that of the numbers.
 template <typename Raw>
 void PutOrdered(std::string& out, Raw value) {
   for (int shift = 8 * (sizeof(value) - 1); shift >= 0; shift -= 8) {
@@ -47,7 +47,7 @@ std::string Prefix(Kind kind, size_t bytes_behind) {
   return out;
 }
 
-// Just behind all keys of this kind.
+// The end of all keys of this kind.
 std::string EndOf(Kind kind) {
   std::string out = Prefix(kind, 0);
   ++out.back();
@@ -101,8 +101,8 @@ std::string SignpostsEnd() { return EndOf(Kind::kSignpost); }
 
 std::string KeyOfSignpost(std::string_view signpost_key) {
   CHECK_GE(signpost_key.size(), kPrefixBytes + kMarkBytes + kRevisionBytes);
-  const std::string_view escaped = signpost_key.substr(
-      kPrefixBytes, signpost_key.size() - kPrefixBytes - kMarkBytes - kRevisionBytes);
+  const std::string_view escaped =
+      signpost_key.substr(kPrefixBytes, signpost_key.size() - kPrefixBytes - kMarkBytes - kRevisionBytes);
   std::string key;
   key.reserve(escaped.size());
   for (size_t i = 0; i < escaped.size(); ++i) {
@@ -115,8 +115,7 @@ std::string KeyOfSignpost(std::string_view signpost_key) {
 Revision RevisionOfSignpost(std::string_view signpost_key) {
   CHECK_GE(signpost_key.size(), kPrefixBytes + kMarkBytes + kRevisionBytes);
   const std::string_view bytes = signpost_key.substr(signpost_key.size() - kRevisionBytes);
-  return {.main = GetOrdered<uint64_t>(bytes),
-          .sub = GetOrdered<uint32_t>(bytes.substr(sizeof(uint64_t)))};
+  return {.main = GetOrdered<uint64_t>(bytes), .sub = GetOrdered<uint32_t>(bytes.substr(sizeof(uint64_t)))};
 }
 
 std::string SessionKey(uint64_t session) {

@@ -1,5 +1,5 @@
 #pragma once
-// Where things stand in the store; kv/README.md has the table.
+// The keys of the store; kv/README.md has the table.
 //
 // Every key begins with the number of its replicated log, 0 today. Clients' keys are arbitrary bytes:
 // where something follows them they are escaped so that the order of the bytes is the order of
@@ -19,7 +19,7 @@ struct Revision {
   friend auto operator<=>(const Revision&, const Revision&) = default;
 };
 
-// The counters of what a client's key holds now, and behind the last of them.
+// The head of a client's key, which has the counters of what it holds now, and the end of all heads.
 std::string HeadKey(std::string_view key);
 std::string HeadsEnd();
 // The client's key of a key made by HeadKey; a part of it.
@@ -28,27 +28,27 @@ std::string_view KeyOfHead(std::string_view head_key);
 std::string ChangeKey(Revision revision);
 // A signpost into the key's chain of changes, to one that this revision made. Older ones come first.
 std::string SignpostKey(std::string_view key, Revision revision);
-// Just behind the newest signpost of the key, and behind those of all keys.
+// The end of the key's signposts, and the end of those of all keys.
 std::string SignpostsEnd(std::string_view key);
 std::string SignpostsEnd();
 // The client's key and the revision of a key made by SignpostKey.
 std::string KeyOfSignpost(std::string_view signpost_key);
 Revision RevisionOfSignpost(std::string_view signpost_key);
 
-// What is known of a session, and behind the last of them.
+// A session's record, and the end of all of them.
 std::string SessionKey(uint64_t session);
 std::string SessionsEnd();
 // The session of a key made by SessionKey.
 uint64_t SessionOf(std::string_view session_key);
 
-// A block of a session's answers that begins with this number, and behind the last of all blocks.
+// A block of a session's answers that begins with this number, and the end of all blocks.
 std::string AnswersKey(uint64_t session, uint64_t first_number);
 std::string AnswersEnd();
 // The number and the session of a key made by AnswersKey.
 uint64_t FirstNumberOf(std::string_view answers_key);
 uint64_t SessionOfAnswers(std::string_view answers_key);
 
-// The things that there is one of.
+// The records that there is one of.
 enum class Meta : char {
   kConfiguration = 'c',
   kOwner = 'o',

@@ -30,15 +30,12 @@ constexpr size_t kChunkBytesMax = 64 << 10;
 constexpr size_t kChunksMin = 4;
 
 // Half of a chunk has room for any entry.
-size_t ChunkBytes(size_t bytes) {
-  return std::max(2 * kEntryBytesMax, std::min(kChunkBytesMax, bytes / kChunksMin));
-}
+size_t ChunkBytes(size_t bytes) { return std::max(2 * kEntryBytesMax, std::min(kChunkBytesMax, bytes / kChunksMin)); }
 
 bool FitsShort(const KeyCounters& counters) {
   const auto fits = [](uint64_t number, size_t bytes) { return number >> 8 * bytes == 0; };
-  return fits(counters.create_revision, kShortRevisionBytes) &&
-         fits(counters.modified.main, kShortRevisionBytes) && counters.modified.sub == 0 &&
-         fits(counters.version, kShortVersionBytes) && counters.lease == 0 &&
+  return fits(counters.create_revision, kShortRevisionBytes) && fits(counters.modified.main, kShortRevisionBytes) &&
+         counters.modified.sub == 0 && fits(counters.version, kShortVersionBytes) && counters.lease == 0 &&
          fits(counters.value_bytes, kShortSizeBytes);
 }
 
@@ -46,9 +43,7 @@ bool IsLong(const char* entry) { return (entry[0] & kLong) != 0; }
 
 size_t CountersBytes(bool is_long) { return is_long ? sizeof(KeyCounters) : kShortBytes; }
 
-size_t EntryBytes(bool is_long, size_t key_size) {
-  return kHeaderBytes + CountersBytes(is_long) + key_size;
-}
+size_t EntryBytes(bool is_long, size_t key_size) { return kHeaderBytes + CountersBytes(is_long) + key_size; }
 
 size_t KeySize(const char* entry) {
   uint16_t size = 0;
@@ -93,9 +88,7 @@ KeyCounters ReadCounters(const char* entry) {
 // Seeded by the process, so that nobody can choose keys that collide.
 size_t KeyIndex::Hash::operator()(std::string_view key) const { return absl::HashOf(key); }
 size_t KeyIndex::Hash::operator()(Offset offset) const { return operator()(KeyOf(arena + offset)); }
-bool KeyIndex::Equal::operator()(Offset offset, std::string_view key) const {
-  return KeyOf(arena + offset) == key;
-}
+bool KeyIndex::Equal::operator()(Offset offset, std::string_view key) const { return KeyOf(arena + offset) == key; }
 
 KeyIndex::KeyIndex(size_t bytes)
     : chunk_bytes_(ChunkBytes(bytes)),

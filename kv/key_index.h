@@ -26,24 +26,24 @@ namespace decree::kv {
 
 class KeyIndex {
  public:
-  // For entries of about `bytes` together; an entry is a key and 20 bytes. The hash table comes to that,
-  // with some 5 to 10 bytes an entry.
+  // Takes entries of about `bytes` in all; an entry is a key and 20 bytes. The hash table takes some 5 to 10 bytes an
+  // entry more.
   explicit KeyIndex(size_t bytes);
   KeyIndex(const KeyIndex&) = delete;
   KeyIndex& operator=(const KeyIndex&) = delete;
 
-  // Takes in the store's keys, as many as have room. To be called once, before anything else.
+  // Takes in as many of the store's keys as have room. Call it once, before anything else.
   void Load(const Store& store);
 
   struct Finding {
-    bool is_known = false;                 // false: look it up
+    bool is_known = false;                  // false: look it up
     std::optional<KeyCounters> counters{};  // nothing: there is no such key
   };
   Finding Find(std::string_view key);
-  // What the store holds of the key from now on; nothing: no such key.
+  // Sets what the store holds of the key from now on; nothing if there is no such key any more.
   void Set(std::string_view key, const std::optional<KeyCounters>& counters);
 
-  // Whether what is not here does not exist.
+  // Whether a key that is not here does not exist.
   bool is_whole() const { return is_whole_; }
   size_t size() const { return offsets_.size(); }
 
@@ -75,7 +75,7 @@ class KeyIndex {
   void Add(std::string_view key, const KeyCounters& counters);
   void Remove(Offset offset);
   bool HasRoom(size_t bytes) const;
-  // In the current chunk, or in the next one.
+  // Makes room in the current chunk, or in the next one.
   void MakeRoom(size_t bytes);
   void TakeUpOldest();
 

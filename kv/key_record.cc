@@ -56,9 +56,8 @@ std::optional<KeyChange> TakeAllButValue(ByteReader& reader) {
   const std::optional<Revision> previous = TakeRevision(reader);
   const std::string_view key = reader.String();
   if (!reader.ok() || !counters.has_value() || !previous.has_value() || deleted > 1) return std::nullopt;
-  return KeyChange{
-      .key = key,
-      .record = {.counters = *counters, .deleted = deleted == 1, .previous = *previous, .value = {}}};
+  return KeyChange{.key = key,
+                   .record = {.counters = *counters, .deleted = deleted == 1, .previous = *previous, .value = {}}};
 }
 
 }  // namespace

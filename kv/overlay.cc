@@ -15,9 +15,7 @@ namespace {
 constexpr uint64_t kSignpostStride = 8;
 
 // A deletion always has one, for no head leads to it.
-bool HasSignpost(const KeyRecord& record) {
-  return record.deleted || record.counters.version % kSignpostStride == 0;
-}
+bool HasSignpost(const KeyRecord& record) { return record.deleted || record.counters.version % kSignpostStride == 0; }
 
 }  // namespace
 
@@ -27,9 +25,7 @@ Overlay::Seen& Overlay::See(const std::string& key) {
   return found->second;
 }
 
-const std::optional<KeyCounters>& Overlay::CountersOf(const std::string& key) {
-  return See(key).counters;
-}
+const std::optional<KeyCounters>& Overlay::CountersOf(const std::string& key) { return See(key).counters; }
 
 const std::optional<KeyRecord>& Overlay::RecordOf(const std::string& key) {
   Seen& seen = See(key);
@@ -84,8 +80,7 @@ std::string Overlay::Answers(uint64_t session, uint64_t first_number) const {
   const auto added = answers_.find(key);
   if (added != answers_.end()) return added->second;
   std::optional<std::string> stored = store_.Get(key);
-  CHECK(stored.has_value()) << "the store has lost the answers from " << first_number
-                            << " of session " << session;
+  CHECK(stored.has_value()) << "the store has lost the answers from " << first_number << " of session " << session;
   return *std::move(stored);
 }
 

@@ -22,21 +22,21 @@ namespace decree::kv {
 class Overlay {
  public:
   // `digest` is that of all that was written before. `store` and `newest` outlive the overlay.
-  Overlay(Store& store, NewestRecords& newest, uint64_t digest)
-      : store_(store), newest_(newest), digest_(digest) {}
+  Overlay(Store& store, NewestRecords& newest, uint64_t digest) : store_(store), newest_(newest), digest_(digest) {}
 
-  // Of what the key holds now; nothing if there is no such key. Lasts until the key is changed.
+  // The counters of the key's newest record; nothing if there is no such key. They last until the key is changed.
   const std::optional<KeyCounters>& CountersOf(const std::string& key);
-  // What the key holds now, with its value; nothing if there is no such key. Lasts until the key is changed.
+  // What the key holds now, with its value; nothing if there is no such key. It lasts until the key is
+  // changed.
   const std::optional<KeyRecord>& RecordOf(const std::string& key);
   // The key's newest change, which is linked to the one before; one that is `deleted` leaves no such key.
   void Change(const std::string& key, KeyRecord record);
 
-  // ---- Of sessions (sessions.h) ----
+  // ---- Sessions (sessions.h) ----
 
   // A block of answers (answer_block.h) that begins with this number, kept until it is removed.
   void PutAnswers(uint64_t session, uint64_t first_number, const std::string& block);
-  // Which must be there.
+  // The block must be there.
   std::string Answers(uint64_t session, uint64_t first_number) const;
   void RemoveAnswers(uint64_t session, uint64_t first_number);
   // Not part of the digest: how often it is written differs between replicas.

@@ -6,11 +6,10 @@
 namespace decree::kv {
 namespace {
 
-// Of a key: behind all changes that a revision may have made.
+// A sub-revision behind all changes that a revision may have made.
 constexpr uint32_t kLastSub = UINT32_MAX;
 
-// Reads changes without a trace in the block cache: whoever reads all of them must not push out what others
-// read often.
+// Reads changes without a trace in the block cache: a reader of all of them must not push out what others read often.
 class ChangeSource {
  public:
   explicit ChangeSource(const Store::Snapshot& snapshot) : snapshot_(snapshot) {}
@@ -37,8 +36,7 @@ class RangeScan {
       FindNext();
       if (!key_.has_value()) return std::nullopt;
       if (steps_ >= kStepsMax) return key_;
-      if (const std::optional<KeyRecord> record = RecordThen();
-          record.has_value() && !visit(*key_, *record)) {
+      if (const std::optional<KeyRecord> record = RecordThen(); record.has_value() && !visit(*key_, *record)) {
         return key_;
       }
       Pass();
@@ -112,8 +110,8 @@ class RangeScan {
 
 }  // namespace
 
-std::optional<std::string> ScanRange(const Store::Snapshot& snapshot, const KeyRange& range,
-                                     uint64_t revision, const RangeVisitor& visit) {
+std::optional<std::string> ScanRange(const Store::Snapshot& snapshot, const KeyRange& range, uint64_t revision,
+                                     const RangeVisitor& visit) {
   return RangeScan(snapshot, range, revision).Run(visit);
 }
 

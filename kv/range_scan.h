@@ -31,7 +31,7 @@ using RangeVisitor = std::function<bool(std::string_view key, const KeyRecord& r
 
 // Visits the keys of the range, in order, that existed at `revision`. Returns the key to go on from; nothing
 // if that was all of the range.
-std::optional<std::string> ScanRange(const Store::Snapshot& snapshot, const KeyRange& range,
-                                     uint64_t revision, const RangeVisitor& visit);
+std::optional<std::string> ScanRange(const Store::Snapshot& snapshot, const KeyRange& range, uint64_t revision,
+                                     const RangeVisitor& visit);
 
 }  // namespace decree::kv

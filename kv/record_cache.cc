@@ -8,7 +8,7 @@
 namespace decree::kv {
 namespace {
 
-// Of an entry beside the bytes of its change: the list's node, its share of the table, and what the allocator
+// What an entry takes beside the bytes of its change: the list's node, its share of the table, and what the allocator
 // adds.
 constexpr size_t kEntryOverheadBytes = 96;
 

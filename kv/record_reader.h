@@ -1,7 +1,7 @@
 #pragma once
 // How a key's records are found in the store: its head names the newest change, the change has the value.
 //
-// `Source` is a Store or a Store::Snapshot. What one names and the other lacks ends the process.
+// `Source` is a Store or a Store::Snapshot. A head that names a change which is not there ends the process.
 
 #include <optional>
 #include <string>
@@ -14,7 +14,7 @@
 
 namespace decree::kv {
 
-// Of the key's newest record; nothing if there is no such key.
+// The counters of the key's newest record; nothing if there is no such key.
 template <typename Source>
 std::optional<KeyCounters> ReadCounters(const Source& source, std::string_view key) {
   const std::optional<std::string> bytes = source.Get(HeadKey(key));

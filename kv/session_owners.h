@@ -1,7 +1,8 @@
 #pragma once
-// Whose the sessions are, and which one goes when another is opened and there is no room: nobody is to take what all share.
+// The owners of the sessions, and the choice of the session that goes when another is opened and there is no room:
+// nobody can take what all share.
 //
-// An owner is whoever the node that took the request says it is, today an address; it travels in the command. Part of
+// The node that took the request names the owner, today by address; the name travels in the command. This is part of
 // the replicated state, so all replicas choose alike.
 
 #include <cstddef>
@@ -18,7 +19,7 @@ namespace decree::kv {
 
 class SessionOwners {
  public:
-  // What is to be known of a session.
+  // What the choice depends on.
   struct Owned {
     std::string owner;
     uint64_t session = 0;
@@ -27,17 +28,18 @@ class SessionOwners {
   };
 
   void Add(const Owned& owned);
-  // As it was added.
+  // The session as it was added.
   void Remove(const Owned& owned);
 
-  // The session that makes room for one more of this owner; nothing: it has its share, and all the others are in use.
+  // The session that makes room for one more of this owner; nothing if the owner has its share and all others are
+  // in use. It is
   //
-  //   one that was opened before `stale` and never used, the oldest, whoever's it is
-  //   else, of the owner with the most sessions: the oldest that was never used; or, if that owner has more than this one
-  //   would have, the one that was used the longest time ago
+  //   the oldest that was opened before `stale` and never used, whoever owns it
+  //   else, of the owner with the most sessions: the oldest that was never used; or, if that owner has more than this
+  //   one would have, the one that was used the longest time ago
   std::optional<uint64_t> Victim(const std::string& owner, paxos::LogTime stale) const;
 
-  // Who has the most sessions, and how many; nothing if there are none.
+  // The owner with the most sessions, and how many it has; nothing if there are no sessions.
   std::optional<std::pair<std::string, size_t>> Greatest() const;
 
  private:
@@ -48,7 +50,7 @@ class SessionOwners {
     size_t size() const { return unused.size() + used.size(); }
   };
 
-  // Does `change` to the owner's sessions.
+  // Applies `change` to the owner's sessions.
   template <typename Change>
   void Update(const std::string& owner, const Change& change);
 

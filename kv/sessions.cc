@@ -92,8 +92,7 @@ Status Sessions::LoadBlock(uint64_t id, uint64_t first, std::string_view bytes) 
   return absl::DataLossError("the store holds answers that their session has dropped");
 }
 
-bool Sessions::Open(uint64_t session, const v1::OpenSessionOperation& operation, paxos::LogTime now,
-                    Overlay& overlay) {
+bool Sessions::Open(uint64_t session, const v1::OpenSessionOperation& operation, paxos::LogTime now, Overlay& overlay) {
   if (!limits_.has_value()) {
     limits_ = FromWire(operation.limits());
     CHECK(limits_.has_value()) << "the command was checked";
@@ -174,8 +173,8 @@ size_t Sessions::Forget(uint64_t id, Session& session, Overlay& overlay) {
 
 // ---- Requests ----
 
-Sessions::Verdict Sessions::Admit(const SessionRequest& request, paxos::LogTime now,
-                                  Overlay& overlay, std::string& answer) {
+Sessions::Verdict Sessions::Admit(const SessionRequest& request, paxos::LogTime now, Overlay& overlay,
+                                  std::string& answer) {
   Session* const live = FindLive(request.session, now);
   if (live == nullptr) {
     RARE_CASE("a request came to a session that is not there any more");
@@ -254,17 +253,14 @@ void Sessions::DropFirstAnswer(uint64_t id, Session& session, Overlay& overlay) 
 void Sessions::Keep(const SessionRequest& request, std::string_view result, Overlay& overlay) {
   CHECK_NE(request.hash, 0u);
   const uint64_t wrong = IsPlanted(PlantedBug::kAnswerUnderWrongNumber) ? 1 : 0;
-  KeepAnswer(request.session, request.number + wrong,
-             {.hash = request.hash, .result = std::string(result)}, overlay);
+  KeepAnswer(request.session, request.number + wrong, {.hash = request.hash, .result = std::string(result)}, overlay);
 }
 
-void Sessions::Settle(uint64_t session, uint64_t number, std::string_view result,
-                      Overlay& overlay) {
+void Sessions::Settle(uint64_t session, uint64_t number, std::string_view result, Overlay& overlay) {
   KeepAnswer(session, number, {.hash = 0, .result = std::string(result)}, overlay);
 }
 
-void Sessions::KeepAnswer(uint64_t id, uint64_t number, const SessionAnswer& answer,
-                          Overlay& overlay) {
+void Sessions::KeepAnswer(uint64_t id, uint64_t number, const SessionAnswer& answer, Overlay& overlay) {
   Session& session = sessions_.at(id);
   CHECK_GE(number, session.floor) << "session " << id;
   const auto open = open_.try_emplace(id, OpenBlock{.first = number, .bytes = {}}).first;
@@ -316,10 +312,9 @@ void Sessions::EndSlot(Overlay& overlay) {
 void Sessions::Write(Overlay& overlay) {
   for (const uint64_t id : changed_) {
     const Session& session = sessions_.at(id);
-    overlay.PutSession(id, EncodeSessionRecord({.floor = session.floor,
-                                                .used = session.used,
-                                                .was_used = session.was_used,
-                                                .owner = session.owner}));
+    overlay.PutSession(
+        id, EncodeSessionRecord(
+                {.floor = session.floor, .used = session.used, .was_used = session.was_used, .owner = session.owner}));
   }
   changed_.clear();
 }

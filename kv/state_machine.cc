@@ -34,13 +34,13 @@ StatusOr<State> DecodeState(std::string_view bytes) {
   const uint8_t format = reader.U8();
   if (reader.ok() && format > kStateFormat) {
     return absl::FailedPreconditionError(StrCat("the store has format ", format,
-                                                ", the newest that this program reads is ",
-                                                kStateFormat, "; start a newer decreed"));
+                                                ", the newest that this program reads is ", kStateFormat,
+                                                "; start a newer decreed"));
   }
   if (reader.ok() && format < kStateFormat) {
-    return absl::FailedPreconditionError(
-        StrCat("the store has format ", format, ", which this program does not read any more; move "
-               "that directory away, and the node rebuilds it from its log"));
+    return absl::FailedPreconditionError(StrCat("the store has format ", format,
+                                                ", which this program does not read any more; move "
+                                                "that directory away, and the node rebuilds it from its log"));
   }
   State state;
   state.applied = paxos::Slot(reader.U64());
@@ -135,8 +135,8 @@ std::shared_ptr<const View> StateMachine::view() {
 
 // ---- Opening ----
 
-StateMachine::StateMachine(Store& store, const State& state, std::string configuration,
-                           Sessions sessions, const MemoryOptions& memory)
+StateMachine::StateMachine(Store& store, const State& state, std::string configuration, Sessions sessions,
+                           const MemoryOptions& memory)
     : store_(store),
       state_(state),
       configuration_(std::move(configuration)),
@@ -161,25 +161,21 @@ StatusOr<std::unique_ptr<StateMachine>> StateMachine::Open(Store& store, const s
   ASSIGN_OR_RETURN(const State state, DecodeState(*bytes));
   ASSIGN_OR_RETURN(Sessions sessions, Sessions::Load(store));
   return std::unique_ptr<StateMachine>(new StateMachine(
-      store, state, store.Get(MetaKey(Meta::kConfiguration)).value_or(std::string()),
-      std::move(sessions), memory));
+      store, state, store.Get(MetaKey(Meta::kConfiguration)).value_or(std::string()), std::move(sessions), memory));
 }
 
 // ---- Applying ----
 
-void StateMachine::Apply(std::span<const paxos::SlotCommands> slots,
-                         std::vector<paxos::CommandAnswer>& answers) {
+void StateMachine::Apply(std::span<const paxos::SlotCommands> slots, std::vector<paxos::CommandAnswer>& answers) {
   Overlay overlay(store_, newest_, state_.digest);
   for (const paxos::SlotCommands& slot : slots) {
     CHECK_EQ(slot.slot, state_.applied.Next());
     state_.log_time = std::max(state_.log_time, slot.log_time);
     sessions_.Expire(state_.log_time, overlay);
     for (uint32_t index = 0; index < slot.commands.size(); ++index) {
-      const v1::CommandResult result = Execute(
-          slot.commands[index], {.slot = slot.slot, .index = index}, overlay);
+      const v1::CommandResult result = Execute(slot.commands[index], {.slot = slot.slot, .index = index}, overlay);
       overlay.Digest(ResultBytes(result));
-      answers.push_back(
-          {.slot = slot.slot, .index = index, .bytes = result.SerializeAsString()});
+      answers.push_back({.slot = slot.slot, .index = index, .bytes = result.SerializeAsString()});
     }
     if (!slot.configuration.empty()) {
       configuration_ = slot.configuration;
@@ -201,8 +197,7 @@ void StateMachine::Flush(Overlay& overlay) {
   view_.reset();
 }
 
-v1::CommandResult StateMachine::Execute(std::string_view bytes, const Position& position,
-                                        Overlay& overlay) {
+v1::CommandResult StateMachine::Execute(std::string_view bytes, const Position& position, Overlay& overlay) {
   v1::CommandResult result;
   std::optional<v1::Command> command = ParseCommand(bytes);
   if (!command.has_value() || !IsWellFormed(*command)) {
@@ -227,8 +222,7 @@ void StateMachine::Stamp(v1::CommandResult& result) const {
   result.set_store_epoch(state_.epoch);
 }
 
-void StateMachine::ExecuteOnKeys(const v1::Command& command, Overlay& overlay,
-                                 v1::CommandResult& result) {
+void StateMachine::ExecuteOnKeys(const v1::Command& command, Overlay& overlay, v1::CommandResult& result) {
   if (!CheckCommand(command).ok()) {
     result.set_refusal(v1::CommandResult::REFUSAL_LIMIT);
   } else if (command.guard() != 0) {
@@ -255,15 +249,13 @@ void StateMachine::OpenSession(const v1::Command& command, const Position& posit
   }
 }
 
-void StateMachine::CloseSession(const v1::Command& command, Overlay& overlay,
-                                v1::CommandResult& result) {
+void StateMachine::CloseSession(const v1::Command& command, Overlay& overlay, v1::CommandResult& result) {
   if (!sessions_.Close(command.session(), state_.log_time, overlay)) {
     result.set_refusal(v1::CommandResult::REFUSAL_SESSION_UNKNOWN);
   }
 }
 
-void StateMachine::ExecuteInSession(v1::Command& command, Overlay& overlay,
-                                    v1::CommandResult& result) {
+void StateMachine::ExecuteInSession(v1::Command& command, Overlay& overlay, v1::CommandResult& result) {
   const SessionRequest request{.session = command.session(),
                                .number = command.number(),
                                .floor = command.first_unanswered(),
@@ -286,7 +278,7 @@ void StateMachine::ExecuteInSession(v1::Command& command, Overlay& overlay,
     case Sessions::Verdict::kFull:
       return result.set_refusal(v1::CommandResult::REFUSAL_SESSION_FULL);
     case Sessions::Verdict::kReused:
-      // Of another request, so of the one that is to be settled.
+      // The number is another request's, so that of the one which is to be settled.
       if (command.has_settle()) return Settle(command, overlay, result);
       return result.set_refusal(v1::CommandResult::REFUSAL_NUMBER_REUSED);
     case Sessions::Verdict::kSettled:
@@ -295,8 +287,7 @@ void StateMachine::ExecuteInSession(v1::Command& command, Overlay& overlay,
   }
 }
 
-void StateMachine::Settle(const v1::Command& command, Overlay& overlay,
-                          v1::CommandResult& result) {
+void StateMachine::Settle(const v1::Command& command, Overlay& overlay, v1::CommandResult& result) {
   v1::CommandResult& settled = *result.mutable_settled();
   if (const auto ended = sessions_.Find(command.session(), command.number(), overlay)) {
     CHECK(settled.ParseFromString(*ended)) << "an answer of our own making";
@@ -315,8 +306,7 @@ void StateMachine::Put(const v1::PutOperation& put, Overlay& overlay, v1::Comman
   Set(put.key(), put.value(), overlay, result);
 }
 
-void StateMachine::Delete(const v1::DeleteOperation& del, Overlay& overlay,
-                          v1::CommandResult& result) {
+void StateMachine::Delete(const v1::DeleteOperation& del, Overlay& overlay, v1::CommandResult& result) {
   Find(del.key(), del.return_previous(), overlay, result);
   if (!result.found()) return;  // Changes nothing, so it takes no revision.
   result.set_changed(true);
@@ -340,8 +330,7 @@ void StateMachine::Find(const std::string& key, bool tells, Overlay& overlay, v1
   result.set_previous_value_bytes(head->value_bytes);
 }
 
-void StateMachine::Set(const std::string& key, const std::string& value, Overlay& overlay,
-                       v1::CommandResult& result) {
+void StateMachine::Set(const std::string& key, const std::string& value, Overlay& overlay, v1::CommandResult& result) {
   ++state_.revision;
   KeyCounters counters{.create_revision = state_.revision,
                        .modified = {.main = state_.revision},

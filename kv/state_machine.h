@@ -43,26 +43,26 @@ class StateMachine final : public paxos::StateMachine {
   paxos::Slot applied() const override { return state_.applied; }
   std::string configuration() const override { return configuration_; }
   paxos::LogTime log_time() const override { return state_.log_time; }
-  void Apply(std::span<const paxos::SlotCommands> slots,
-             std::vector<paxos::CommandAnswer>& answers) override;
+  void Apply(std::span<const paxos::SlotCommands> slots, std::vector<paxos::CommandAnswer>& answers) override;
 
   // ---- Reads ----
 
   const State& state() const { return state_; }
   // What the key holds as applied by now; nothing if there is no such key. Called by the applying thread.
   std::optional<KeyRecord> Get(std::string_view key);
-  // The size of that, without a look at the value.
+  // The size of that value, without a look at it.
   size_t ValueBytes(std::string_view key);
-  // How this request of a session ended, a CommandResult in bytes, if it was carried out before; nothing if it was not,
-  // or is none of a session, or if its number was another's. Changes nothing. Called by the applying thread.
+  // The CommandResult, in bytes, of a session's request that was carried out before; nothing if it was not, if it is
+  // none of a session, or if its number was another request's. Changes nothing. Called by the applying thread.
   std::optional<std::string> AnswerTo(v1::Command& request) const;
   // What has become of a session's request; if it has ended, `result` is filled in. Called by the applying thread.
   RequestFate FateOf(uint64_t session, uint64_t number, v1::CommandResult& result) const;
-  // Which result tells of a record: that of the request itself, or that of the one which it has settled.
+  // The result that tells of a record: the request's own, or that of the request which it has settled.
   static const v1::CommandResult& Telling(const v1::CommandResult& result) {
     return result.has_settled() ? result.settled() : result;
   }
-  // The record that a result tells of; nothing if it tells of none, or if it is not here. Called by the applying thread.
+  // The record that a result tells of; nothing if it tells of none, or if it is not here. Called by the applying
+  // thread.
   std::optional<v1::KeyValue> PreviousOf(const v1::CommandResult& result) const;
   // The state as applied by now; the same object until the next Apply. Called by the applying thread.
   std::shared_ptr<const View> view();
@@ -70,7 +70,7 @@ class StateMachine final : public paxos::StateMachine {
   Sessions::Usage session_usage() const { return sessions_.usage(); }
 
  private:
-  // Where a command stands in the log.
+  // The position of a command in the log.
   struct Position {
     paxos::Slot slot;
     uint32_t index = 0;
@@ -90,12 +90,10 @@ class StateMachine final : public paxos::StateMachine {
   std::string StoredAnswer(uint64_t session, uint64_t number) const;
   void Put(const v1::PutOperation& put, Overlay& overlay, v1::CommandResult& result);
   void Delete(const v1::DeleteOperation& del, Overlay& overlay, v1::CommandResult& result);
-  void CompareAndSwap(const v1::CompareAndSwapOperation& swap, Overlay& overlay,
-                      v1::CommandResult& result);
-  // Whether the key is there; and, if the operation tells it, which record it has.
+  void CompareAndSwap(const v1::CompareAndSwapOperation& swap, Overlay& overlay, v1::CommandResult& result);
+  // Sets in `result` whether the key is there and, if the operation asks for it, which record it has.
   void Find(const std::string& key, bool tells, Overlay& overlay, v1::CommandResult& result);
-  void Set(const std::string& key, const std::string& value, Overlay& overlay,
-           v1::CommandResult& result);
+  void Set(const std::string& key, const std::string& value, Overlay& overlay, v1::CommandResult& result);
   void Flush(Overlay& overlay);
 
   Store& store_;

@@ -44,8 +44,7 @@ leveldb::ReadOptions ReadUncached(const leveldb::Snapshot* snapshot) {
   return options;
 }
 
-std::optional<std::string> GetFrom(leveldb::DB& db, const leveldb::ReadOptions& options,
-                                   std::string_view key) {
+std::optional<std::string> GetFrom(leveldb::DB& db, const leveldb::ReadOptions& options, std::string_view key) {
   std::string value;
   const leveldb::Status status = db.Get(options, ToSlice(key), &value);
   if (status.IsNotFound()) return std::nullopt;
@@ -63,9 +62,8 @@ std::optional<std::string> Store::Snapshot::GetUncached(std::string_view key) co
   return GetFrom(db_, ReadUncached(snapshot_), key);
 }
 
-void Store::Snapshot::Scan(
-    std::string_view first, std::string_view end,
-    const std::function<bool(std::string_view key, std::string_view value)>& visit) const {
+void Store::Snapshot::Scan(std::string_view first, std::string_view end,
+                           const std::function<bool(std::string_view key, std::string_view value)>& visit) const {
   const std::unique_ptr<leveldb::Iterator> at(db_.NewIterator(ReadFrom(snapshot_)));
   for (at->Seek(ToSlice(first)); at->Valid() && ToView(at->key()) < end; at->Next()) {
     if (!visit(ToView(at->key()), ToView(at->value()))) break;
@@ -122,16 +120,13 @@ StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path, paxos::Fil
                ". Move that directory away; the node rebuilds it from its log at the next start"));
   }
   if (!opened.ok()) {
-    return absl::FailedPreconditionError(
-        StrCat("the store in ", path, " cannot be opened: ", opened.ToString()));
+    return absl::FailedPreconditionError(StrCat("the store in ", path, " cannot be opened: ", opened.ToString()));
   }
   store->db_.reset(db);
   return store;
 }
 
-std::optional<std::string> Store::Get(std::string_view key) const {
-  return GetFrom(*db_, ReadFrom(nullptr), key);
-}
+std::optional<std::string> Store::Get(std::string_view key) const { return GetFrom(*db_, ReadFrom(nullptr), key); }
 
 void Store::Write(leveldb::WriteBatch& batch) {
   // Unsynced: the Paxos log has these commands, and what LevelDB loses is applied again from there.
@@ -139,7 +134,7 @@ void Store::Write(leveldb::WriteBatch& batch) {
 }
 
 uint64_t Store::SizeBytes() const {
-  // From the first key there can be to behind the last.
+  // All keys that there can be.
   const std::string end("\xff\xff\xff\xff\xff");
   const leveldb::Range all(leveldb::Slice(), end);
   uint64_t bytes = 0;

@@ -41,10 +41,10 @@ class Store {
   // A position in a snapshot's keys, which it must not outlive.
   class Cursor {
    public:
-    // To the first key that is not below `key`.
+    // Moves to the first key that is not below `key`.
     void Seek(std::string_view key);
     void Next();
-    // False behind the last key. `key` and `value` last until the cursor moves.
+    // False when there is no further key. `key` and `value` last until the cursor moves.
     bool valid() const { return iterator_->Valid(); }
     std::string_view key() const;
     std::string_view value() const;
@@ -64,12 +64,12 @@ class Store {
     ~Snapshot() { db_.ReleaseSnapshot(snapshot_); }
 
     std::optional<std::string> Get(std::string_view key) const;
-    // The same of what is hardly read again: leaves the block cache as it is.
+    // The same for what is hardly read again: leaves the block cache as it is.
     std::optional<std::string> GetUncached(std::string_view key) const;
     // Visits the keys in [first, end) in order, until `visit` returns false.
     void Scan(std::string_view first, std::string_view end,
               const std::function<bool(std::string_view key, std::string_view value)>& visit) const;
-    // Nowhere at first. Leaves the block cache as it is.
+    // A cursor that is nowhere at first. It leaves the block cache as it is.
     Cursor NewCursor() const;
 
    private:
@@ -83,12 +83,12 @@ class Store {
                                                const StoreOptions& options,
                                                leveldb::Env& host = *leveldb::Env::Default());
 
-  // The newest state.
+  // Reads the newest state.
   std::optional<std::string> Get(std::string_view key) const;
   std::unique_ptr<const Snapshot> TakeSnapshot() const { return std::make_unique<Snapshot>(*db_); }
   // All of the batch becomes visible at once. Not durable on return.
   void Write(leveldb::WriteBatch& batch);
-  // What the tables take on disk, about.
+  // About how many bytes the tables take on disk.
   uint64_t SizeBytes() const;
 
  private:

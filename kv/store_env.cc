@@ -89,7 +89,8 @@ class WritableFile final : public leveldb::WritableFile {
   leveldb::Status Sync() override {
     if (const leveldb::Status written = WriteBuffer(); !written.ok()) return written;
     Require(file_->Sync(), path_, "sync");
-    if (!std::exchange(has_name_, true)) Require(files_.SyncDirectory(DirectoryOf(path_)), path_, "sync of its directory");
+    if (!std::exchange(has_name_, true))
+      Require(files_.SyncDirectory(DirectoryOf(path_)), path_, "sync of its directory");
     return leveldb::Status::OK();
   }
 

@@ -27,8 +27,7 @@ std::optional<KeyRecord> View::Get(std::string_view key) const {
 StatusOr<std::optional<std::string>> View::Scan(const KeyRange& range, uint64_t revision,
                                                 const RangeVisitor& visit) const {
   if (revision > state_.revision) {
-    return absl::OutOfRangeError(
-        StrCat("revision ", revision, " is not made yet; the newest is ", state_.revision));
+    return absl::OutOfRangeError(StrCat("revision ", revision, " is not made yet; the newest is ", state_.revision));
   }
   return ScanRange(*snapshot_, range, revision, visit);
 }

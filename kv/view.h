@@ -18,7 +18,7 @@
 
 namespace decree::kv {
 
-// What there is one of, beside the keys.
+// The parts of the state that are no keys.
 struct State {
   paxos::Slot applied;
   paxos::LogTime log_time;
@@ -29,18 +29,17 @@ struct State {
   friend bool operator==(const State&, const State&) = default;
 };
 
-// Safe from any thread. Must not outlive the store.
+// Any thread may read it. It must not outlive the store.
 class View {
  public:
   View(const State& state, std::unique_ptr<const Store::Snapshot> snapshot)
       : state_(state), snapshot_(std::move(snapshot)) {}
 
   const State& state() const { return state_; }
-  // Nothing if there is no such key.
+  // The key's record; nothing if there is no such key.
   std::optional<KeyRecord> Get(std::string_view key) const;
-  // As ScanRange (range_scan.h). kOutOfRange: there is no such revision yet.
-  StatusOr<std::optional<std::string>> Scan(const KeyRange& range, uint64_t revision,
-                                            const RangeVisitor& visit) const;
+  // Scans as ScanRange does (range_scan.h). kOutOfRange if there is no such revision yet.
+  StatusOr<std::optional<std::string>> Scan(const KeyRange& range, uint64_t revision, const RangeVisitor& visit) const;
 
  private:
   const State state_;

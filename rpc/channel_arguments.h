@@ -13,10 +13,11 @@ class ServerBuilder;
 
 namespace decree::rpc {
 
-// The largest message that any node sends to another, or to a client, whatever the options of either: what one can write
-// all others can receive.
+// The largest message that any node sends to another, or to a client, whatever the options of either: what one can
+// write all others can receive.
 inline constexpr size_t kMessageBytesMax = 16 << 20;
-// The largest that a client sends: a batch of a pipeline may be larger than 1 MiB by one request, and that has two values.
+// The largest that a client sends: a batch of a pipeline may be larger than 1 MiB by one request, and that has two
+// values.
 inline constexpr size_t kClientMessageBytesMax = 4 << 20;
 
 // These connect when first used, and again whenever they must. Channels share nothing with each other, also if they

@@ -30,8 +30,8 @@ Status CreateDirectories(const fs::path& path, paxos::FileSystem& files) {
 Status CheckNotFormatted(const std::string& data, paxos::FileSystem& files) {
   const auto identity = paxos::SegmentLog::ReadIdentity(files, LogPath(data));
   if (!identity.ok()) return OkStatus();
-  return Refuse(data, ": it is formatted already, for node ", identity->node.value(),
-                " of cluster \"", identity->cluster,
+  return Refuse(data, ": it is formatted already, for node ", identity->node.value(), " of cluster \"",
+                identity->cluster,
                 "\". A node must never be formatted twice: it would forget what it has promised. "
                 "Start it with `decreed serve`, or give another directory");
 }
@@ -41,14 +41,12 @@ Status CheckNotFormatted(const std::string& data, paxos::FileSystem& files) {
 std::string LogPath(const std::string& data) { return data + "/log"; }
 std::string StorePath(const std::string& data) { return data + "/store"; }
 
-Status FormatDataDirectory(const ServerOptions& server, const InitOptions& init,
-                           paxos::FileSystem& files) {
+Status FormatDataDirectory(const ServerOptions& server, const InitOptions& init, paxos::FileSystem& files) {
   const std::string& data = server.data;
   ASSIGN_OR_RETURN(paxos::Configuration founding, init.FoundingConfiguration());
   const paxos::NodeId node(server.node);
   if (founding.Find(node) == nullptr) {
-    return absl::InvalidArgumentError(
-        StrCat("--node: ", server.node, " is none of the members given with --member"));
+    return absl::InvalidArgumentError(StrCat("--node: ", server.node, " is none of the members given with --member"));
   }
   RETURN_IF_ERROR(server.core.ValidateWith(founding));
   RETURN_IF_ERROR(CheckNotFormatted(data, files));
@@ -68,22 +66,24 @@ Status FormatDataDirectory(const ServerOptions& server, const InitOptions& init,
   return files.SyncDirectory(data);
 }
 
-StatusOr<std::unique_ptr<paxos::SegmentLog>> OpenDataDirectory(const ServerOptions& server,
-                                                               paxos::FileSystem& files) {
+StatusOr<std::unique_ptr<paxos::SegmentLog>> OpenDataDirectory(const ServerOptions& server, paxos::FileSystem& files) {
   const std::string& data = server.data;
   const auto found = paxos::SegmentLog::ReadIdentity(files, LogPath(data));
   if (absl::IsNotFound(found.status())) {
-    return Refuse(data, ": the directory is not formatted. For a new node run `decreed init` first; "
+    return Refuse(data,
+                  ": the directory is not formatted. For a new node run `decreed init` first; "
                   "a node that has lost its disk may not come back under its old id");
   }
   RETURN_IF_ERROR(found.status());
   if (!server.cluster.empty() && found->cluster != server.cluster) {
-    return Refuse(data, ": the directory belongs to cluster \"", found->cluster, "\", and --cluster "
-                  "is \"", server.cluster, "\"; give the directory of that cluster's node");
+    return Refuse(data, ": the directory belongs to cluster \"", found->cluster,
+                  "\", and --cluster "
+                  "is \"",
+                  server.cluster, "\"; give the directory of that cluster's node");
   }
   if (server.node != 0 && found->node.value() != server.node) {
-    return Refuse(data, ": the directory belongs to node ", found->node.value(), ", and --node is ",
-                  server.node, "; give the directory of that node");
+    return Refuse(data, ": the directory belongs to node ", found->node.value(), ", and --node is ", server.node,
+                  "; give the directory of that node");
   }
   return paxos::SegmentLog::Open(files, LogPath(data), server.log);
 }

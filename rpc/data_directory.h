@@ -18,12 +18,10 @@ std::string StorePath(const std::string& data);
 
 // Formats `server.data` for one node of a new cluster, durable on return. Refuses a directory that
 // holds anything but what a formatting that was cut short has left.
-Status FormatDataDirectory(const ServerOptions& server, const InitOptions& init,
-                           paxos::FileSystem& files);
+Status FormatDataDirectory(const ServerOptions& server, const InitOptions& init, paxos::FileSystem& files);
 
 // Opens and locks the log. Errors say which directory it is, why it is refused, and what to do.
-StatusOr<std::unique_ptr<paxos::SegmentLog>> OpenDataDirectory(const ServerOptions& server,
-                                                               paxos::FileSystem& files);
+StatusOr<std::unique_ptr<paxos::SegmentLog>> OpenDataDirectory(const ServerOptions& server, paxos::FileSystem& files);
 
 // From the system's generator; never 0.
 uint64_t RandomNumber();

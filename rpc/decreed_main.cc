@@ -55,8 +55,8 @@ int Init(const CommandLine& line) {
   paxos::PosixFileSystem files;
   const Status formatted = FormatDataDirectory(line.server, line.init, files);
   if (!formatted.ok()) return Fail(formatted);
-  std::cout << "Formatted " << line.server.data << " for node " << line.server.node
-            << " of cluster '" << line.server.cluster << "'.\n";
+  std::cout << "Formatted " << line.server.data << " for node " << line.server.node << " of cluster '"
+            << line.server.cluster << "'.\n";
   return 0;
 }
 
@@ -77,8 +77,7 @@ int Serve(const ServerOptions& options) {
 }
 
 int Main(int argc, char** argv) {
-  const CommandLine line =
-      ParseCommandLine(std::vector<std::string>(argv + 1, argv + argc), std::cout, std::cerr);
+  const CommandLine line = ParseCommandLine(std::vector<std::string>(argv + 1, argv + argc), std::cout, std::cerr);
   if (line.action == CommandLine::Action::kExit) return line.exit_code;
   StartLogging(line.server);
   if (line.action == CommandLine::Action::kInit) return Init(line);

@@ -56,16 +56,14 @@ void CutVerdict(std::string& text) {
 }
 
 grpc::Status ToGrpc(const Status& status) {
-  return grpc::Status(static_cast<grpc::StatusCode>(status.raw_code()),
-                      std::string(status.message()));
+  return grpc::Status(static_cast<grpc::StatusCode>(status.raw_code()), std::string(status.message()));
 }
 
 std::optional<v1::ErrorDetail> ReadErrorDetail(const grpc::ClientContext& context) {
   const auto& trailer = context.GetServerTrailingMetadata();
   const auto found = trailer.find(kErrorDetailKey);
   v1::ErrorDetail detail;
-  if (found == trailer.end() ||
-      !detail.ParseFromArray(found->second.data(), static_cast<int>(found->second.size()))) {
+  if (found == trailer.end() || !detail.ParseFromArray(found->second.data(), static_cast<int>(found->second.size()))) {
     return std::nullopt;
   }
   return detail;

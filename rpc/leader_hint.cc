@@ -7,8 +7,7 @@ void AddLeader(const paxos::Replica& replica, Failure& failure) {
   if (const paxos::Member* const leader = replica.configuration().Find(replica.leader())) {
     detail.set_leader(leader->id.value());
     detail.set_leader_address(leader->client_address);
-  } else if (failure.code == grpc::StatusCode::UNAVAILABLE &&
-             detail.reason() == v1::ErrorDetail::REASON_UNSPECIFIED) {
+  } else if (failure.code == grpc::StatusCode::UNAVAILABLE && detail.reason() == v1::ErrorDetail::REASON_UNSPECIFIED) {
     detail.set_reason(v1::ErrorDetail::REASON_ASK_ANOTHER);
   }
 }

@@ -28,9 +28,8 @@ using PipelinedMethods = std::tuple<
                     &v1::PipelinedResponse::mutable_delete_, v1::PipelinedRequest::kDelete,
                     v1::PipelinedResponse::kDelete>,
     PipelinedMethod<v1::CompareAndSwapRequest, v1::CompareAndSwapResponse,
-                    &v1::PipelinedRequest::mutable_compare_and_swap,
-                    &v1::PipelinedResponse::mutable_compare_and_swap, v1::PipelinedRequest::kCompareAndSwap,
-                    v1::PipelinedResponse::kCompareAndSwap>>;
+                    &v1::PipelinedRequest::mutable_compare_and_swap, &v1::PipelinedResponse::mutable_compare_and_swap,
+                    v1::PipelinedRequest::kCompareAndSwap, v1::PipelinedResponse::kCompareAndSwap>>;
 
 namespace internal {
 
@@ -54,9 +53,8 @@ using PipelinedMethodOf = std::tuple_element_t<0, internal::FoundPipelined<Reque
 // known here.
 template <typename Serve>
 bool VisitPipelined(const v1::PipelinedRequest& wire, const Serve& serve) {
-  return std::apply(
-      [&](auto... methods) { return ((methods.IsIn(wire) && (serve(methods), true)) || ...); },
-      PipelinedMethods());
+  return std::apply([&](auto... methods) { return ((methods.IsIn(wire) && (serve(methods), true)) || ...); },
+                    PipelinedMethods());
 }
 
 }  // namespace decree::rpc

@@ -13,8 +13,8 @@ constexpr size_t kProblemsMax = 16;
 }  // namespace
 
 bool RecentProblems::Note(const std::string& text, Time now) {
-  const auto found = std::find_if(problems_.begin(), problems_.end(),
-                                  [&](const Problem& problem) { return problem.text == text; });
+  const auto found =
+      std::find_if(problems_.begin(), problems_.end(), [&](const Problem& problem) { return problem.text == text; });
   const bool is_new = found == problems_.end() || now > found->seen + kRecent;
   if (found != problems_.end()) problems_.erase(found);
   if (problems_.size() == kProblemsMax) problems_.erase(problems_.begin());

@@ -39,8 +39,8 @@ const std::vector<std::string> kClientServices = {"decree.v1.KV", "decree.v1.Adm
 
 // What all other nodes may have under way here, and each a command more.
 Admission::Limits ForwardedLimits(size_t others, size_t command_bytes_max) {
-  const size_t bytes = Forwarder::kSentBytesMax + Admission::BytesOf(command_bytes_max) +
-                       Forwarder::kSentMax * Admission::BytesOf(0);
+  const size_t bytes =
+      Forwarder::kSentBytesMax + Admission::BytesOf(command_bytes_max) + Forwarder::kSentMax * Admission::BytesOf(0);
   return {.requests_max = others * Forwarder::kSentMax, .bytes_max = others * bytes};
 }
 
@@ -62,8 +62,7 @@ StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
   store_options.open_files_max = files.store;
   auto recovered = std::make_unique<Recovered>();
   ASSIGN_OR_RETURN(recovered->log, OpenDataDirectory(options, recovered->files));
-  ASSIGN_OR_RETURN(recovered->store,
-                   kv::Store::Open(StorePath(options.data), recovered->files, store_options));
+  ASSIGN_OR_RETURN(recovered->store, kv::Store::Open(StorePath(options.data), recovered->files, store_options));
   const paxos::LogIdentity& identity = recovered->log->identity();
   ASSIGN_OR_RETURN(recovered->machine,
                    kv::StateMachine::Open(*recovered->store, paxos::EncodeOwner(identity), options.memory));
@@ -74,10 +73,10 @@ StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
   RETURN_IF_ERROR(server->TakePorts());
   RETURN_IF_ERROR(server->StartNode());
   server->OpenServices();
-  LOG(INFO) << "n" << identity.node << " of cluster '" << identity.cluster << "' serves: clients="
-            << server->client_port_.address() << " peers=" << server->peer_port_.address()
-            << " chosen_index=" << server->node_->replica().chosen_index()
-            << " version=" << kVersion << " files_max=" << files.limit << " connections_max=" << files.clients;
+  LOG(INFO) << "n" << identity.node << " of cluster '" << identity.cluster
+            << "' serves: clients=" << server->client_port_.address() << " peers=" << server->peer_port_.address()
+            << " chosen_index=" << server->node_->replica().chosen_index() << " version=" << kVersion
+            << " files_max=" << files.limit << " connections_max=" << files.clients;
   return server;
 }
 
@@ -127,33 +126,33 @@ Status Server::TakePorts() {
 Status Server::StartNode() {
   paxos::Options core = options_.core;
   core.pending_bytes_max += forwarded_.limits().bytes_max;
-  ASSIGN_OR_RETURN(node_, paxos::Node::Start(core, *recovered_->log,
-                                             *recovered_->machine, peers_out_, clock_,
+  ASSIGN_OR_RETURN(node_, paxos::Node::Start(core, *recovered_->log, *recovered_->machine, peers_out_, clock_,
                                              own_.self.life, RandomNumber()));
   return OkStatus();
 }
 
 void Server::OpenServices() {
   Methods& methods = client_port_.methods();
-  kv_ = std::make_unique<KvService>(loop_, methods, *node_, *recovered_->machine, forwarder_,
-                                    KvService::Bounds{.admission = admission_, .forwarded = forwarded_, .answers = answers_});
-  status_ = std::make_unique<NodeStatusReport>(NodeStatusReport::Sources{
-      .clock = clock_,
-      .node = *node_,
-      .log = *recovered_->log,
-      .machine = *recovered_->machine,
-      .data = options_.data,
-      .is_lease_used = options_.core.uses_lease,
-      .peers_connected = [this] { return peers_out_.connected(); },
-      .stale_reads = [this] { return kv_->stale_reads(); },
-      .fill_clients = [this](v1::NodeStatusResponse& status) { FillClients(status); },
-      .problems = [this] { return Problems(); }});
+  kv_ = std::make_unique<KvService>(
+      loop_, methods, *node_, *recovered_->machine, forwarder_,
+      KvService::Bounds{.admission = admission_, .forwarded = forwarded_, .answers = answers_});
+  status_ = std::make_unique<NodeStatusReport>(
+      NodeStatusReport::Sources{.clock = clock_,
+                                .node = *node_,
+                                .log = *recovered_->log,
+                                .machine = *recovered_->machine,
+                                .data = options_.data,
+                                .is_lease_used = options_.core.uses_lease,
+                                .peers_connected = [this] { return peers_out_.connected(); },
+                                .stale_reads = [this] { return kv_->stale_reads(); },
+                                .fill_clients = [this](v1::NodeStatusResponse& status) { FillClients(status); },
+                                .problems = [this] { return Problems(); }});
   admin_ = std::make_unique<AdminService>(loop_, methods, *node_, *status_);
   health_ = std::make_unique<HealthService>(methods);
   reflection_ = std::make_unique<ReflectionService>(loop_, methods, kClientServices);
-  peers_in_.Open(peer_port_.methods(), node_->replica(),
-                 [this](const paxos::Envelope& envelope) { node_->OnMessage(envelope); },
-                 [this](PeerService::ForwardedCall call) { kv_->OnForwarded(std::move(call)); });
+  peers_in_.Open(
+      peer_port_.methods(), node_->replica(), [this](const paxos::Envelope& envelope) { node_->OnMessage(envelope); },
+      [this](PeerService::ForwardedCall call) { kv_->OnForwarded(std::move(call)); });
   peers_out_.Open(node_->replica());
   forwarder_.Open(node_->replica());
   client_port_.Open();

@@ -28,8 +28,8 @@ void NotifyServiceManager(std::string_view state) {
   const int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   PCHECK(descriptor >= 0) << "socket";
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path_bytes);
-  if (sendto(descriptor, state.data(), state.size(), MSG_NOSIGNAL,
-             reinterpret_cast<const sockaddr*>(&address), size) < 0) {
+  if (sendto(descriptor, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size) <
+      0) {
     PLOG(WARNING) << path << ": the service manager was not told " << state;
   }
   close(descriptor);

@@ -77,8 +77,7 @@ class Trio {
     Output out;
     input(replica, out);
     replica.Flush(now_, out);
-    while (!out.messages.empty() || !out.records.empty() || !out.entries.empty() ||
-           !out.reads.empty()) {
+    while (!out.messages.empty() || !out.records.empty() || !out.entries.empty() || !out.reads.empty()) {
       const Output todo = std::exchange(out, {});
       for (const Envelope& envelope : todo.messages) network_.push_back(envelope);
       if (!todo.records.empty()) replica.OnDurable(todo.records.back().ticket, now_, out);

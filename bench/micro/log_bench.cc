@@ -21,11 +21,8 @@ class Directory {
   Directory() {
     std::filesystem::create_directory(path_);
     LogIdentity identity{.cluster = "bench", .node = NodeId(1), .incarnation = Incarnation(1), .founding = {}};
-    identity.founding.members = {{.id = NodeId(1),
-                                  .incarnation = Incarnation(),
-                                  .voter = true,
-                                  .peer_address = "a:1",
-                                  .client_address = "a:2"}};
+    identity.founding.members = {
+        {.id = NodeId(1), .incarnation = Incarnation(), .voter = true, .peer_address = "a:1", .client_address = "a:2"}};
     identity.founding.q1 = identity.founding.q2 = 1;
     const Status formatted = SegmentLog::Format(files_, log(), identity);
     CHECK(formatted.ok()) << formatted;
@@ -47,8 +44,7 @@ class Directory {
 
 RecordBatch MakeBatch(uint64_t slot, const EntryPtr& entry) {
   const Ballot ballot{.round = 1, .node = NodeId(1)};
-  return {.ticket = Ticket(slot),
-          .records = {AcceptedRecord{.slot = Slot(slot), .ballot = ballot, .entry = entry}}};
+  return {.ticket = Ticket(slot), .records = {AcceptedRecord{.slot = Slot(slot), .ballot = ballot, .entry = entry}}};
 }
 
 EntryPtr EntryOf(int64_t bytes) {

@@ -11,7 +11,7 @@ namespace decree::paxos {
 using NodeId = StrongInt<struct NodeIdTag, uint32_t>;
 // A position in the log, one instance of Paxos. The first is 1, 0 is "none".
 using Slot = StrongInt<struct SlotTag, uint64_t>;
-// Which replicated log a record or message belongs to. There is one, group 0; the number stands in
+// The replicated log that a record or message belongs to. There is one, group 0; the number stands in
 // every format so that there can be more.
 using GroupId = StrongInt<struct GroupIdTag, uint32_t>;
 // Nanoseconds of log time: it passes only while there is a leader, and never goes back. Everything

@@ -11,17 +11,17 @@ namespace decree {
 
 enum class PlantedBug {
   kNone,
-  kAnswerBeforeSync,         // A promise or vote leaves before its record is durable.
-  kQuorumOfOne,              // One vote counts as a phase-2 quorum.
-  kReadWithoutLease,         // The leader serves linearizable reads without a lease.
-  kSkipNoOpInHole,           // A new leader leaves the holes that phase 1 found.
-  kPromiseForgottenAtStart,  // The promise file is ignored at start.
-  kWrongValueInRecovery,     // The lowest-ballot vote is re-proposed, not the highest.
-  kChosenWithoutBallot,      // Rule 4 is not checked: any vote at a chosen slot counts.
-  kLeaseFromAck,             // The lease is counted from the acknowledgement, not the probe.
-  kGrantForgottenAtStart,    // A restarted acceptor promises at once.
-  kDuplicateVoteCounts,      // Two messages of one voter count as two votes.
-  kReadBeforeRecovery,       // A new leader reads before rule 2's slots are applied.
+  kAnswerBeforeSync,          // A promise or vote leaves before its record is durable.
+  kQuorumOfOne,               // One vote counts as a phase-2 quorum.
+  kReadWithoutLease,          // The leader serves linearizable reads without a lease.
+  kSkipNoOpInHole,            // A new leader leaves the holes that phase 1 found.
+  kPromiseForgottenAtStart,   // The promise file is ignored at start.
+  kWrongValueInRecovery,      // The lowest-ballot vote is re-proposed, not the highest.
+  kChosenWithoutBallot,       // Rule 4 is not checked: any vote at a chosen slot counts.
+  kLeaseFromAck,              // The lease is counted from the acknowledgement, not the probe.
+  kGrantForgottenAtStart,     // A restarted acceptor promises at once.
+  kDuplicateVoteCounts,       // Two messages of one voter count as two votes.
+  kReadBeforeRecovery,        // A new leader reads before rule 2's slots are applied.
   kSessionsForgottenAtStart,  // the answers of sessions are not read back from the store
   kAnswerUnderWrongNumber,    // an answer is kept under the number after its own
   kWipedNodeLetIn,            // A node that was formatted anew votes under its old id.

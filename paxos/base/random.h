@@ -40,9 +40,7 @@ class Random {
   }
 
   // True with the given probability, 0 to 1.
-  bool Chance(double probability) {
-    return static_cast<double>(Next() >> 11) * 0x1.0p-53 < probability;
-  }
+  bool Chance(double probability) { return static_cast<double>(Next() >> 11) * 0x1.0p-53 < probability; }
 
   // An independent generator; its numbers say nothing of ours.
   Random Fork() { return Random(Next()); }

@@ -19,8 +19,8 @@ using absl::StrCat;
 }  // namespace decree
 
 // Returns from the enclosing function if `expression` is an error.
-#define RETURN_IF_ERROR(expression)                                    \
-  do {                                                                 \
+#define RETURN_IF_ERROR(expression)                                             \
+  do {                                                                          \
     if (::decree::Status status_ = (expression); !status_.ok()) return status_; \
   } while (false)
 

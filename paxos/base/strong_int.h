@@ -27,9 +27,7 @@ class StrongInt {
   constexpr bool IsZero() const { return value_ == 0; }
   constexpr StrongInt Next() const { return StrongInt(static_cast<Raw>(value_ + 1)); }
   constexpr StrongInt Previous() const { return StrongInt(static_cast<Raw>(value_ - 1)); }
-  constexpr StrongInt Plus(Raw distance) const {
-    return StrongInt(static_cast<Raw>(value_ + distance));
-  }
+  constexpr StrongInt Plus(Raw distance) const { return StrongInt(static_cast<Raw>(value_ + distance)); }
   // How far this lies above `low`; the caller knows that it does.
   constexpr Raw DistanceFrom(StrongInt low) const { return static_cast<Raw>(value_ - low.value_); }
 
@@ -39,9 +37,7 @@ class StrongInt {
   }
 
   friend constexpr auto operator<=>(const StrongInt&, const StrongInt&) = default;
-  friend std::ostream& operator<<(std::ostream& out, StrongInt value) {
-    return out << +value.value_;
-  }
+  friend std::ostream& operator<<(std::ostream& out, StrongInt value) { return out << +value.value_; }
   template <typename H>
   friend H AbslHashValue(H state, StrongInt value) {
     return H::combine(std::move(state), value.value_);

@@ -25,10 +25,7 @@ bool IsSameValue(const Entry& a, const Entry& b) {
 }  // namespace
 
 Acceptor::Acceptor(const Options& options, const RecoveredState& recovered, Time refuse_until)
-    : options_(options),
-      promised_(recovered.promised),
-      votes_(recovered.dropped_index.Next()),
-      granted_(refuse_until) {
+    : options_(options), promised_(recovered.promised), votes_(recovered.dropped_index.Next()), granted_(refuse_until) {
   for (const Vote& vote : recovered.votes) {
     CHECK_LE(vote.ballot, promised_) << "slot " << vote.slot;
     CHECK_GT(vote.slot, recovered.dropped_index);
@@ -47,17 +44,17 @@ bool Acceptor::MayAct(const Envelope& envelope, Ballot ballot, Outbox& outbox) c
 
 void Acceptor::RaisePromise(const Envelope& envelope, Ballot ballot) {
   CHECK_GT(ballot, promised_) << "rule 1: a promise never goes down";
-  VLOG(1) << "n" << envelope.to << " promises: ballot=" << ballot << " before=" << promised_ << " asked_by="
-          << MessageName(envelope.message);
+  VLOG(1) << "n" << envelope.to << " promises: ballot=" << ballot << " before=" << promised_
+          << " asked_by=" << MessageName(envelope.message);
   promised_ = ballot;
   next_page_ = {};
 }
 
-bool Acceptor::OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot chosen_index,
-                         Time now, Outbox& outbox) {
+bool Acceptor::OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot chosen_index, Time now,
+                         Outbox& outbox) {
   if (!MayAct(envelope, prepare.ballot, outbox)) return false;
   if (prepare.ballot > promised_) {
-    // From the heir of a leader that has withdrawn its lease: it need not wait for the waiver itself.
+    // The heir of a leader that has withdrawn its lease need not wait for the waiver itself.
     if (!prepare.waived.IsNone()) granted_.Waive(prepare.waived);
     if (const Duration left = granted_.LeftAgainst(envelope.from, now); left > Duration::zero()) {
       RARE_CASE("a lease forbade a promise");
@@ -83,7 +80,7 @@ Promise Acceptor::MakePage(const Prepare& prepare, Slot chosen_index) const {
                .trim_point = kNoSlot,  // No log is trimmed yet.
                .chosen_index = chosen_index,
                .votes = {}};
-  // Whatever is asked for, there are not more pages than votes and pieces of votes.
+  // There are no more pages than votes and pieces of votes, whatever is asked for.
   const size_t piece = options_.fetch_piece_bytes;
   const size_t bytes_max = std::min<size_t>(std::max<size_t>(prepare.page_bytes, piece), options_.page_bytes_max);
   const size_t part_bytes_max = std::max(bytes_max, piece);
@@ -107,9 +104,8 @@ Promise Acceptor::MakePage(const Prepare& prepare, Slot chosen_index) const {
     if (!is_whole) {
       RARE_CASE("a promise took more than one page for a vote");
       page.last_slot = slot;
-      page.part = {.ballot = vote.ballot,
-                   .chosen = vote.chosen,
-                   .entry = PartOf(slot, *vote.entry, first_byte, part_bytes_max)};
+      page.part = {
+          .ballot = vote.ballot, .chosen = vote.chosen, .entry = PartOf(slot, *vote.entry, first_byte, part_bytes_max)};
       break;
     }
     page.votes.push_back({.slot = slot, .ballot = vote.ballot, .chosen = vote.chosen, .entry = vote.entry});
@@ -117,14 +113,12 @@ Promise Acceptor::MakePage(const Prepare& prepare, Slot chosen_index) const {
   return page;
 }
 
-bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot chosen_index,
-                        Outbox& outbox) {
+bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot chosen_index, Outbox& outbox) {
   if (!MayAct(envelope, accept.ballot, outbox)) return false;
   const bool raises = accept.ballot > promised_;
   if (raises) RaisePromise(envelope, accept.ballot);
 
-  Accepted answer{
-      .ballot = accept.ballot, .chosen_index = chosen_index, .slots = {}, .inquiry = accept.inquiry};
+  Accepted answer{.ballot = accept.ballot, .chosen_index = chosen_index, .slots = {}, .inquiry = accept.inquiry};
   Ticket rests_on = promise_ticket_;
   bool wrote = false;
   for (const SlotEntry& proposal : accept.entries) {
@@ -148,7 +142,7 @@ bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot cho
     rests_on = std::max(rests_on, vote->ticket);
     answer.slots.push_back(slot);
   }
-  // Who can prove that a rule was broken votes no more.
+  // A node that can prove that a rule was broken votes no more.
   if (conflict_.has_value() && conflict_->IsProof()) return false;
   // The raised promise rests on the votes' own records, if there are any.
   if (raises) {
@@ -161,8 +155,7 @@ bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot cho
   return true;
 }
 
-std::optional<Ticket> Acceptor::VoteFor(const SlotEntry& proposal, Ballot ballot,
-                                        Slot chosen_index, Outbox& outbox) {
+std::optional<Ticket> Acceptor::VoteFor(const SlotEntry& proposal, Ballot ballot, Slot chosen_index, Outbox& outbox) {
   if (IsBeyondWindow(proposal, chosen_index)) {
     RARE_CASE("an accept beyond the window was dropped");
     return std::nullopt;
@@ -180,20 +173,17 @@ std::optional<Ticket> Acceptor::VoteFor(const SlotEntry& proposal, Ballot ballot
   if (vote.entry != nullptr && vote.ballot == ballot) {
     if (!IsSameValue(*vote.entry, *proposal.entry)) {
       LOG_EVERY_T(ERROR, kLogEverySeconds)
-          << "n" << ballot.node << " proposes two values in one ballot: slot=" << proposal.slot
-          << " ballot=" << ballot;
+          << "n" << ballot.node << " proposes two values in one ballot: slot=" << proposal.slot << " ballot=" << ballot;
       return std::nullopt;
     }
     return vote.ticket;
   }
   CHECK_GE(ballot, vote.ballot) << "slot " << proposal.slot;
-  Set(vote, ballot, proposal.entry,
-      outbox.Persist(AcceptedRecord{proposal.slot, ballot, proposal.entry}));
+  Set(vote, ballot, proposal.entry, outbox.Persist(AcceptedRecord{proposal.slot, ballot, proposal.entry}));
   return vote.ticket;
 }
 
-std::optional<Ticket> Acceptor::VoteForChosen(const SlotVote& chosen, const SlotEntry& proposal,
-                                              Ballot ballot) {
+std::optional<Ticket> Acceptor::VoteForChosen(const SlotVote& chosen, const SlotEntry& proposal, Ballot ballot) {
   if (IsSameValue(*chosen.entry, *proposal.entry)) return chosen.ticket;
   NoteConflict({.slot = proposal.slot,
                 .chosen = chosen.entry,
@@ -216,8 +206,8 @@ bool Acceptor::IsBeyondWindow(const SlotEntry& proposal, Slot chosen_index) cons
          bytes_ + EntryBytes(*proposal.entry) > options_.tail_bytes_max + options_.window_bytes_max;
 }
 
-bool Acceptor::OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat,
-                           Slot chosen_index, Duration lease, Time now, Outbox& outbox) {
+bool Acceptor::OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat, Slot chosen_index, Duration lease,
+                           Time now, Outbox& outbox) {
   if (!MayAct(envelope, heartbeat.ballot, outbox)) return false;
   if (heartbeat.ballot > promised_) {
     // Else a delayed probe of an older leader could take the grant over, and with it the right to a

@@ -26,13 +26,13 @@ namespace decree::paxos {
 
 // What the acceptor holds for a slot that it has not dropped.
 struct SlotVote {
-  Ballot ballot;         // none if the value was only ever learnt as chosen
-  EntryPtr entry;        // null: nothing was accepted here
-  bool chosen = false;   // the value is chosen, and never changes again
+  Ballot ballot;        // none if the value was only ever learnt as chosen
+  EntryPtr entry;       // null: nothing was accepted here
+  bool chosen = false;  // the value is chosen, and never changes again
   // Under which this node itself knows it to be chosen: as the leader that counted the votes, or told so by the
   // leader of its own vote's ballot. None: from others, which says nothing of the ballot.
   Ballot chosen_under;
-  Ticket ticket;         // the newest record of this slot; when durable, so is the vote
+  Ticket ticket;  // the newest record of this slot; when durable, so is the vote
 };
 
 class Acceptor {
@@ -43,23 +43,20 @@ class Acceptor {
   // Phase 1. Promises the ballot unless a higher one was promised or a lease forbids it, and reports
   // a page of the votes from its position on that lie above `chosen_index`. A repeated Prepare is
   // answered again. True if it led to a promise or a page that was not given before.
-  bool OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot chosen_index, Time now,
-                 Outbox& outbox);
+  bool OnPrepare(const Envelope& envelope, const Prepare& prepare, Slot chosen_index, Time now, Outbox& outbox);
   // Phase 2. Votes for every entry within the window unless a higher ballot was promised. Returns
   // false if it was refused.
   bool OnAccept(const Envelope& envelope, const Accept& accept, Slot chosen_index, Outbox& outbox);
   // A leader's sign of life, which grants it a lease of this length. Returns false if a higher
   // ballot was promised.
-  bool OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat, Slot chosen_index,
-                   Duration lease, Time now, Outbox& outbox);
+  bool OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat, Slot chosen_index, Duration lease, Time now,
+                   Outbox& outbox);
   void OnWaiver(NodeId from, const Waiver& waiver);
 
   // The highest ballot promised, whether or not the promise is durable yet.
   Ballot promised() const { return promised_; }
   // How long a promise to `node` is ruled out by a lease.
-  Duration LeaseLeftAgainst(NodeId node, Time now) const {
-    return granted_.LeftAgainst(node, now);
-  }
+  Duration LeaseLeftAgainst(NodeId node, Time now) const { return granted_.LeftAgainst(node, now); }
 
   // ---- Votes; the learner marks and adds what is chosen ----
 
@@ -91,8 +88,7 @@ class Acceptor {
   void RaisePromise(const Envelope& envelope, Ballot ballot);
   Promise MakePage(const Prepare& prepare, Slot chosen_index) const;
   // Takes the vote in; the ticket that it rests on, or nullopt if the slot cannot be voted on.
-  std::optional<Ticket> VoteFor(const SlotEntry& proposal, Ballot ballot, Slot chosen_index,
-                                Outbox& outbox);
+  std::optional<Ticket> VoteFor(const SlotEntry& proposal, Ballot ballot, Slot chosen_index, Outbox& outbox);
   // The same where the value is known to be chosen.
   std::optional<Ticket> VoteForChosen(const SlotVote& chosen, const SlotEntry& proposal, Ballot ballot);
   void NoteConflict(ValueConflict conflict);
@@ -100,9 +96,9 @@ class Acceptor {
   void Set(SlotVote& vote, Ballot ballot, const EntryPtr& entry, Ticket ticket);
 
   const Options options_;
-  Ballot promised_;         // Never goes down. Invariant: >= the ballot of every vote.
-  Ticket promise_ticket_;   // the record that `promised_` rests on
-  LogPosition next_page_;   // where the pages end that were served under `promised_`
+  Ballot promised_;        // Never goes down. Invariant: >= the ballot of every vote.
+  Ticket promise_ticket_;  // the record that `promised_` rests on
+  LogPosition next_page_;  // where the pages end that were served under `promised_`
   SlotWindow<SlotVote> votes_;
   size_t bytes_ = 0;  // of the entries in `votes_`
   GrantedLease granted_;

@@ -128,19 +128,15 @@ void CatchUp::Begin(NodeId source, Slot chosen_index, Time now, Outbox& outbox) 
 }
 
 Duration CatchUp::Patience() const {
-  // Where several do not answer in time, it may be the links that are slow: asked in turn, and each for too short,
+  // If several do not answer in time, the links may be slow: asked in turn, and each for too short,
   // none of them would ever be of use.
   // A round trip that took long because this node, or the peer, stood still says little about the next.
   return std::clamp(window_.patience(), Doubled(timeouts_), PatienceMax());
 }
 
-Duration CatchUp::Doubled(uint32_t times) const {
-  return std::min(options_.retransmit * (1 << times), PatienceMax());
-}
+Duration CatchUp::Doubled(uint32_t times) const { return std::min(options_.retransmit * (1 << times), PatienceMax()); }
 
-Duration CatchUp::PatienceMax() const {
-  return std::max(8 * options_.retransmit, options_.election_timeout_max);
-}
+Duration CatchUp::PatienceMax() const { return std::max(8 * options_.retransmit, options_.election_timeout_max); }
 
 void CatchUp::Ask(Slot chosen_index, Time now, Outbox& outbox) {
   last_slot_ = std::min(peers_[source_].chosen_index, chosen_index.Plus(options_.window_slots_max));
@@ -219,8 +215,7 @@ std::vector<SlotEntry> CatchUp::OnAnswer(NodeId from, const FetchAnswer& answer,
     early_bytes_ -= StreamBytes(next);
     if (!Append(next, ready)) {
       LOG_EVERY_T(ERROR, kReportEverySeconds)
-          << "n" << from << " answers a fetch with what was not asked for; another is asked: slot="
-          << next_.slot;
+          << "n" << from << " answers a fetch with what was not asked for; another is asked: slot=" << next_.slot;
       partial_.Clear();
       next_.byte = 0;
       GiveUpSource(now);

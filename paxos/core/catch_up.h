@@ -20,8 +20,8 @@
 #include <vector>
 
 #include "paxos/base/time.h"
-#include "paxos/core/fetch_window.h"
 #include "paxos/core/entry_assembly.h"
+#include "paxos/core/fetch_window.h"
 #include "paxos/core/message.h"
 #include "paxos/core/options.h"
 #include "paxos/core/outbox.h"
@@ -59,9 +59,9 @@ class CatchUp {
     Life life;
     Slot chosen_index;
     Slot trim_point;
-    Time heard = Time::min();   // when it last said so
-    Time failed = Time::min();  // when it last left us without an answer
-    uint32_t failures = 0;      // since it last answered
+    Time heard = Time::min();       // when it last said so
+    Time failed = Time::min();      // when it last left us without an answer
+    uint32_t failures = 0;          // since it last answered
     Time not_before = Time::min();  // it is not asked again: the answer may just take longer
   };
 
@@ -77,7 +77,7 @@ class CatchUp {
   Duration Patience() const;
   // The first wait, doubled so often.
   Duration Doubled(uint32_t times) const;
-  // Where an answer takes longer than an election timeout nobody can lead.
+  // Nobody can lead where an answer takes longer than an election timeout.
   Duration PatienceMax() const;
   void Ask(Slot chosen_index, Time now, Outbox& outbox);
   void OnTimeout(Slot chosen_index, Time now, Outbox& outbox);
@@ -99,7 +99,7 @@ class CatchUp {
 
   // ---- The stream ----
 
-  NodeId source_;        // none: nothing is fetched
+  NodeId source_;  // none: nothing is fetched
   NodeId last_source_;
   uint64_t stream_ = 0;  // of the last
   uint64_t number_ = 0;  // of the last Fetch

@@ -1,6 +1,6 @@
 #pragma once
-// The bytes of a command, shared by all who hold it until it is part of an entry: a copy each would be a second MiB for a
-// large one.
+// The bytes of a command, shared by all who hold it until it is part of an entry: a copy each would be a second MiB for
+// a large one.
 
 #include <cstddef>
 #include <memory>

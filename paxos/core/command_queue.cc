@@ -18,9 +18,7 @@ void CommandQueue::Push(ProposalId id, CommandBytes command, Time deadline) {
   waiting_.push_back({.id = id, .deadline = deadline, .command = std::move(command)});
 }
 
-size_t CommandQueue::BytesOf(const CommandBytes& command) {
-  return command.size() + kOverheadBytes;
-}
+size_t CommandQueue::BytesOf(const CommandBytes& command) { return command.size() + kOverheadBytes; }
 
 std::vector<ProposalId> CommandQueue::TakeBatch(size_t bytes_max, Time now, std::string& payload,
                                                 std::vector<DroppedProposal>& dropped) {

@@ -10,8 +10,7 @@ constexpr uint32_t kFailuresMax = 3;
 
 }  // namespace
 
-Election::Election(const Options& options, Random random, Time now)
-    : options_(options), random_(random) {
+Election::Election(const Options& options, Random random, Time now) : options_(options), random_(random) {
   Postpone(now);
 }
 
@@ -29,14 +28,12 @@ void Election::OnPromiseGiven(Time now) {
 }
 
 void Election::OnProgress(Time now) {
-  deadline_ = now + random_.Between(options_.election_timeout_min,
-                                    options_.election_timeout_max * (2 + failures_) / 2);
+  deadline_ = now + random_.Between(options_.election_timeout_min, options_.election_timeout_max * (2 + failures_) / 2);
 }
 
 void Election::OnGaveUp(Time now) {
   failures_ = std::min(failures_ + 1, kFailuresMax);
-  deadline_ = now + random_.Between(options_.election_timeout_min,
-                                    options_.election_timeout_max * (1 + failures_) / 2);
+  deadline_ = now + random_.Between(options_.election_timeout_min, options_.election_timeout_max * (1 + failures_) / 2);
 }
 
 void Election::Postpone(Time now) {
@@ -50,9 +47,7 @@ void Election::TryAgainAfter(Duration left, Time now) {
 }
 
 bool Election::IsTaken(Time now) const {
-  const auto is_recent = [&](Time time) {
-    return time != Time::min() && now - time < options_.election_timeout_min;
-  };
+  const auto is_recent = [&](Time time) { return time != Time::min() && now - time < options_.election_timeout_min; };
   return is_recent(leader_heard_) || is_recent(promise_given_);
 }
 
@@ -63,8 +58,7 @@ Poll Election::StartPoll(Ballot ballot, Slot chosen_index) {
   return {.poll = poll_, .ballot = ballot, .chosen_index = chosen_index};
 }
 
-bool Election::OnAnswer(NodeId from, const PollAnswer& answer,
-                        const Configuration& configuration) {
+bool Election::OnAnswer(NodeId from, const PollAnswer& answer, const Configuration& configuration) {
   if (!polling_ || answer.poll != poll_ || !answer.granted) return false;
   if (!configuration.IsVoter(from)) return false;
   granted_.Add(from);

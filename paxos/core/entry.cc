@@ -5,7 +5,7 @@
 namespace decree::paxos {
 namespace {
 
-// Of an entry with an empty payload, in memory.
+// What an entry with an empty payload takes in memory.
 constexpr size_t kEntryOverheadBytes = 96;
 
 const char* KindName(EntryKind kind) {
@@ -35,8 +35,7 @@ std::optional<std::vector<std::string_view>> SplitCommands(std::string_view payl
 }
 
 std::ostream& operator<<(std::ostream& out, const Entry& entry) {
-  return out << KindName(entry.kind) << " of " << entry.proposer << ", " << entry.payload.size()
-             << " bytes";
+  return out << KindName(entry.kind) << " of " << entry.proposer << ", " << entry.payload.size() << " bytes";
 }
 
 }  // namespace decree::paxos

@@ -31,10 +31,8 @@ bool EntryAssembly::Append(const EntryPart& part) {
   const Entry& piece = *part.piece;
   payload_ += piece.payload;
   if (payload_.size() < part.payload_bytes) return true;
-  whole_ = std::make_shared<const Entry>(Entry{.kind = piece.kind,
-                                               .proposer = piece.proposer,
-                                               .log_time = piece.log_time,
-                                               .payload = std::move(payload_)});
+  whole_ = std::make_shared<const Entry>(Entry{
+      .kind = piece.kind, .proposer = piece.proposer, .log_time = piece.log_time, .payload = std::move(payload_)});
   if (whole_->payload.size() == part.payload_bytes && CheckEntry(*whole_).ok()) return true;
   Clear();
   return false;

@@ -10,7 +10,8 @@
 
 namespace decree::paxos {
 
-// Of the entry at this slot, so many bytes at most from this one on, which must lie within its payload.
+// The part of a slot's entry that begins at `first_byte`, which must lie within its payload, and has `bytes_max` bytes
+// at most.
 EntryPart PartOf(Slot slot, const Entry& entry, uint64_t first_byte, size_t bytes_max);
 
 class EntryAssembly {

@@ -14,11 +14,9 @@ Status CheckEntry(const Entry& entry) {
     case EntryKind::kNoOp:
       return entry.payload.empty() ? OkStatus() : Wrong("a no-op has a payload");
     case EntryKind::kCommands:
-      return SplitCommands(entry.payload).has_value() ? OkStatus()
-                                                      : Wrong("it is not a batch of commands");
+      return SplitCommands(entry.payload).has_value() ? OkStatus() : Wrong("it is not a batch of commands");
     case EntryKind::kConfiguration:
-      return Configuration::Decode(entry.payload).ok() ? OkStatus()
-                                                       : Wrong("it is not a configuration");
+      return Configuration::Decode(entry.payload).ok() ? OkStatus() : Wrong("it is not a configuration");
   }
   return Wrong("its kind is unknown");
 }

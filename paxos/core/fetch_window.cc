@@ -13,8 +13,7 @@ constexpr int kPatienceRoundTrips = 4;
 
 }  // namespace
 
-FetchWindow::FetchWindow(const Options& options)
-    : options_(options), bytes_(options.fetch_piece_bytes) {}
+FetchWindow::FetchWindow(const Options& options) : options_(options), bytes_(options.fetch_piece_bytes) {}
 
 void FetchWindow::Reset() {
   bytes_ = options_.fetch_piece_bytes;
@@ -55,8 +54,8 @@ void FetchWindow::Adapt(Duration round_trip) {
   const double target = static_cast<double>((*shortest_ + options_.fetch_queue_target).count());
   const double taken = static_cast<double>(std::max<int64_t>(round_trip.count(), 1));
   const double factor = std::clamp(target / taken, 0.5, 2.0);
-  bytes_ = std::clamp(static_cast<size_t>(static_cast<double>(bytes_) * factor),
-                      options_.fetch_piece_bytes, options_.fetch_window_bytes_max);
+  bytes_ = std::clamp(static_cast<size_t>(static_cast<double>(bytes_) * factor), options_.fetch_piece_bytes,
+                      options_.fetch_window_bytes_max);
 }
 
 void FetchWindow::OnTimeout() {
@@ -65,8 +64,6 @@ void FetchWindow::OnTimeout() {
   changed_at_ = last_number_;
 }
 
-Duration FetchWindow::patience() const {
-  return std::max(options_.retransmit, kPatienceRoundTrips * last_round_trip_);
-}
+Duration FetchWindow::patience() const { return std::max(options_.retransmit, kPatienceRoundTrips * last_round_trip_); }
 
 }  // namespace decree::paxos

@@ -48,9 +48,9 @@ class FetchWindow {
 
   const Options options_;
   size_t bytes_;
-  std::deque<Sent> sent_;        // not answered yet
-  uint64_t last_number_ = 0;     // of the last Fetch
-  uint64_t changed_at_ = 0;      // the last Fetch when the window changed; answers to it say nothing yet
+  std::deque<Sent> sent_;             // not answered yet
+  uint64_t last_number_ = 0;          // of the last Fetch
+  uint64_t changed_at_ = 0;           // the last Fetch when the window changed; answers to it say nothing yet
   std::optional<Duration> shortest_;  // round trip
   Duration last_round_trip_ = Duration::zero();
   Time measured_;

@@ -8,12 +8,10 @@
 namespace decree::paxos {
 namespace {
 
-constexpr char kFormatAll[] =
-    "format all members anew: nothing is lost, for the cluster has not begun";
+constexpr char kFormatAll[] = "format all members anew: nothing is lost, for the cluster has not begun";
 
 bool IsUsed(const RecoveredState& recovered) {
-  return !recovered.promised.IsNone() || recovered.chosen_index != kNoSlot ||
-         !recovered.votes.empty();
+  return !recovered.promised.IsNone() || recovered.chosen_index != kNoSlot || !recovered.votes.empty();
 }
 
 bool KnowsAll(const Configuration& configuration) {
@@ -26,8 +24,7 @@ std::string Name(NodeId node) { return StrCat("n", node.value()); }
 
 Status FirstMeeting::Check(const Identity& self, const RecoveredState& recovered) {
   const Member* const member = recovered.configuration.Find(self.node);
-  if (member != nullptr && !member->incarnation.IsZero() &&
-      member->incarnation != self.incarnation) {
+  if (member != nullptr && !member->incarnation.IsZero() && member->incarnation != self.incarnation) {
     return absl::FailedPreconditionError(
         StrCat("the cluster knows node ", self.node.value(), " by another incarnation than this ",
                "directory's: it was formatted anew, and may not come back under its old id"));
@@ -85,12 +82,10 @@ void FirstMeeting::IntroduceToOthers(Outbox& outbox) const {
   }
 }
 
-void FirstMeeting::OnIntroduction(const Envelope& envelope, const Introduction& introduction,
-                                  Outbox& outbox) {
+void FirstMeeting::OnIntroduction(const Envelope& envelope, const Introduction& introduction, Outbox& outbox) {
   if (has_begun_) {
     if (introduction.has_begun) return;
-    return outbox.Send(envelope.from, envelope.from_life,
-                       Introduction{.known = heard_, .has_begun = true});
+    return outbox.Send(envelope.from, envelope.from_life, Introduction{.known = heard_, .has_begun = true});
   }
   std::string contradiction = Contradiction(envelope, introduction);
   if (!contradiction.empty()) {
@@ -115,16 +110,16 @@ void FirstMeeting::OnIntroduction(const Envelope& envelope, const Introduction& 
   has_begun_ = true;
   next_at_ = kTimeNever;
   contradictions_.clear();
-  // Whoever lacks a report of others need not wait for it.
+  // A node that lacks a report of the others need not wait for it.
   IntroduceToOthers(outbox);
 }
 
-std::string FirstMeeting::Contradiction(const Envelope& envelope,
-                                        const Introduction& introduction) const {
+std::string FirstMeeting::Contradiction(const Envelope& envelope, const Introduction& introduction) const {
   const NodeId from = envelope.from;
   // Before the set is written, the last one counts: it may have been formatted again.
   if (is_kept_ && heard_.at(from) != envelope.from_incarnation) {
-    return StrCat(Name(from), " is not the ", Name(from), " that was heard before: two nodes run under "
+    return StrCat(Name(from), " is not the ", Name(from),
+                  " that was heard before: two nodes run under "
                   "one id, or it was formatted anew. Stop the wrong one; if the right one is gone, ",
                   kFormatAll);
   }
@@ -132,12 +127,15 @@ std::string FirstMeeting::Contradiction(const Envelope& envelope,
     const auto ours = heard_.find(node);
     if (ours == heard_.end() || ours->second == incarnation || node == from) continue;
     if (node == self_.node) {
-      return StrCat(Name(from), " knows another ", Name(node), " than this one: two nodes run under one "
+      return StrCat(Name(from), " knows another ", Name(node),
+                    " than this one: two nodes run under one "
                     "id, or this one was formatted anew, and may not come back under its old id");
     }
-    return StrCat(Name(from), " knows another ", Name(node), " than ", Name(self_.node), " does: two "
+    return StrCat(Name(from), " knows another ", Name(node), " than ", Name(self_.node),
+                  " does: two "
                   "nodes run under one id, or it was formatted anew. Stop the wrong one; if this text "
-                  "stays, ", kFormatAll);
+                  "stays, ",
+                  kFormatAll);
   }
   return {};
 }
@@ -155,15 +153,15 @@ std::vector<std::string> FirstMeeting::Obstacles() const {
   if (has_begun_) return obstacles;
   for (const NodeId member : members_) {
     if (heard_.contains(member)) continue;
-    obstacles.push_back(StrCat("the cluster has not begun: ", Name(member), " has not been heard yet; all "
+    obstacles.push_back(StrCat("the cluster has not begun: ", Name(member),
+                               " has not been heard yet; all "
                                "first members must meet once. Start it, or check its address"));
   }
   for (const auto& [node, text] : contradictions_) obstacles.push_back(text);
   if (obstacles.empty()) {
     for (const NodeId member : members_) {
       if (agreed_.contains(member)) continue;
-      obstacles.push_back(StrCat("the cluster has not begun: ", Name(member),
-                                 " has not heard all the others yet"));
+      obstacles.push_back(StrCat("the cluster has not begun: ", Name(member), " has not heard all the others yet"));
     }
   }
   return obstacles;

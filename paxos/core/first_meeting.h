@@ -59,9 +59,9 @@ class FirstMeeting {
   const Identity self_;
   std::set<NodeId> members_;
   Roster heard_;
-  bool is_kept_ = false;       // the whole set has been handed out to be written
-  Ticket kept_;                // which this completes
-  std::set<NodeId> agreed_;    // that have reported the whole set, this node's own report included
+  bool is_kept_ = false;                          // the whole set has been handed out to be written
+  Ticket kept_;                                   // which this completes
+  std::set<NodeId> agreed_;                       // that have reported the whole set, this node's own report included
   std::map<NodeId, std::string> contradictions_;  // by whose introduction showed them
   bool has_begun_ = false;
   Time next_at_;

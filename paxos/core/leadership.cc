@@ -67,8 +67,6 @@ NodeId Leadership::MostAdvancedPeer(const Configuration& configuration, Time now
   return best;
 }
 
-Time Leadership::NextDeadline() const {
-  return std::min(heartbeat_at_, transfer_until_.value_or(kTimeNever));
-}
+Time Leadership::NextDeadline() const { return std::min(heartbeat_at_, transfer_until_.value_or(kTimeNever)); }
 
 }  // namespace decree::paxos

@@ -35,13 +35,13 @@ class Leadership {
 
   // ---- Heartbeats ----
 
-  // What all members are to be told now; the next one is due a heartbeat later.
+  // The heartbeat to send to all members now; the next one is due a heartbeat interval later.
   Heartbeat NextHeartbeat(Ballot ballot, Slot chosen_index, Time now);
   Time heartbeat_at() const { return heartbeat_at_; }
   // An answer under this leadership's ballot.
   void OnHeartbeatAck(NodeId from, const HeartbeatAck& ack, Time now);
   const HeldLease& lease() const { return lease_; }
-  // For an election timeout there was no quorum that could choose a value or renew the lease.
+  // True if no quorum that could choose a value and renew the lease has answered for an election timeout.
   bool IsQuorumSilent(const Configuration& configuration, Time now) const;
 
   // ---- Transfer ----
@@ -52,9 +52,9 @@ class Leadership {
   // `heir` may be kNoNode: then the most advanced peer takes over. One that comes later only changes the heir.
   void BeginTransfer(NodeId heir, Time now);
   bool IsTransferring() const { return transfer_until_.has_value(); }
-  // What was in flight has ended, or had its time.
+  // True when what was in flight has ended, or has had its time.
   bool IsTransferDue(size_t slots_in_flight, Time now) const;
-  // Who takes over; kNoNode if nobody is there to do it.
+  // The node that takes over; kNoNode if nobody is there to do it.
   NodeId Heir(const Configuration& configuration, Time now) const;
 
   Time NextDeadline() const;
@@ -67,7 +67,7 @@ class Leadership {
   };
 
   bool IsHeard(const Peer& peer, Time now) const { return now - peer.heard <= options_.HeardFor(); }
-  // Of the voters heard from lately.
+  // Among the voters heard from lately; kNoNode if there are none.
   NodeId MostAdvancedPeer(const Configuration& configuration, Time now) const;
 
   const Options options_;

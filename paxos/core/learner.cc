@@ -32,8 +32,7 @@ void Learner::OnAnnounced(NodeId leader, Life life, Ballot ballot, Slot chosen_i
   OnKnownElsewhere(leader, life, chosen_index, kNoSlot, now, now + options_.gap_patience);
 }
 
-void Learner::OnKnownElsewhere(NodeId peer, Life life, Slot chosen_index, Slot trim_point,
-                               Time now, Time fetch_at) {
+void Learner::OnKnownElsewhere(NodeId peer, Life life, Slot chosen_index, Slot trim_point, Time now, Time fetch_at) {
   catch_up_.OnNamed(peer, life, chosen_index, trim_point, now);
   if (chosen_index > chosen_index_) catch_up_.BeginBy(fetch_at);
 }

@@ -26,8 +26,7 @@ class Learner {
   void OnAnnounced(NodeId leader, Life life, Ballot ballot, Slot chosen_index, Time now);
   // A peer, in this life of it, knows all slots up to `chosen_index` to be chosen, and has those above its
   // trim point. What is missing here is fetched from `fetch_at` on.
-  void OnKnownElsewhere(NodeId peer, Life life, Slot chosen_index, Slot trim_point, Time now,
-                        Time fetch_at);
+  void OnKnownElsewhere(NodeId peer, Life life, Slot chosen_index, Slot trim_point, Time now, Time fetch_at);
   // A value that a quorum of this leader has voted for under its ballot.
   void OnCounted(Slot slot, const EntryPtr& entry, Ballot ballot, Outbox& outbox);
   // `from` says that the value is chosen; it is refused if another one is known to be.
@@ -40,7 +39,7 @@ class Learner {
   void FetchMissing(Time now, Outbox& outbox) { catch_up_.Pump(chosen_index_, now, outbox); }
   // A leader learns by counting votes: it takes no values from others, nor what they announced (rule 4).
   void OnLeading();
-  // Whoever ceases to lead, or to stand, may lack some.
+  // A node that ceases to lead, or to stand, may lack some of the chosen slots.
   void OnFollowing(Time now) { catch_up_.BeginBy(now); }
   // Hands out what is chosen and durable here, in slot order.
   void EmitDurable(const Outbox& outbox, Output& out);

@@ -43,9 +43,8 @@ uint64_t HeldLease::NextProbe(Time now) {
 }
 
 void HeldLease::OnAck(NodeId from, uint64_t probe, Time now) {
-  const auto found =
-      std::find_if(outstanding_.begin(), outstanding_.end(),
-                   [probe](const Probe& candidate) { return candidate.number == probe; });
+  const auto found = std::find_if(outstanding_.begin(), outstanding_.end(),
+                                  [probe](const Probe& candidate) { return candidate.number == probe; });
   if (found == outstanding_.end()) return;
   Acked& acked = acked_[from];
   if (probe <= acked.probe) return;
@@ -74,8 +73,7 @@ Time HeldLease::HeldUntil(const Configuration& configuration) const {
   return acked.probe == 0 ? Time::min() : acked.sent + configuration.HeldLease();
 }
 
-Time HeldLease::HeardSince(const Configuration& configuration, uint32_t needed,
-                           Time started) const {
+Time HeldLease::HeardSince(const Configuration& configuration, uint32_t needed, Time started) const {
   const Acked acked = Best(configuration, needed);
   return acked.probe == 0 ? started : std::max(started, acked.sent);
 }

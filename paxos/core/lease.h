@@ -23,7 +23,7 @@ class GrantedLease {
   // No promise to anyone before `refuse_until`.
   explicit GrantedLease(Time refuse_until) : refuse_until_(refuse_until) {}
 
-  // To the leader of this ballot; true if it had none yet.
+  // Grants a lease to the leader of this ballot; true if it had none yet.
   bool Grant(Ballot ballot, Duration length, Time now);
   // The leader of this ballot has given its lease up. A grant under another ballot stays, whoever has it.
   void Waive(Ballot ballot);

@@ -14,8 +14,7 @@ constexpr uint32_t kPpm = 1'000'000;
 Status ValidateMember(const Member& member) {
   if (member.id == kNoNode) return absl::InvalidArgumentError("a member has the id 0");
   if (member.peer_address.empty() || member.client_address.empty()) {
-    return absl::InvalidArgumentError(
-        StrCat("member ", member.id.value(), " needs a peer and a client address"));
+    return absl::InvalidArgumentError(StrCat("member ", member.id.value(), " needs a peer and a client address"));
   }
   return OkStatus();
 }
@@ -30,35 +29,32 @@ Status Configuration::Validate() const {
   for (size_t i = 0; i < members.size(); ++i) {
     RETURN_IF_ERROR(ValidateMember(members[i]));
     if (i > 0 && members[i].id <= members[i - 1].id) {
-      return absl::InvalidArgumentError(StrCat("member ", members[i].id.value(),
-                                               " is repeated or out of order"));
+      return absl::InvalidArgumentError(StrCat("member ", members[i].id.value(), " is repeated or out of order"));
     }
   }
   const uint32_t voters = VoterCount();
   if (voters == 0) return absl::InvalidArgumentError("a configuration needs a voter");
   if (q1 == 0 || q2 == 0 || q1 > voters || q2 > voters) {
-    return absl::InvalidArgumentError(StrCat("quorums q1=", q1, " and q2=", q2,
-                                             " must be 1 to ", voters, ", the number of voters"));
+    return absl::InvalidArgumentError(
+        StrCat("quorums q1=", q1, " and q2=", q2, " must be 1 to ", voters, ", the number of voters"));
   }
   if (q1 + q2 <= voters) {
-    return absl::InvalidArgumentError(
-        StrCat("quorums q1=", q1, " and q2=", q2, " need not meet among ", voters,
-               " voters; their sum must be above that"));
+    return absl::InvalidArgumentError(StrCat("quorums q1=", q1, " and q2=", q2, " need not meet among ", voters,
+                                             " voters; their sum must be above that"));
   }
   if (lease < Duration::zero() || lease > Seconds(60)) {
     return absl::InvalidArgumentError(
         StrCat("the lease is ", ToMilliseconds(lease), " ms; it must be 0 (off) to 60000"));
   }
   if (drift_ppm >= kPpm / 2) {
-    return absl::InvalidArgumentError(
-        StrCat("the drift margin is ", drift_ppm, " ppm; it must be below ", kPpm / 2));
+    return absl::InvalidArgumentError(StrCat("the drift margin is ", drift_ppm, " ppm; it must be below ", kPpm / 2));
   }
   return OkStatus();
 }
 
 uint32_t Configuration::VoterCount() const {
-  return static_cast<uint32_t>(std::count_if(
-      members.begin(), members.end(), [](const Member& member) { return member.voter; }));
+  return static_cast<uint32_t>(
+      std::count_if(members.begin(), members.end(), [](const Member& member) { return member.voter; }));
 }
 
 bool Configuration::IsVoter(NodeId node) const {
@@ -67,9 +63,8 @@ bool Configuration::IsVoter(NodeId node) const {
 }
 
 const Member* Configuration::Find(NodeId node) const {
-  const auto found = std::lower_bound(
-      members.begin(), members.end(), node,
-      [](const Member& member, NodeId wanted) { return member.id < wanted; });
+  const auto found = std::lower_bound(members.begin(), members.end(), node,
+                                      [](const Member& member, NodeId wanted) { return member.id < wanted; });
   return found != members.end() && found->id == node ? &*found : nullptr;
 }
 
@@ -114,8 +109,8 @@ StatusOr<Configuration> Configuration::Decode(std::string_view payload) {
   ByteReader reader(payload);
   const uint8_t format = reader.U8();
   if (!reader.ok() || format != kFormat) {
-    return absl::InvalidArgumentError(StrCat("a configuration record has format ", format,
-                                             "; this program knows ", kFormat));
+    return absl::InvalidArgumentError(
+        StrCat("a configuration record has format ", format, "; this program knows ", kFormat));
   }
   Configuration configuration;
   configuration.q1 = reader.U32();

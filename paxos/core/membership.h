@@ -1,5 +1,5 @@
 #pragma once
-// Who belongs to the cluster, and which quorums count: replicated state (rule 6).
+// The members of the cluster, and which quorums count: replicated state (rule 6).
 
 #include <cstdint>
 #include <map>
@@ -17,7 +17,7 @@ namespace decree::paxos {
 
 struct Member {
   NodeId id;
-  // Which formatting of the node's directory is the member; 0: not known yet, as at the founding, when
+  // The formatting of the node's directory that is the member; 0: not known yet, as at the founding, when
   // nobody can know those of the others (rule 10).
   Incarnation incarnation;
   bool voter = true;
@@ -27,7 +27,7 @@ struct Member {
   friend bool operator==(const Member&, const Member&) = default;
 };
 
-// Which formatting of its directory each of some members is.
+// For some members, the formatting of the directory that each of them is.
 using Roster = std::map<NodeId, Incarnation>;
 
 // One record of the membership, immutable once chosen. The first is made when a directory is formatted,
@@ -51,7 +51,7 @@ struct Configuration {
   bool IsVoter(NodeId node) const;
   const Member* Find(NodeId node) const;  // null if not a member; valid while this object lives
 
-  // Of the members whose incarnation is known.
+  // The incarnations that are known.
   Roster KnownIncarnations() const;
   // Notes those of members.
   void NoteIncarnations(const Roster& roster);

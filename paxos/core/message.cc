@@ -11,10 +11,10 @@ constexpr size_t kMessageOverheadBytes = 64;
 constexpr size_t kSlotOverheadBytes = 24;
 
 // In the order of the variant.
-constexpr std::array kNames = {
-    "Introduction", "Poll",      "PollAnswer",   "Prepare",          "Promise",        "Accept",
-    "Accepted",     "Nack",      "Heartbeat",    "HeartbeatAck",     "Waiver",         "StandNow",
-    "Fetch",        "FetchAnswer", "ReadIndexRequest", "ReadIndexAnswer"};
+constexpr std::array kNames = {"Introduction", "Poll",         "PollAnswer",       "Prepare",
+                               "Promise",      "Accept",       "Accepted",         "Nack",
+                               "Heartbeat",    "HeartbeatAck", "Waiver",           "StandNow",
+                               "Fetch",        "FetchAnswer",  "ReadIndexRequest", "ReadIndexAnswer"};
 static_assert(kNames.size() == std::variant_size_v<Message>);
 
 template <typename Items>
@@ -46,9 +46,8 @@ struct Describe {
     out << " ballot=" << m.ballot << " chosen=" << m.chosen_index << " poll=" << m.poll;
   }
   void operator()(const PollAnswer& m) const {
-    out << (m.granted ? " granted" : " refused") << " promised=" << m.promised
-        << " trim_point=" << m.trim_point << " chosen=" << m.chosen_index
-        << " lease_left_ms=" << ToMilliseconds(m.lease_left) << " poll=" << m.poll;
+    out << (m.granted ? " granted" : " refused") << " promised=" << m.promised << " trim_point=" << m.trim_point
+        << " chosen=" << m.chosen_index << " lease_left_ms=" << ToMilliseconds(m.lease_left) << " poll=" << m.poll;
   }
   void operator()(const Prepare& m) const {
     out << " ballot=" << m.ballot << " first=" << m.position;
@@ -72,9 +71,7 @@ struct Describe {
     for (const Slot slot : m.slots) out << slot << ' ';
     if (m.inquiry != 0) out << "inquiry=" << m.inquiry;
   }
-  void operator()(const Nack& m) const {
-    out << " ballot=" << m.ballot << " promised=" << m.promised;
-  }
+  void operator()(const Nack& m) const { out << " ballot=" << m.ballot << " promised=" << m.promised; }
   void operator()(const Heartbeat& m) const {
     out << " ballot=" << m.ballot << " probe=" << m.probe << " chosen=" << m.chosen_index;
   }
@@ -84,7 +81,8 @@ struct Describe {
   void operator()(const Waiver& m) const { out << " ballot=" << m.ballot; }
   void operator()(const StandNow& m) const { out << " ballot=" << m.ballot; }
   void operator()(const Fetch& m) const {
-    out << " stream=" << m.stream << '/' << m.number << " first=" << m.position << " last=" << m.last_slot << " received=" << m.received << " credit=" << m.credit;
+    out << " stream=" << m.stream << '/' << m.number << " first=" << m.position << " last=" << m.last_slot
+        << " received=" << m.received << " credit=" << m.credit;
   }
   void operator()(const FetchAnswer& m) const {
     out << " stream=" << m.stream << '/' << m.fetch << " sent=" << m.sent << " chosen=" << m.chosen_index

@@ -68,7 +68,7 @@ struct PollAnswer {
   uint64_t poll = 0;
   bool granted = false;
   Ballot promised;
-  Slot trim_point;    // the responder can supply no slot up to here; kNoSlot: it has them all
+  Slot trim_point;  // the responder can supply no slot up to here; kNoSlot: it has them all
   Slot chosen_index;
   Duration lease_left = Duration::zero();  // how long the responder is still bound by a grant
 };
@@ -77,8 +77,8 @@ struct PollAnswer {
 
 struct Prepare {
   Ballot ballot;
-  LogPosition position;  // report votes from here on
-  Ballot waived;  // whose leader has handed over to the sender, and holds no lease; none: nobody
+  LogPosition position;     // report votes from here on
+  Ballot waived;            // whose leader has handed over to the sender, and holds no lease; none: nobody
   uint64_t page_bytes = 0;  // about how much the page may weigh
 };
 // Part of a vote, with the first part of its entry or one that follows on.
@@ -92,15 +92,15 @@ struct VotePart {
 struct Promise {
   Ballot ballot;
   LogPosition position;  // of the Prepare that this answers
-  Slot last_slot;   // the page reaches to here, with a part into it; Slot::Max() on the last page
-  Slot trim_point;  // as in PollAnswer
+  Slot last_slot;        // the page reaches to here, with a part into it; Slot::Max() on the last page
+  Slot trim_point;       // as in PollAnswer
   // Slots up to here are chosen, and no votes for them are reported: fetch them (rule 2). A later page
   // may name a higher one; the highest counts.
   Slot chosen_index;
   std::vector<Vote> votes;  // above `chosen_index`
   std::optional<VotePart> part = {};
 };
-// Where the next page begins; behind the last one at Slot::Max().
+// The position where the next page begins; behind the last page it is at Slot::Max().
 LogPosition EndOf(const Promise& page);
 
 // ---- Phase 2 ----
@@ -118,7 +118,7 @@ struct Accept {
 std::vector<Accept> SplitByEntry(Accept accept);
 struct Accepted {
   Ballot ballot;
-  Slot chosen_index;  // of the acceptor
+  Slot chosen_index;        // of the acceptor
   std::vector<Slot> slots;  // of the entries and of `asked`
   uint64_t inquiry = 0;     // that this answers
 };
@@ -148,7 +148,7 @@ struct HeartbeatAck {
 struct Waiver {
   Ballot ballot;
 };
-// From a leader that has stepped down: stand for election now, without a poll.
+// A leader that has stepped down asks its heir to stand for election now, without a poll.
 struct StandNow {
   Ballot ballot;
 };
@@ -159,9 +159,9 @@ struct StandNow {
 // stream follow each other without gaps; credit is counted from the stream's beginning, so that a Fetch
 // may be lost, repeated or overtaken. (As QUIC does it: RFC 9000, section 4.1.)
 struct Fetch {
-  uint64_t stream = 0;    // a higher one of the same life begins anew, and ends the others
-  uint64_t number = 0;    // of this Fetch; ascends
-  LogPosition position;   // what comes next
+  uint64_t stream = 0;   // a higher one of the same life begins anew, and ends the others
+  uint64_t number = 0;   // of this Fetch; ascends
+  LogPosition position;  // what comes next
   Slot last_slot;
   uint64_t received = 0;  // bytes of this stream up to `position`
   uint64_t credit = 0;    // no answer may begin at or above this many bytes of the stream
@@ -173,7 +173,7 @@ struct FetchAnswer {
   uint64_t fetch = 0;  // the newest Fetch of the stream that had come when this was sent
   uint64_t sent = 0;   // bytes of the stream before this answer
   Slot chosen_index;
-  Slot trim_point;  // as in PollAnswer
+  Slot trim_point;                 // as in PollAnswer
   std::vector<SlotEntry> entries;  // chosen values, slot after slot
   std::optional<EntryPart> part;
 
@@ -194,9 +194,8 @@ struct ReadIndexAnswer {
   Ballot ballot;  // of the leader; `index` is a chosen index as in Heartbeat
 };
 
-using Message = std::variant<Introduction, Poll, PollAnswer, Prepare, Promise, Accept, Accepted, Nack,
-                             Heartbeat, HeartbeatAck, Waiver, StandNow, Fetch, FetchAnswer,
-                             ReadIndexRequest, ReadIndexAnswer>;
+using Message = std::variant<Introduction, Poll, PollAnswer, Prepare, Promise, Accept, Accepted, Nack, Heartbeat,
+                             HeartbeatAck, Waiver, StandNow, Fetch, FetchAnswer, ReadIndexRequest, ReadIndexAnswer>;
 
 struct Envelope {
   NodeId from;
@@ -214,7 +213,7 @@ size_t MessageBytes(const Message& message);
 // True for what carries entries; it travels apart from the rest, so as not to delay a lease.
 bool IsBulk(const Message& message);
 
-// For traces: the name and the numbers, never a payload.
+// The name and the numbers, for traces; never a payload.
 std::ostream& operator<<(std::ostream& out, const Message& message);
 std::ostream& operator<<(std::ostream& out, const Envelope& envelope);
 

@@ -58,7 +58,8 @@ class Checker {
  private:
   Status CheckRound(const Ballot& ballot, const char* field) const {
     if (ballot.round <= known_.round || ballot.round - known_.round <= kRoundStepMax) return OkStatus();
-    return Implausible(StrCat(field, ": its round ", ballot.round, " lies too far above the highest known, ", known_.round));
+    return Implausible(
+        StrCat(field, ": its round ", ballot.round, " lies too far above the highest known, ", known_.round));
   }
 
   const KnownNumbers known_;
@@ -72,8 +73,6 @@ Ballot WithinStep(Ballot promised, Ballot asked) {
   return promised;
 }
 
-Status CheckNumbers(const Message& message, const KnownNumbers& known) {
-  return std::visit(Checker(known), message);
-}
+Status CheckNumbers(const Message& message, const KnownNumbers& known) { return std::visit(Checker(known), message); }
 
 }  // namespace decree::paxos

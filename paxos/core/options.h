@@ -41,7 +41,8 @@ struct Options {
   // least.
   size_t page_bytes_max = 1 << 20;
   // Catching up: the size of an answer, of which one may always be on its way; how much may be at most (both also
-  // for what an acceptor lacks and is sent again); and how long it may queue on the way, where everything else that travels there waits as long.
+  // for what an acceptor lacks and is sent again); and how long it may queue on the way, where everything else that
+  // travels there waits as long.
   size_t fetch_piece_bytes = 32 << 10;
   size_t fetch_window_bytes_max = 8 << 20;
   Duration fetch_queue_target = Milliseconds(25);
@@ -51,7 +52,7 @@ struct Options {
   size_t window_slots_max = 65'536;
   size_t window_bytes_max = 32 << 20;
 
-  // For how long after its last heartbeat a node counts as heard: one or two may be lost.
+  // How long after its last heartbeat a node counts as heard: one or two may be lost.
   Duration HeardFor() const { return 3 * heartbeat; }
 
   // What is wrong, in words for the operator.

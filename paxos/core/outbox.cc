@@ -13,13 +13,9 @@ Ticket Outbox::Persist(Record record) {
   return handed_out_.Next();
 }
 
-Ticket Outbox::last_ticket() const {
-  return gathering_.empty() ? handed_out_ : handed_out_.Next();
-}
+Ticket Outbox::last_ticket() const { return gathering_.empty() ? handed_out_ : handed_out_.Next(); }
 
-void Outbox::Send(NodeId to, Life to_life, Message message) {
-  Release(Address(to, to_life, std::move(message)));
-}
+void Outbox::Send(NodeId to, Life to_life, Message message) { Release(Address(to, to_life, std::move(message))); }
 
 void Outbox::SendAfter(Ticket ticket, NodeId to, Life to_life, Message message) {
   CHECK_LE(ticket, last_ticket());

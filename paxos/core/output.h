@@ -18,7 +18,7 @@ struct ChosenEntry {
   EntryPtr entry;
 };
 
-// Where a command was put. When this slot is applied, the command was executed if the entry's
+// The position of a command in the log. When this slot is applied, the command was executed if the entry's
 // `proposer` is this ballot; otherwise it was not and never will be.
 struct Placement {
   ProposalId id;
@@ -56,10 +56,10 @@ struct LogRead {
 };
 
 struct Output {
-  std::vector<Envelope> messages;     // Safe to send now, in any order; any of them may be lost.
-  std::vector<RecordBatch> records;   // Make durable in this order, then report `batch.ticket`.
-  std::vector<ChosenEntry> entries;   // Apply in slot order, without gaps, then report the last.
-  std::vector<ReadGrant> reads;       // May be served once `grant.slot` is applied.
+  std::vector<Envelope> messages;    // Safe to send now, in any order; any of them may be lost.
+  std::vector<RecordBatch> records;  // Make durable in this order, then report `batch.ticket`.
+  std::vector<ChosenEntry> entries;  // Apply in slot order, without gaps, then report the last.
+  std::vector<ReadGrant> reads;      // May be served once `grant.slot` is applied.
   std::vector<RefusedRead> refused_reads;
   std::vector<Placement> placements;  // Commands that now have a slot; comes before its entry.
   std::vector<DroppedProposal> dropped;

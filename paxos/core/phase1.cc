@@ -29,8 +29,8 @@ void Phase1::Start(Ballot ballot, Slot first_slot) {
 
 std::optional<LogPosition> Phase1::OnPromise(NodeId from, const Promise& promise, Time now) {
   if (promise.ballot != ballot_) return std::nullopt;
-  const auto [found, is_new] = promisers_.try_emplace(
-      from, Promiser{.wanted = {first_slot_}, .page_bytes = options_.fetch_piece_bytes});
+  const auto [found, is_new] =
+      promisers_.try_emplace(from, Promiser{.wanted = {first_slot_}, .page_bytes = options_.fetch_piece_bytes});
   Promiser& promiser = found->second;
   if (promiser.complete || promise.position != promiser.wanted) return std::nullopt;
 
@@ -85,8 +85,8 @@ void Phase1::TakeVote(const Vote& vote) {
   if (is_new) return;
   Vote& best = found->second;
   if (best.chosen) return;
-  const bool better = IsPlanted(PlantedBug::kWrongValueInRecovery) ? vote.ballot < best.ballot
-                                                                  : vote.ballot > best.ballot;
+  const bool better =
+      IsPlanted(PlantedBug::kWrongValueInRecovery) ? vote.ballot < best.ballot : vote.ballot > best.ballot;
   if (vote.ballot != best.ballot) RARE_CASE("two acceptors reported different ballots for a slot");
   if (vote.chosen || better) best = vote;
 }

@@ -35,7 +35,7 @@ class Phase1 {
   bool IsComplete(const Configuration& configuration, Slot chosen_index) const;
   // The last slot with a vote of such an acceptor; kNoSlot if there is none.
   Slot LastVote(const Configuration& configuration, Slot chosen_index) const;
-  // From where on this acceptor still owes votes; nullopt if its promise is complete.
+  // The position from which this acceptor still owes votes; nullopt if its promise is complete.
   std::optional<LogPosition> WantedFrom(NodeId node) const;
   // How large its next page should be: as large as comes within a retransmission time, so that neither a slow link
   // keeps us waiting for a sign of life, nor a long one for many of them.

@@ -32,15 +32,13 @@ void Phase2::Propose(Slot slot, EntryPtr entry) {
   CHECK(is_new) << "a second value for slot " << slot << " in ballot " << ballot_;
 }
 
-void Phase2::Send(const Configuration& configuration, Slot chosen_index, Time now,
-                  Outbox& outbox) {
+void Phase2::Send(const Configuration& configuration, Slot chosen_index, Time now, Outbox& outbox) {
   if (unsent_.empty()) return;
   for (const SlotEntry& item : unsent_) {
     in_flight_.at(item.slot).overdue_at = now + options_.retransmit;  // Nobody can have voted for it yet.
   }
   NoteRecent(unsent_, chosen_index);
-  const Accept accept{
-      .ballot = ballot_, .chosen_index = chosen_index, .entries = std::move(unsent_)};
+  const Accept accept{.ballot = ballot_, .chosen_index = chosen_index, .entries = std::move(unsent_)};
   unsent_.clear();
   for (const Member& member : configuration.members) {
     if (!member.voter) continue;
@@ -60,8 +58,8 @@ void Phase2::NoteRecent(const std::vector<SlotEntry>& entries, Slot chosen_index
   }
   // A voter that answers at once knows all but what was in flight when the last Accept left.
   const size_t slots_min = in_flight_.size() + options_.slots_in_flight_max + 1;
-  while (recent_bytes_ > bytes_ + options_.accept_backlog_bytes_max &&
-         recent_.size() > slots_min && recent_.front().first <= chosen_index) {
+  while (recent_bytes_ > bytes_ + options_.accept_backlog_bytes_max && recent_.size() > slots_min &&
+         recent_.front().first <= chosen_index) {
     horizon_ = recent_.front().first;
     recent_bytes_ -= recent_.front().second;
     recent_.pop_front();
@@ -97,13 +95,11 @@ Phase2::Slots::const_iterator Phase2::Oldest(NodeId voter) const {
                       [&](const auto& item) { return !item.second.accepted.Contains(voter); });
 }
 
-std::vector<SlotEntry> Phase2::OnAccepted(NodeId from, const Accepted& accepted,
-                                          const Configuration& configuration) {
+std::vector<SlotEntry> Phase2::OnAccepted(NodeId from, const Accepted& accepted, const Configuration& configuration) {
   std::vector<SlotEntry> chosen;
   if (accepted.ballot != ballot_ || !configuration.IsVoter(from)) return chosen;
   OnVoterKnows(from, accepted.chosen_index);
-  const uint32_t quorum =
-      IsPlanted(PlantedBug::kQuorumOfOne) ? 1 : configuration.q2;
+  const uint32_t quorum = IsPlanted(PlantedBug::kQuorumOfOne) ? 1 : configuration.q2;
   for (const Slot slot : accepted.slots) {
     const auto found = in_flight_.find(slot);
     if (found == in_flight_.end()) continue;
@@ -129,8 +125,7 @@ void Phase2::CheckChosen(Slot chosen_index) const {
       << " ballot=" << ballot_;
 }
 
-void Phase2::Retransmit(const Configuration& configuration, Slot chosen_index, Time now,
-                        Outbox& outbox) {
+void Phase2::Retransmit(const Configuration& configuration, Slot chosen_index, Time now, Outbox& outbox) {
   if (now < retransmit_at_) return;
   retransmit_at_ = kTimeNever;
   for (const Member& member : configuration.members) {

@@ -43,8 +43,7 @@ class Phase2 {
   void OnVoterKnows(NodeId voter, Slot chosen_index);
   // Counts the votes; returns the slots that have a quorum now, which leave. What the voter was asked and has
   // not accepted is sent again with the next Retransmit.
-  std::vector<SlotEntry> OnAccepted(NodeId from, const Accepted& accepted,
-                                    const Configuration& configuration);
+  std::vector<SlotEntry> OnAccepted(NodeId from, const Accepted& accepted, const Configuration& configuration);
   // Everything up to here is chosen: nothing of it is still in flight, for a leader learns by counting votes,
   // and takes no values from others (rule 4).
   void CheckChosen(Slot chosen_index) const;
@@ -82,8 +81,8 @@ class Phase2 {
   // The newest slots with their bytes: those in flight, and of those before as many as a voter may lack.
   std::deque<std::pair<Slot, size_t>> recent_;
   size_t recent_bytes_ = 0;
-  Slot horizon_;  // the last before those; whoever lacks it is far behind
-  std::map<NodeId, Slot> known_;  // to be chosen, by voter
+  Slot horizon_;                      // the last before those; whoever lacks it is far behind
+  std::map<NodeId, Slot> known_;      // to be chosen, by voter
   std::map<NodeId, Resend> resends_;  // by voter, from its first question on
   uint64_t inquiries_ = 0;
   Time retransmit_at_ = kTimeNever;  // when there is something to ask or to send again, or before

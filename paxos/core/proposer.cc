@@ -20,10 +20,7 @@ EntryPtr MakeEntry(Entry entry) { return std::make_shared<const Entry>(std::move
 }  // namespace
 
 Proposer::Proposer(const Options& options, NodeId self)
-    : options_(options),
-      self_(self),
-      phase1_(options),
-      phase2_(options) {}
+    : options_(options), self_(self), phase1_(options), phase2_(options) {}
 
 void Proposer::Start(Ballot ballot, Ballot waived, Slot chosen_index, Time now, Outbox& outbox) {
   CHECK(state_ == State::kIdle);
@@ -49,8 +46,8 @@ void Proposer::SendPrepare(NodeId to, LogPosition position, Outbox& outbox) cons
               Prepare{.ballot = ballot_, .position = position, .waived = waived_, .page_bytes = page_bytes});
 }
 
-bool Proposer::OnPromise(const Envelope& envelope, const Promise& promise,
-                         const Configuration& configuration, Time now, Outbox& outbox) {
+bool Proposer::OnPromise(const Envelope& envelope, const Promise& promise, const Configuration& configuration, Time now,
+                         Outbox& outbox) {
   if (state_ != State::kPreparing || promise.ballot != ballot_) return false;
   if (!configuration.IsVoter(envelope.from)) return false;
   const bool was_heard = phase1_.HasPromised(envelope.from);
@@ -77,12 +74,11 @@ void Proposer::SendPrepares(const Configuration& configuration, Outbox& outbox) 
 }
 
 bool Proposer::MayPropose(const Configuration& configuration, Slot chosen_index) const {
-  return state_ == State::kPreparing && phase1_.HasPromised(self_) &&
-         phase1_.IsComplete(configuration, chosen_index);
+  return state_ == State::kPreparing && phase1_.HasPromised(self_) && phase1_.IsComplete(configuration, chosen_index);
 }
 
-void Proposer::StartProposing(const Configuration& configuration, Slot chosen_index,
-                              const Acceptor& acceptor, LogTime log_time, Time now) {
+void Proposer::StartProposing(const Configuration& configuration, Slot chosen_index, const Acceptor& acceptor,
+                              LogTime log_time, Time now) {
   CHECK(MayPropose(configuration, chosen_index));
   state_ = State::kProposing;
   prepare_again_at_ = kTimeNever;
@@ -95,8 +91,7 @@ void Proposer::StartProposing(const Configuration& configuration, Slot chosen_in
   Plan(configuration, chosen_index, acceptor);
 }
 
-void Proposer::Plan(const Configuration& configuration, Slot chosen_index,
-                    const Acceptor& acceptor) {
+void Proposer::Plan(const Configuration& configuration, Slot chosen_index, const Acceptor& acceptor) {
   CHECK(phase1_.IsComplete(configuration, chosen_index));
   recovery_.clear();
   barrier_ = kNoSlot;
@@ -135,8 +130,8 @@ EntryPtr Proposer::ValueFor(Slot slot, const Acceptor& acceptor) const {
   return MakeEntry({.kind = EntryKind::kNoOp, .proposer = ballot_, .log_time = {}, .payload = {}});
 }
 
-void Proposer::OnConfiguration(const Configuration& configuration, Slot chosen_index,
-                               const Acceptor& acceptor, Time now, Outbox& outbox) {
+void Proposer::OnConfiguration(const Configuration& configuration, Slot chosen_index, const Acceptor& acceptor,
+                               Time now, Outbox& outbox) {
   if (state_ == State::kIdle) return;
   CHECK_EQ(phase2_.slots(), 0u) << "in flight behind a change of configuration";
   if (state_ == State::kProposing && phase1_.IsComplete(configuration, chosen_index)) {
@@ -149,8 +144,7 @@ void Proposer::OnConfiguration(const Configuration& configuration, Slot chosen_i
   BeginPreparing(chosen_index.Next(), now, outbox);
 }
 
-void Proposer::Pump(const Configuration& configuration, Slot chosen_index, Time now,
-                    Outbox& outbox, Output& out) {
+void Proposer::Pump(const Configuration& configuration, Slot chosen_index, Time now, Outbox& outbox, Output& out) {
   if (state_ != State::kProposing) return;
   // Nobody votes or learns beyond the window, so nothing is proposed there.
   const Slot last_slot = chosen_index.Plus(options_.window_slots_max);
@@ -169,18 +163,12 @@ void Proposer::ProposeRecovered(Slot last_slot) {
 }
 
 void Proposer::ProposeBatches(Slot last_slot, Time now, Output& out) {
-  while (!closed_ && !queue_.empty() && next_slot_ <= last_slot &&
-         phase2_.slots() < options_.slots_in_flight_max) {
-    Entry entry{.kind = EntryKind::kCommands,
-                .proposer = ballot_,
-                .log_time = LogTimeAt(now),
-                .payload = {}};
-    const std::vector<ProposalId> ids =
-        queue_.TakeBatch(options_.batch_bytes_max, now, entry.payload, out.dropped);
+  while (!closed_ && !queue_.empty() && next_slot_ <= last_slot && phase2_.slots() < options_.slots_in_flight_max) {
+    Entry entry{.kind = EntryKind::kCommands, .proposer = ballot_, .log_time = LogTimeAt(now), .payload = {}};
+    const std::vector<ProposalId> ids = queue_.TakeBatch(options_.batch_bytes_max, now, entry.payload, out.dropped);
     if (ids.empty()) return;
     for (uint32_t index = 0; index < ids.size(); ++index) {
-      out.placements.push_back(
-          {.id = ids[index], .slot = next_slot_, .ballot = ballot_, .index = index});
+      out.placements.push_back({.id = ids[index], .slot = next_slot_, .ballot = ballot_, .index = index});
     }
     Propose(next_slot_, MakeEntry(std::move(entry)));
   }
@@ -197,8 +185,7 @@ LogTime Proposer::LogTimeAt(Time now) const {
   return std::min(log_time_base_.Plus(static_cast<uint64_t>((now - led_since_).count())), kLogTimeMax);
 }
 
-void Proposer::OnTick(const Configuration& configuration, Slot chosen_index, Time now,
-                      Outbox& outbox) {
+void Proposer::OnTick(const Configuration& configuration, Slot chosen_index, Time now, Outbox& outbox) {
   if (state_ == State::kPreparing && now >= prepare_again_at_) {
     prepare_wait_ *= 2;
     prepare_again_at_ = now + prepare_wait_;

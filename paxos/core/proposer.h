@@ -41,8 +41,8 @@ class Proposer {
   // `waived`: of the leader that has handed over to this node; none if nobody has.
   void Start(Ballot ballot, Ballot waived, Slot chosen_index, Time now, Outbox& outbox);
   // True if the page was new.
-  bool OnPromise(const Envelope& envelope, const Promise& promise,
-                 const Configuration& configuration, Time now, Outbox& outbox);
+  bool OnPromise(const Envelope& envelope, const Promise& promise, const Configuration& configuration, Time now,
+                 Outbox& outbox);
   // Every page of a quorum's promises is in, and nothing is missing that they know to be chosen.
   bool MayPropose(const Configuration& configuration, Slot chosen_index) const;
   const Phase1& phase1() const { return phase1_; }
@@ -51,18 +51,16 @@ class Proposer {
 
   // Takes up what phase 1 found above the chosen index, up to the first change of configuration.
   // `log_time` is the highest of all chosen entries. Requires MayPropose.
-  void StartProposing(const Configuration& configuration, Slot chosen_index,
-                      const Acceptor& acceptor, LogTime log_time, Time now);
+  void StartProposing(const Configuration& configuration, Slot chosen_index, const Acceptor& acceptor, LogTime log_time,
+                      Time now);
   // The chosen index reached a barrier, so another configuration governs what follows. Goes on if
   // enough promises are at hand for it, else prepares again under the same ballot.
-  void OnConfiguration(const Configuration& configuration, Slot chosen_index,
-                       const Acceptor& acceptor, Time now, Outbox& outbox);
+  void OnConfiguration(const Configuration& configuration, Slot chosen_index, const Acceptor& acceptor, Time now,
+                       Outbox& outbox);
   // Puts in flight what there is room for, and sends it.
-  void Pump(const Configuration& configuration, Slot chosen_index, Time now, Outbox& outbox,
-            Output& out);
+  void Pump(const Configuration& configuration, Slot chosen_index, Time now, Outbox& outbox, Output& out);
   // What got its quorum with these votes.
-  std::vector<SlotEntry> OnAccepted(NodeId from, const Accepted& accepted,
-                                    const Configuration& configuration) {
+  std::vector<SlotEntry> OnAccepted(NodeId from, const Accepted& accepted, const Configuration& configuration) {
     return phase2_.OnAccepted(from, accepted, configuration);
   }
   void OnVoterKnows(NodeId voter, Slot chosen_index) { phase2_.OnVoterKnows(voter, chosen_index); }

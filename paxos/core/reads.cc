@@ -89,8 +89,6 @@ void Reads::RefuseAsked(RefusedRead::Reason reason, Output& out) {
   for (const ReadId id : asked_.TakeAll()) out.refused_reads.push_back({.id = id, .reason = reason});
 }
 
-Time Reads::AskedUntil() const {
-  return asked_.asked_at().has_value() ? *asked_.asked_at() + patience_ : kTimeNever;
-}
+Time Reads::AskedUntil() const { return asked_.asked_at().has_value() ? *asked_.asked_at() + patience_ : kTimeNever; }
 
 }  // namespace decree::paxos

@@ -32,13 +32,12 @@ struct ChosenIndexRecord {
   Slot slot;
 };
 
-// Who the first members are, all of them (rule 10). Written once, to a file of its own.
+// All first members (rule 10). Written once, to a file of its own.
 struct RosterRecord {
   Roster incarnations;
 };
 
-using Record =
-    std::variant<PromisedRecord, AcceptedRecord, ChosenRecord, ChosenIndexRecord, RosterRecord>;
+using Record = std::variant<PromisedRecord, AcceptedRecord, ChosenRecord, ChosenIndexRecord, RosterRecord>;
 
 struct RecordBatch {
   Ticket ticket;
@@ -47,11 +46,11 @@ struct RecordBatch {
 
 // What a replica starts from: read from the log and the state machine, and validated.
 struct RecoveredState {
-  Ballot promised;     // at least the ballot of every vote
-  Slot chosen_index;   // every slot up to here is chosen
-  Slot dropped_index;  // <= chosen_index; slots up to here are not in `votes`
-  Slot applied;        // >= dropped_index; the state machine holds the effects of all slots up to here
-  std::vector<Vote> votes;  // the newest record of each slot above `dropped_index`, in slot order
+  Ballot promised;              // at least the ballot of every vote
+  Slot chosen_index;            // every slot up to here is chosen
+  Slot dropped_index;           // <= chosen_index; slots up to here are not in `votes`
+  Slot applied;                 // >= dropped_index; the state machine holds the effects of all slots up to here
+  std::vector<Vote> votes;      // the newest record of each slot above `dropped_index`, in slot order
   Configuration configuration;  // that governs the slot after `applied`
   LogTime log_time;             // the highest of any slot up to `applied`
   Roster roster;                // of the first members; empty before they have met

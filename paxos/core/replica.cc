@@ -24,8 +24,7 @@ Time RefusePromisesUntil(const RecoveredState& recovered, Time now) {
 
 }  // namespace
 
-Replica::Replica(const Options& options, const Identity& self, const RecoveredState& recovered,
-                 Random random, Time now)
+Replica::Replica(const Options& options, const Identity& self, const RecoveredState& recovered, Random random, Time now)
     : options_(options),
       self_(self),
       configuration_(recovered.configuration),
@@ -87,8 +86,7 @@ void Replica::OnApplied(Slot slot, Time now, Output& out) {
   EndInput(now, out);
 }
 
-void Replica::OnLogRead(const LogRead& read, std::vector<SlotEntry> entries, Time now,
-                        Output& out) {
+void Replica::OnLogRead(const LogRead& read, std::vector<SlotEntry> entries, Time now, Output& out) {
   BeginInput(now, out);
   supply_.OnLogRead(read, std::move(entries), chosen_index(), outbox_, out.log_reads);
   EndInput(now, out);
@@ -97,8 +95,7 @@ void Replica::OnLogRead(const LogRead& read, std::vector<SlotEntry> entries, Tim
 ProposeResult Replica::Propose(ProposalId id, CommandBytes command, Time deadline) {
   if (!leadership_ || proposer_.is_closed()) return ProposeResult::kNotLeader;
   if (command.size() > options_.command_bytes_max) return ProposeResult::kTooLarge;
-  const bool is_full =
-      pending_bytes() + CommandQueue::BytesOf(command) > options_.pending_bytes_max;
+  const bool is_full = pending_bytes() + CommandQueue::BytesOf(command) > options_.pending_bytes_max;
   // The largest command finds room where nothing waits.
   if (is_full && !proposer_.queue().empty()) {
     RARE_CASE("a proposal was refused because too much waits");
@@ -124,8 +121,7 @@ const char* Replica::WhyIgnored(const Envelope& envelope) const {
   const Member* const member = configuration_.Find(envelope.from);
   if (member == nullptr) return "from no member";
   if (!has_begun() && !std::holds_alternative<Introduction>(envelope.message)) return "the members have not met";
-  if (has_begun() && member->incarnation != envelope.from_incarnation &&
-      !IsPlanted(PlantedBug::kWipedNodeLetIn)) {
+  if (has_begun() && member->incarnation != envelope.from_incarnation && !IsPlanted(PlantedBug::kWipedNodeLetIn)) {
     RARE_CASE("a message from another incarnation was dropped");
     return "from another incarnation of the member";
   }
@@ -216,8 +212,8 @@ bool Replica::MayFetch() const {
 
 void Replica::OnConflict(const ValueConflict& conflict, Time now, Output& out) {
   if (!conflict.IsProof() && !conflict.other_under.IsNone()) {
-    const bool is_lowest = !refused_.has_value() || conflict.other_under != refused_->other_under ||
-                           conflict.slot < refused_->slot;
+    const bool is_lowest =
+        !refused_.has_value() || conflict.other_under != refused_->other_under || conflict.slot < refused_->slot;
     if (is_lowest) refused_ = conflict;
     // A late Accept does so in a healthy cluster.
     LOG_EVERY_T(WARNING, kConflictEverySeconds) << "n" << self_.node << ": " << Describe(conflict);
@@ -335,8 +331,7 @@ void Replica::OnPromise(const Envelope& envelope, const Promise& promise, Time n
   // Nobody reports votes for what is known to be chosen.
   if (promise.chosen_index > chosen_index()) {
     RARE_CASE("a candidate lacked slots that a promise named as chosen");
-    learner_.OnKnownElsewhere(envelope.from, envelope.from_life, promise.chosen_index,
-                              promise.trim_point, now, now);
+    learner_.OnKnownElsewhere(envelope.from, envelope.from_life, promise.chosen_index, promise.trim_point, now, now);
   }
   for (const Vote& vote : promise.votes) {
     if (vote.chosen && vote.entry != nullptr) {
@@ -353,8 +348,7 @@ void Replica::OnAccept(const Envelope& envelope, const Accept& accept, Time now,
 
 void Replica::OnAccepted(const Envelope& envelope, const Accepted& accepted) {
   if (!leadership_) return;
-  for (const SlotEntry& chosen :
-       proposer_.OnAccepted(envelope.from, accepted, configuration_)) {
+  for (const SlotEntry& chosen : proposer_.OnAccepted(envelope.from, accepted, configuration_)) {
     learner_.OnCounted(chosen.slot, chosen.entry, accepted.ballot, outbox_);
   }
 }
@@ -397,7 +391,7 @@ void Replica::OnReadIndexRequest(const Envelope& envelope, const ReadIndexReques
 
 void Replica::OnReadIndexAnswer(const Envelope& envelope, const ReadIndexAnswer& answer, Time now, Output& out) {
   if (!reads_.OnAnswer(answer, out) || !answer.served) return;
-  // Of another leader than the one followed it says nothing: that one speaks for its own ballot only.
+  // A leader speaks for its own ballot only, so this says nothing of another one that is followed by now.
   if (leader_ != envelope.from || leader_ballot_ != answer.ballot) return;
   learner_.OnAnnounced(envelope.from, envelope.from_life, answer.ballot, answer.index, now);
 }

@@ -42,13 +42,12 @@ enum class ProposeResult {
 class Replica {
  public:
   // `options` and `recovered` have been validated. `random` drives the election timeouts only.
-  Replica(const Options& options, const Identity& self, const RecoveredState& recovered,
-          Random random, Time now);
+  Replica(const Options& options, const Identity& self, const RecoveredState& recovered, Random random, Time now);
 
   // ---- Inputs ----
 
   void OnMessage(const Envelope& envelope, Time now, Output& out);
-  // To be called at `NextDeadline()`; more often does no harm.
+  // Call it at `NextDeadline()`; more often does no harm.
   void OnTick(Time now, Output& out);
   // The batch with this ticket, and all before it, are durable.
   void OnDurable(Ticket ticket, Time now, Output& out);
@@ -73,9 +72,9 @@ class Replica {
   // ---- Questions ----
 
   Role role() const;
-  // Who leads, as far as this node knows; kNoNode if it does not.
+  // The leader, as far as this node knows; kNoNode if it knows none.
   NodeId leader() const { return leader_; }
-  // Of the leader that this node follows, or its own.
+  // The ballot of the leader that this node follows, or its own.
   Ballot ballot() const { return leader_ballot_; }
   Ballot promised() const { return acceptor_.promised(); }
   Slot chosen_index() const { return learner_.chosen_index(); }
@@ -117,9 +116,9 @@ class Replica {
   struct Candidature {
     const char* reason = "";  // for the log
   };
-  // Who led last, for the log.
+  // The node that led last, for the log.
   struct Predecessor {
-    NodeId node;                   // kNoNode if none is known
+    NodeId node;                    // kNoNode if none is known
     bool has_stepped_down = false;  // else it fell silent, or was not heard by others
   };
 
@@ -216,9 +215,9 @@ class Replica {
 
   Slot noticed_;  // chosen entries up to here have had their effect on this object
   Slot applied_;
-  LogTime log_time_;  // the highest of all chosen entries
+  LogTime log_time_;                      // the highest of all chosen entries
   std::optional<ValueConflict> refused_;  // under the newest ballot, at its lowest slot
-  std::string halted_;  // why this node does nothing more; empty if all is well
+  std::string halted_;                    // why this node does nothing more; empty if all is well
   NodeId leader_;
   Ballot leader_ballot_;
   Predecessor predecessor_;

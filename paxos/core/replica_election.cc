@@ -34,9 +34,7 @@ void Replica::StartPoll(Time now, Output& out) {
   contact_.OnAsked(configuration_, now);
 }
 
-Ballot Replica::NextBallot() const {
-  return {.round = HighestRound() + 1, .node = self_.node};
-}
+Ballot Replica::NextBallot() const { return {.round = HighestRound() + 1, .node = self_.node}; }
 
 bool Replica::HasBallotsLeft(Output& out) const {
   if (HighestRound() < kRoundMax) return true;
@@ -78,14 +76,13 @@ const char* Replica::WhyNotGranted(const Poll& poll, Duration lease_left, Time n
 void Replica::OnPollAnswer(const Envelope& envelope, const PollAnswer& answer, Time now, Output& out) {
   NoteRound(answer.promised);
   if (!election_.IsPolling()) return;
-  learner_.OnKnownElsewhere(envelope.from, envelope.from_life, answer.chosen_index,
-                            answer.trim_point, now, now);
+  learner_.OnKnownElsewhere(envelope.from, envelope.from_life, answer.chosen_index, answer.trim_point, now, now);
   if (answer.lease_left > Duration::zero()) election_.TryAgainAfter(answer.lease_left, now);
   if (election_.OnAnswer(envelope.from, answer, configuration_)) Stand(Ballot(), now, out);
 }
 
 void Replica::OnStandNow(const Envelope& envelope, const StandNow& stand, Time now, Output& out) {
-  // Whoever leads has heard its heir lately, so the heir has promised just that ballot.
+  // A leader has heard its heir lately, so the heir has promised just that ballot.
   if (stand.ballot.node != envelope.from || stand.ballot != acceptor_.promised()) return;
   if (role() != Role::kFollower || !configuration_.IsVoter(self_.node)) return;
   RARE_CASE("leadership was handed over");
@@ -120,9 +117,8 @@ void Replica::TryToLead(Time now) {
   leader_ = self_.node;
   leader_ballot_ = proposer_.ballot();
   election_.OnLeading();
-  LOG(INFO) << "n" << self_.node << " leads: ballot=" << proposer_.ballot()
-            << " reason=" << candidature.reason << " predecessor=" << NameOf(predecessor_.node)
-            << " first_slot=" << chosen_index().Next()
+  LOG(INFO) << "n" << self_.node << " leads: ballot=" << proposer_.ballot() << " reason=" << candidature.reason
+            << " predecessor=" << NameOf(predecessor_.node) << " first_slot=" << chosen_index().Next()
             << " recovery_end=" << proposer_.recovery_end();
   SendHeartbeat(now);
 }
@@ -139,8 +135,7 @@ void Replica::SendHeartbeat(Time now) {
 
 void Replica::OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat, Time now, Output& out) {
   NoteRound(heartbeat.ballot);
-  if (!acceptor_.OnHeartbeat(envelope, heartbeat, chosen_index(), configuration_.lease, now,
-                             outbox_)) {
+  if (!acceptor_.OnHeartbeat(envelope, heartbeat, chosen_index(), configuration_.lease, now, outbox_)) {
     return;
   }
   FollowLeader(envelope, heartbeat.ballot, heartbeat.chosen_index, now, out);
@@ -167,8 +162,7 @@ void Replica::OnWaiver(const Envelope& envelope, const Waiver& waiver, Time now,
   if (role() == Role::kFollower) election_.TryAgainAfter(options_.heartbeat, now);
 }
 
-void Replica::FollowLeader(const Envelope& envelope, Ballot ballot, Slot chosen_index, Time now,
-                           Output& out) {
+void Replica::FollowLeader(const Envelope& envelope, Ballot ballot, Slot chosen_index, Time now, Output& out) {
   const NodeId leader = envelope.from;
   // The acceptor has let the ballot pass, so it is the highest that counts; `leader_ballot_` may be
   // higher, of an attempt to lead that our own acceptor refused.
@@ -284,8 +278,6 @@ void Replica::EndLeading() {
   CHECK(LeaseUntil() == Time::min()) << "rule 7: a lease outlives the leadership that holds it";
 }
 
-void Replica::NoteRound(Ballot ballot) {
-  highest_round_ = std::max(highest_round_, ballot.round);
-}
+void Replica::NoteRound(Ballot ballot) { highest_round_ = std::max(highest_round_, ballot.round); }
 
 }  // namespace decree::paxos

@@ -48,10 +48,10 @@ class Resend {
   const Options options_;
   Slot last_;
   Time again_at_ = Time::min();
-  Duration wait_ = Duration::zero();    // twice as long with each question in vain
-  uint64_t first_inquiry_ = 0;          // after the last copy: answers to older ones say nothing about it
+  Duration wait_ = Duration::zero();  // twice as long with each question in vain
+  uint64_t first_inquiry_ = 0;        // after the last copy: answers to older ones say nothing about it
   uint64_t last_inquiry_ = 0;
-  std::optional<Slot> copied_;          // where the last copy began, until it is known what became of it
+  std::optional<Slot> copied_;  // where the last copy began, until it is known what became of it
   bool is_copy_due_ = false;
   size_t copy_bytes_ = 0;
 };

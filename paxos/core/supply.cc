@@ -8,21 +8,17 @@
 
 namespace decree::paxos {
 
-void Supply::OnFetch(const Envelope& envelope, const Fetch& fetch, Slot chosen_index,
-                     Outbox& outbox, std::vector<LogRead>& reads) {
+void Supply::OnFetch(const Envelope& envelope, const Fetch& fetch, Slot chosen_index, Outbox& outbox,
+                     std::vector<LogRead>& reads) {
   Stream& stream = streams_[envelope.from];
   if (stream.life == envelope.from_life && fetch.stream < stream.stream) return;
   if (stream.life != envelope.from_life || fetch.stream != stream.stream) {
-    stream = {.life = envelope.from_life,
-              .stream = fetch.stream,
-              .next = fetch.position,
-              .sent = fetch.received};
+    stream = {.life = envelope.from_life, .stream = fetch.stream, .next = fetch.position, .sent = fetch.received};
   }
   stream.fetch = std::max(stream.fetch, fetch.number);
   stream.last_slot = std::max(stream.last_slot, fetch.last_slot);
-  // Whatever a peer asks for, this node's queues hold no more than a window for it.
-  const uint64_t allowed =
-      std::min(fetch.credit, fetch.received + options_.fetch_window_bytes_max);
+  // This node's queues hold no more than a window for a peer, whatever it asks for.
+  const uint64_t allowed = std::min(fetch.credit, fetch.received + options_.fetch_window_bytes_max);
   stream.credit = std::max(stream.credit, allowed);
   if (stream.next.slot > chosen_index) {
     if (fetch.received < stream.sent) return;  // All that there is has been sent.
@@ -39,8 +35,8 @@ void Supply::OnFetch(const Envelope& envelope, const Fetch& fetch, Slot chosen_i
   Send(envelope.from, chosen_index, outbox, reads);
 }
 
-void Supply::OnLogRead(const LogRead& read, std::vector<SlotEntry> entries, Slot chosen_index,
-                       Outbox& outbox, std::vector<LogRead>& reads) {
+void Supply::OnLogRead(const LogRead& read, std::vector<SlotEntry> entries, Slot chosen_index, Outbox& outbox,
+                       std::vector<LogRead>& reads) {
   const auto found = streams_.find(read.to);
   if (found == streams_.end() || found->second.stream != read.stream) return;
   Stream& stream = found->second;

@@ -30,8 +30,8 @@ class Supply {
   void OnFetch(const Envelope& envelope, const Fetch& fetch, Slot chosen_index, Outbox& outbox,
                std::vector<LogRead>& reads);
   // What the log held, slot after slot; nothing if it lacks the first.
-  void OnLogRead(const LogRead& read, std::vector<SlotEntry> entries, Slot chosen_index,
-                 Outbox& outbox, std::vector<LogRead>& reads);
+  void OnLogRead(const LogRead& read, std::vector<SlotEntry> entries, Slot chosen_index, Outbox& outbox,
+                 std::vector<LogRead>& reads);
 
  private:
   struct Stream {

@@ -18,9 +18,7 @@ class Tally {
     nodes_.push_back(node);
     return true;
   }
-  bool Contains(NodeId node) const {
-    return std::find(nodes_.begin(), nodes_.end(), node) != nodes_.end();
-  }
+  bool Contains(NodeId node) const { return std::find(nodes_.begin(), nodes_.end(), node) != nodes_.end(); }
   uint32_t count() const { return static_cast<uint32_t>(nodes_.size()); }
 
  private:

@@ -38,7 +38,7 @@ inline std::ostream& operator<<(std::ostream& out, const Ballot& ballot) {
 // No round is above this: what is near it was never reached by elections (number_check.h).
 inline constexpr uint64_t kRoundMax = uint64_t{1} << 62;
 
-// Who this process is.
+// The identity of this process.
 struct Identity {
   NodeId node;
   Incarnation incarnation;

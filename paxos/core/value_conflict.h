@@ -21,7 +21,7 @@ struct ValueConflict {
   EntryPtr chosen;      // the value known here
   Ballot chosen_under;  // none: others have said that it is chosen, not under which ballot
   EntryPtr other;
-  Ballot other_under;   // that it is proposed under; none: `from` says that it is chosen
+  Ballot other_under;  // that it is proposed under; none: `from` says that it is chosen
   NodeId from;
   bool is_announced = false;  // by the leader that proposed the other value: the slot is chosen under its ballot
 
@@ -31,7 +31,7 @@ struct ValueConflict {
   }
 };
 
-// Who says what, with the placements of both values.
+// What each side says, with the placements of both values.
 std::string Describe(const ValueConflict& conflict);
 
 }  // namespace decree::paxos

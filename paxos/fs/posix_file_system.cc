@@ -82,21 +82,18 @@ class Descriptor {
 };
 
 Descriptor OpenDescriptor(const std::string& path, int flags) {
-  return Descriptor(
-      Uninterrupted([&] { return open(path.c_str(), flags | O_CLOEXEC, S_IRUSR | S_IWUSR); }));
+  return Descriptor(Uninterrupted([&] { return open(path.c_str(), flags | O_CLOEXEC, S_IRUSR | S_IWUSR); }));
 }
 
 class PosixFile final : public File {
  public:
-  PosixFile(std::string path, Descriptor descriptor)
-      : path_(std::move(path)), descriptor_(std::move(descriptor)) {}
+  PosixFile(std::string path, Descriptor descriptor) : path_(std::move(path)), descriptor_(std::move(descriptor)) {}
 
   StatusOr<size_t> ReadTo(uint64_t offset, size_t size, char* buffer) const override {
     size_t done = 0;
     while (done < size) {
-      const ssize_t count = Uninterrupted([&] {
-        return pread(descriptor_.number(), buffer + done, size - done, static_cast<off_t>(offset + done));
-      });
+      const ssize_t count = Uninterrupted(
+          [&] { return pread(descriptor_.number(), buffer + done, size - done, static_cast<off_t>(offset + done)); });
       if (count < 0) return ErrorOf(path_, "read");
       if (count == 0) break;
       done += static_cast<size_t>(count);
@@ -106,10 +103,8 @@ class PosixFile final : public File {
 
   Status Write(uint64_t offset, std::string_view bytes) override {
     while (!bytes.empty()) {
-      const ssize_t count = Uninterrupted([&] {
-        return pwrite(descriptor_.number(), bytes.data(), bytes.size(),
-                      static_cast<off_t>(offset));
-      });
+      const ssize_t count = Uninterrupted(
+          [&] { return pwrite(descriptor_.number(), bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
       if (count < 0) return ErrorOf(path_, "write");
       bytes.remove_prefix(static_cast<size_t>(count));
       offset += static_cast<uint64_t>(count);
@@ -151,8 +146,7 @@ class PosixLock final : public FileLock {
   const Descriptor descriptor_;
 };
 
-StatusOr<std::unique_ptr<File>> OpenWith(const std::string& path, int flags,
-                                         const char* operation) {
+StatusOr<std::unique_ptr<File>> OpenWith(const std::string& path, int flags, const char* operation) {
   Descriptor descriptor = OpenDescriptor(path, O_RDWR | flags);
   if (!descriptor.IsOpen()) return ErrorOf(path, operation);
   return std::unique_ptr<File>(std::make_unique<PosixFile>(path, std::move(descriptor)));
@@ -160,9 +154,7 @@ StatusOr<std::unique_ptr<File>> OpenWith(const std::string& path, int flags,
 
 }  // namespace
 
-StatusOr<std::unique_ptr<File>> PosixFileSystem::Open(const std::string& path) {
-  return OpenWith(path, 0, "open");
-}
+StatusOr<std::unique_ptr<File>> PosixFileSystem::Open(const std::string& path) { return OpenWith(path, 0, "open"); }
 
 StatusOr<std::unique_ptr<File>> PosixFileSystem::Create(const std::string& path) {
   return OpenWith(path, O_CREAT | O_EXCL, "create");

@@ -23,8 +23,7 @@ std::string EncodeBlock(BlockKind kind, std::string_view body, uint32_t version)
   return block + covered;
 }
 
-StatusOr<std::string> DecodeBlock(BlockKind kind, std::string_view bytes,
-                                  const std::string& where) {
+StatusOr<std::string> DecodeBlock(BlockKind kind, std::string_view bytes, const std::string& where) {
   ByteReader reader(bytes);
   const uint64_t checksum = reader.U64();
   const std::string_view covered = reader.rest();
@@ -38,13 +37,13 @@ StatusOr<std::string> DecodeBlock(BlockKind kind, std::string_view bytes,
   if (magic != Magic(kind)) return DamagedError(where, "it holds something else");
   if (version > kLogFormatVersion) {
     return absl::FailedPreconditionError(StrCat(where, " has format ", version,
-                                                ", the newest that this program reads is ",
-                                                kLogFormatVersion,
+                                                ", the newest that this program reads is ", kLogFormatVersion,
                                                 "; start a newer decreed on this directory"));
   }
   if (version < kLogFormatVersion) {
     return absl::FailedPreconditionError(
-        StrCat(where, " has format ", version, ", which this program does not read any more. Start the cluster with the "
+        StrCat(where, " has format ", version,
+               ", which this program does not read any more. Start the cluster with the "
                "version that wrote it, write its keys to a file (decree export), and import them into a new one"));
   }
   return std::string(body);

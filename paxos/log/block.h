@@ -31,8 +31,7 @@ inline constexpr size_t kBlockEnvelopeBytes = 20;
 // What a device writes whole or not at all; a block within one sector is never torn.
 inline constexpr size_t kSectorBytes = 512;
 
-std::string EncodeBlock(BlockKind kind, std::string_view body,
-                        uint32_t version = kLogFormatVersion);
+std::string EncodeBlock(BlockKind kind, std::string_view body, uint32_t version = kLogFormatVersion);
 // The body of the block that `bytes` begin with; what follows it is ignored. `where` names the file.
 // kDataLoss: damaged; kFailedPrecondition: of another format.
 StatusOr<std::string> DecodeBlock(BlockKind kind, std::string_view bytes, const std::string& where);

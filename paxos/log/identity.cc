@@ -31,8 +31,8 @@ std::string Describe(const Owner& owner) {
 
 Status ValidateIdentity(const LogIdentity& identity) {
   if (identity.cluster.empty() || identity.cluster.size() > kClusterBytesMax) {
-    return absl::InvalidArgumentError(StrCat("a cluster's name has 1 to ", kClusterBytesMax,
-                                             " bytes, not ", identity.cluster.size()));
+    return absl::InvalidArgumentError(
+        StrCat("a cluster's name has 1 to ", kClusterBytesMax, " bytes, not ", identity.cluster.size()));
   }
   if (identity.node == kNoNode) return absl::InvalidArgumentError("a node's id must not be 0");
   if (identity.incarnation.IsZero()) {
@@ -73,10 +73,8 @@ StatusOr<LogIdentity> DecodeIdentity(std::string_view bytes, const std::string& 
   if (!reader.AtEnd()) return DamagedError(where, "its fields do not fit");
   ASSIGN_OR_RETURN(const Owner owner, DecodeOwner(owner_bytes, where));
   ASSIGN_OR_RETURN(Configuration founding, Configuration::Decode(founding_bytes));
-  return LogIdentity{.cluster = owner.cluster,
-                     .node = owner.node,
-                     .incarnation = owner.incarnation,
-                     .founding = std::move(founding)};
+  return LogIdentity{
+      .cluster = owner.cluster, .node = owner.node, .incarnation = owner.incarnation, .founding = std::move(founding)};
 }
 
 }  // namespace decree::paxos

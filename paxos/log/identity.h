@@ -1,5 +1,5 @@
 #pragma once
-// Whose directory it is. Every file of the log names its owner, so that a file of another node, or of
+// The owner of a log directory. Every file of the log names its owner, so that a file of another node, or of
 // an earlier life of this one, is never taken for ours (rule 10).
 
 #include <cstdint>

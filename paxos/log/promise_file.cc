@@ -40,15 +40,13 @@ StatusOr<Copy> ReadCopy(const File& file, size_t number, const std::string& wher
 
 }  // namespace
 
-Status PromiseFile::Create(FileSystem& files, const std::string& path,
-                           const LogIdentity& identity) {
+Status PromiseFile::Create(FileSystem& files, const std::string& path, const LogIdentity& identity) {
   ASSIGN_OR_RETURN(std::unique_ptr<File> file, files.Create(path));
   PromiseFile promise(path, EncodeOwner(identity), std::move(file));
   return promise.Write(Ballot());
 }
 
-StatusOr<PromiseFile> PromiseFile::Open(FileSystem& files, const std::string& path,
-                                        const LogIdentity& identity) {
+StatusOr<PromiseFile> PromiseFile::Open(FileSystem& files, const std::string& path, const LogIdentity& identity) {
   if (!files.Exists(path)) return DamagedError(path, "it is missing");
   ASSIGN_OR_RETURN(std::unique_ptr<File> file, files.Open(path));
   PromiseFile promise(path, EncodeOwner(identity), std::move(file));

@@ -19,8 +19,7 @@ class PromiseFile {
   // Makes a file that promises nothing, durable but for its name.
   static Status Create(FileSystem& files, const std::string& path, const LogIdentity& identity);
   // Reads the higher valid copy. Errors: the file is missing or somebody else's, or no copy is valid.
-  static StatusOr<PromiseFile> Open(FileSystem& files, const std::string& path,
-                                    const LogIdentity& identity);
+  static StatusOr<PromiseFile> Open(FileSystem& files, const std::string& path, const LogIdentity& identity);
 
   // No copy holds a promise. What cannot be read counts as none: a promise is never without a whole
   // copy.

@@ -42,15 +42,12 @@ size_t BodyBytes(const Fields& fields) {
   return fields.entry == nullptr ? 0 : kEntryPrefixBytes + fields.entry->payload.size();
 }
 
-uint64_t Padded(uint64_t bytes) {
-  return (bytes + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
-}
+uint64_t Padded(uint64_t bytes) { return (bytes + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment; }
 
 uint64_t SeedAt(uint64_t seed, uint64_t offset) { return seed + offset * 0x9e3779b97f4a7c15; }
 
 bool IsKnownKind(uint8_t kind) {
-  return kind >= static_cast<uint8_t>(EntryKind::kNoOp) &&
-         kind <= static_cast<uint8_t>(EntryKind::kConfiguration);
+  return kind >= static_cast<uint8_t>(EntryKind::kNoOp) && kind <= static_cast<uint8_t>(EntryKind::kConfiguration);
 }
 
 }  // namespace
@@ -58,15 +55,12 @@ bool IsKnownKind(uint8_t kind) {
 uint64_t RecordHeader::RecordBytes() const { return kRecordHeaderBytes + Padded(body_bytes); }
 
 bool BelongsInLog(const Record& record) {
-  return !std::holds_alternative<PromisedRecord>(record) &&
-         !std::holds_alternative<RosterRecord>(record);
+  return !std::holds_alternative<PromisedRecord>(record) && !std::holds_alternative<RosterRecord>(record);
 }
 
 Slot SlotOf(const Record& record) { return FieldsOf(record).slot; }
 
-uint64_t EncodedBytes(const Record& record) {
-  return kRecordHeaderBytes + Padded(BodyBytes(FieldsOf(record)));
-}
+uint64_t EncodedBytes(const Record& record) { return kRecordHeaderBytes + Padded(BodyBytes(FieldsOf(record))); }
 
 void EncodeRecord(const Record& record, const RecordContext& context, std::string& out) {
   const Fields fields = FieldsOf(record);
@@ -105,8 +99,7 @@ void SealRecord(uint64_t seed, uint64_t offset, char* record, size_t record_byte
   const std::string_view bytes(record, record_bytes);
   const uint64_t body = Checksum(bytes.substr(kRecordHeaderBytes), SeedAt(seed, offset));
   std::memcpy(record + kBodyChecksumOffset, &body, sizeof(body));
-  const std::string_view covered =
-      bytes.substr(kCoveredOffset, kRecordHeaderBytes - kCoveredOffset);
+  const std::string_view covered = bytes.substr(kCoveredOffset, kRecordHeaderBytes - kCoveredOffset);
   const uint64_t header = Checksum(covered, SeedAt(seed, offset));
   std::memcpy(record, &header, sizeof(header));
 }
@@ -133,15 +126,13 @@ std::optional<RecordHeader> DecodeHeader(std::string_view bytes, uint64_t seed, 
   return header;
 }
 
-bool IsBodyIntact(const RecordHeader& header, std::string_view padded_body, uint64_t seed,
-                  uint64_t offset) {
+bool IsBodyIntact(const RecordHeader& header, std::string_view padded_body, uint64_t seed, uint64_t offset) {
   return Checksum(padded_body, SeedAt(seed, offset)) == header.body_checksum;
 }
 
 Status CheckRecord(const RecordHeader& header, std::string_view body) {
   if (header.log != kGroup) {
-    return absl::DataLossError(StrCat("a record of log ", header.log.value(),
-                                      ", where only log 0 is known"));
+    return absl::DataLossError(StrCat("a record of log ", header.log.value(), ", where only log 0 is known"));
   }
   if (header.slot == kNoSlot) return absl::DataLossError("a record without a slot");
   switch (header.type) {
@@ -153,8 +144,7 @@ Status CheckRecord(const RecordHeader& header, std::string_view body) {
     case RecordType::kChosenIndex:
       return body.empty() ? OkStatus() : absl::DataLossError("a chosen index with a body");
     default:
-      return absl::DataLossError(
-          StrCat("a record of unknown type ", static_cast<int>(header.type)));
+      return absl::DataLossError(StrCat("a record of unknown type ", static_cast<int>(header.type)));
   }
   if (body.size() < kEntryPrefixBytes) return absl::DataLossError("an entry that is cut short");
   const uint8_t kind = ByteReader(body).U8();

@@ -67,7 +67,7 @@ struct RecordContext {
 
 // True for all but PromisedRecord and RosterRecord, which have files of their own.
 bool BelongsInLog(const Record& record);
-// Of a record that belongs in the log.
+// The slot of a record that belongs in the log.
 Slot SlotOf(const Record& record);
 // What the record will take in the file.
 uint64_t EncodedBytes(const Record& record);
@@ -80,8 +80,7 @@ void SealRecord(uint64_t seed, uint64_t offset, char* record, size_t record_byte
 // The header at the beginning of `bytes`; nothing unless we wrote it, for this offset.
 std::optional<RecordHeader> DecodeHeader(std::string_view bytes, uint64_t seed, uint64_t offset);
 // Whether the padded body that follows the header is what we wrote.
-bool IsBodyIntact(const RecordHeader& header, std::string_view padded_body, uint64_t seed,
-                  uint64_t offset);
+bool IsBodyIntact(const RecordHeader& header, std::string_view padded_body, uint64_t seed, uint64_t offset);
 // Whether this program understands an intact record; it might be from a program that was wrong.
 Status CheckRecord(const RecordHeader& header, std::string_view body);
 // The vote that a checked record of type kAccepted or kChosen holds. `body` is without padding.

@@ -8,14 +8,11 @@
 namespace decree::paxos {
 namespace {
 
-std::string RosterPath(const std::string& directory) {
-  return StrCat(directory, "/", kRosterFileName);
-}
+std::string RosterPath(const std::string& directory) { return StrCat(directory, "/", kRosterFileName); }
 
 }  // namespace
 
-Status WriteRoster(FileSystem& files, const std::string& directory, const LogIdentity& identity,
-                   const Roster& roster) {
+Status WriteRoster(FileSystem& files, const std::string& directory, const LogIdentity& identity, const Roster& roster) {
   std::string body;
   PutString(body, EncodeOwner(identity));
   PutU32(body, static_cast<uint32_t>(roster.size()));
@@ -33,8 +30,7 @@ Status WriteRoster(FileSystem& files, const std::string& directory, const LogIde
   return files.SyncDirectory(directory);
 }
 
-StatusOr<Roster> ReadRoster(FileSystem& files, const std::string& directory,
-                            const LogIdentity& identity) {
+StatusOr<Roster> ReadRoster(FileSystem& files, const std::string& directory, const LogIdentity& identity) {
   const std::string path = RosterPath(directory);
   if (!files.Exists(path)) return Roster();
   ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files.Open(path));

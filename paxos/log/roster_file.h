@@ -14,10 +14,8 @@ namespace decree::paxos {
 inline constexpr char kRosterFileName[] = "roster";
 
 // Durable on return.
-Status WriteRoster(FileSystem& files, const std::string& directory, const LogIdentity& identity,
-                   const Roster& roster);
+Status WriteRoster(FileSystem& files, const std::string& directory, const LogIdentity& identity, const Roster& roster);
 // Empty if there is none. Errors: the file is damaged, or somebody else's.
-StatusOr<Roster> ReadRoster(FileSystem& files, const std::string& directory,
-                            const LogIdentity& identity);
+StatusOr<Roster> ReadRoster(FileSystem& files, const std::string& directory, const LogIdentity& identity);
 
 }  // namespace decree::paxos

@@ -23,8 +23,8 @@ std::string EncodeHeader(const LogIdentity& identity, const SegmentHeader& heade
   return EncodeBlock(BlockKind::kSegment, body);
 }
 
-StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view bytes, const LogIdentity& identity,
-                                            uint64_t number, const std::string& path) {
+StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view bytes, const LogIdentity& identity, uint64_t number,
+                                            const std::string& path) {
   ASSIGN_OR_RETURN(const std::string body, DecodeBlock(BlockKind::kSegment, bytes, path));
   ByteReader reader(body);
   const std::string_view owner = reader.String();
@@ -44,8 +44,7 @@ StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view bytes, const LogIde
 
 std::string Segment::FileName(uint64_t number) {
   char digits[24];
-  std::snprintf(digits, sizeof(digits), "%0*llu", static_cast<int>(kDigits),
-                static_cast<unsigned long long>(number));
+  std::snprintf(digits, sizeof(digits), "%0*llu", static_cast<int>(kDigits), static_cast<unsigned long long>(number));
   return StrCat(digits, std::string(kSuffix));
 }
 
@@ -57,15 +56,14 @@ std::optional<uint64_t> Segment::NumberOf(std::string_view file_name) {
   return number;
 }
 
-Segment::Segment(std::string path, std::unique_ptr<File> file, const LogIdentity& identity,
-                 const SegmentHeader& header)
+Segment::Segment(std::string path, std::unique_ptr<File> file, const LogIdentity& identity, const SegmentHeader& header)
     : path_(std::move(path)),
       file_(std::move(file)),
       header_(header),
       seed_(Checksum(EncodeOwner(identity), header.number)) {}
 
-StatusOr<Segment> Segment::Create(FileSystem& files, const std::string& directory,
-                                  const LogIdentity& identity, const SegmentHeader& header) {
+StatusOr<Segment> Segment::Create(FileSystem& files, const std::string& directory, const LogIdentity& identity,
+                                  const SegmentHeader& header) {
   const std::string unfinished = StrCat(directory, "/", kUnfinishedName);
   ASSIGN_OR_RETURN(std::unique_ptr<File> file, files.Create(unfinished));
   std::string bytes = EncodeHeader(identity, header);
@@ -85,8 +83,8 @@ StatusOr<bool> Segment::IsUnused(const File& file) {
   return bytes.find_first_not_of('\0', kSegmentHeaderBytes) == std::string::npos;
 }
 
-StatusOr<Segment> Segment::Open(FileSystem& files, const std::string& directory,
-                                const LogIdentity& identity, uint64_t number) {
+StatusOr<Segment> Segment::Open(FileSystem& files, const std::string& directory, const LogIdentity& identity,
+                                uint64_t number) {
   std::string path = StrCat(directory, "/", FileName(number));
   ASSIGN_OR_RETURN(std::unique_ptr<File> file, files.Open(path));
   ASSIGN_OR_RETURN(const std::string bytes, file->Read(0, kSectorBytes));

@@ -17,7 +17,7 @@
 
 namespace decree::paxos {
 
-// Where the first record of a segment begins.
+// The offset at which the first record of a segment begins.
 inline constexpr uint64_t kSegmentHeaderBytes = 4096;
 
 struct SegmentHeader {
@@ -36,17 +36,17 @@ class Segment {
   static constexpr char kUnfinishedName[] = "segment.new";
 
   // Makes the segment, durable on return.
-  static StatusOr<Segment> Create(FileSystem& files, const std::string& directory,
-                                  const LogIdentity& identity, const SegmentHeader& header);
+  static StatusOr<Segment> Create(FileSystem& files, const std::string& directory, const LogIdentity& identity,
+                                  const SegmentHeader& header);
   // Opens the segment and checks its header.
-  static StatusOr<Segment> Open(FileSystem& files, const std::string& directory,
-                                const LogIdentity& identity, uint64_t number);
+  static StatusOr<Segment> Open(FileSystem& files, const std::string& directory, const LogIdentity& identity,
+                                uint64_t number);
 
   // The file holds no record, nor ever did.
   static StatusOr<bool> IsUnused(const File& file);
 
   const SegmentHeader& header() const { return header_; }
-  // Of all its records; no two segments have the same.
+  // All its checksums are seeded with it; no two segments have the same.
   uint64_t seed() const { return seed_; }
   const std::string& path() const { return path_; }
   // There while it is open, as it is at first.
@@ -56,8 +56,7 @@ class Segment {
   Status Reopen(FileSystem& files);
 
  private:
-  Segment(std::string path, std::unique_ptr<File> file, const LogIdentity& identity,
-          const SegmentHeader& header);
+  Segment(std::string path, std::unique_ptr<File> file, const LogIdentity& identity, const SegmentHeader& header);
 
   std::string path_;
   std::unique_ptr<File> file_;

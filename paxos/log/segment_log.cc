@@ -46,9 +46,8 @@ std::string ParentOf(const std::string& path) {
 
 class FileSegmentLog final : public SegmentLog {
  public:
-  FileSegmentLog(FileSystem& files, const std::string& path, const LogOptions& options,
-                 std::unique_ptr<FileLock> lock, LogIdentity identity, PromiseFile promise,
-                 WatermarkFile watermark)
+  FileSegmentLog(FileSystem& files, const std::string& path, const LogOptions& options, std::unique_ptr<FileLock> lock,
+                 LogIdentity identity, PromiseFile promise, WatermarkFile watermark)
       : files_(files),
         path_(path),
         options_(options),
@@ -80,7 +79,7 @@ class FileSegmentLog final : public SegmentLog {
   StatusOr<Vote> ReadRecord(Slot slot, const RecordPosition& position);
   // Opens the segment if it is closed, and closes another for it.
   Status MakeReadable(size_t segment);
-  // Of a segment that is open, and not written to any more.
+  // The segment is open, and not written to any more.
   void NoteRead(size_t segment);
 
   FileSystem& files_;
@@ -92,14 +91,14 @@ class FileSegmentLog final : public SegmentLog {
   WatermarkFile watermark_;
   RecoveredLog recovered_;
 
-  std::vector<Segment> segments_;  // never empty; the last is written to, and open
+  std::vector<Segment> segments_;     // never empty; the last is written to, and open
   std::deque<size_t> read_segments_;  // of those before, the ones that are open
   SlotIndex index_;
-  uint64_t end_ = 0;  // where the next record goes in the last segment
-  uint64_t file_end_ = 0;  // of the last segment: zeros up to there
-  uint64_t earlier_bytes_ = 0;  // of all segments before
-  Group last_group_;  // the newest durable one
-  Group next_group_;  // higher by one, or by more if a group was cut off
+  uint64_t end_ = 0;                // where the next record goes in the last segment
+  uint64_t file_end_ = 0;           // of the last segment: zeros up to there
+  uint64_t earlier_bytes_ = 0;      // of all segments before
+  Group last_group_;                // the newest durable one
+  Group next_group_;                // higher by one, or by more if a group was cut off
   bool needs_new_segment_ = false;  // a torn write lies behind `end_`
 };
 
@@ -151,8 +150,7 @@ Status FileSegmentLog::ScanSegments() {
   ASSIGN_OR_RETURN(const TailScan tail,
                    ScanLastSegment(
                        segments_.back(), watermark_.group(),
-                       [&](const ScannedRecord& record) { return NoteRecord(tail_segment, record); },
-                       last));
+                       [&](const ScannedRecord& record) { return NoteRecord(tail_segment, record); }, last));
   end_ = tail.end;
   ASSIGN_OR_RETURN(file_end_, segments_.back().file().Size());
   next_group_ = tail.next_group;
@@ -222,8 +220,7 @@ void FileSegmentLog::WriteGroup(const std::vector<const Record*>& records, uint6
   if (start + bytes > file_end_) {
     // A sync of a file that has grown writes its metadata too, and takes half as long again. So it grows
     // by more than this group, in zeros for those to come.
-    file_end_ = std::max(start + bytes, std::min(start + bytes + options_.zero_ahead_bytes,
-                                                 options_.segment_bytes));
+    file_end_ = std::max(start + bytes, std::min(start + bytes + options_.zero_ahead_bytes, options_.segment_bytes));
     group.resize(static_cast<size_t>(file_end_ - start), '\0');
   }
   Require(segment.file().Write(start, group));
@@ -245,10 +242,9 @@ void FileSegmentLog::WriteGroup(const std::vector<const Record*>& records, uint6
 }
 
 void FileSegmentLog::StartSegment() {
-  StatusOr<Segment> made = Segment::Create(files_, path_, identity_,
-                                           {.number = segments_.back().header().number + 1,
-                                            .first_group = next_group_,
-                                            .previous_end = end_});
+  StatusOr<Segment> made = Segment::Create(
+      files_, path_, identity_,
+      {.number = segments_.back().header().number + 1, .first_group = next_group_, .previous_end = end_});
   Require(made.status());
   NoteRead(segments_.size() - 1);
   segments_.push_back(*std::move(made));
@@ -327,21 +323,22 @@ Status RemoveUnfinishedFormat(FileSystem& files, const std::string& path) {
   for (const std::string& name : names) {
     const std::string file_path = StrCat(path, "/", name);
     if (name == "identity") {
-      return absl::FailedPreconditionError(StrCat(path, " is formatted already; give another "
+      return absl::FailedPreconditionError(StrCat(path,
+                                                  " is formatted already; give another "
                                                   "directory, or start decreed on this one"));
     }
-    if (name != "identity.new" && name != "promise" && name != "watermark" &&
-        name != Segment::kUnfinishedName && name != first_segment) {
-      return absl::FailedPreconditionError(StrCat(path, " is not empty: it holds ", name,
-                                                  "; give an empty directory, or a new one"));
+    if (name != "identity.new" && name != "promise" && name != "watermark" && name != Segment::kUnfinishedName &&
+        name != first_segment) {
+      return absl::FailedPreconditionError(
+          StrCat(path, " is not empty: it holds ", name, "; give an empty directory, or a new one"));
     }
     if (name != "promise" && name != first_segment) continue;
     ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files.Open(file_path));
-    ASSIGN_OR_RETURN(const bool is_unused,
-                     name == "promise" ? PromiseFile::IsUnused(*file) : Segment::IsUnused(*file));
+    ASSIGN_OR_RETURN(const bool is_unused, name == "promise" ? PromiseFile::IsUnused(*file) : Segment::IsUnused(*file));
     if (is_unused) continue;
     return absl::FailedPreconditionError(
-        StrCat(file_path, " is in use, though ", IdentityPath(path), " is missing: this node may "
+        StrCat(file_path, " is in use, though ", IdentityPath(path),
+               " is missing: this node may "
                "have promised and accepted; restore that file, or give another directory"));
   }
   for (const std::string& name : names) RETURN_IF_ERROR(files.Remove(StrCat(path, "/", name)));
@@ -372,8 +369,7 @@ Status SegmentLog::Format(FileSystem& files, const std::string& path, const LogI
   RETURN_IF_ERROR(PromiseFile::Create(files, PromisePath(path), identity));
   RETURN_IF_ERROR(WatermarkFile::Create(files, WatermarkPath(path), identity));
   const SegmentHeader first{.number = 1, .first_group = Group(1), .previous_end = 0};
-  RETURN_IF_ERROR(
-      Segment::Create(files, path, identity, first).status());
+  RETURN_IF_ERROR(Segment::Create(files, path, identity, first).status());
 
   // The identity comes last: a directory that has one is complete.
   ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files.Create(NewIdentityPath(path)));
@@ -399,11 +395,9 @@ StatusOr<std::unique_ptr<SegmentLog>> SegmentLog::Open(FileSystem& files, const 
   if (files.Exists(unfinished)) RETURN_IF_ERROR(files.Remove(unfinished));
   RETURN_IF_ERROR(SyncBeforeReading(files, path));
   ASSIGN_OR_RETURN(PromiseFile promise, PromiseFile::Open(files, PromisePath(path), identity));
-  ASSIGN_OR_RETURN(WatermarkFile watermark,
-                   WatermarkFile::Open(files, WatermarkPath(path), identity));
-  auto log = std::make_unique<FileSegmentLog>(files, path, options, std::move(lock),
-                                              std::move(identity), std::move(promise),
-                                              std::move(watermark));
+  ASSIGN_OR_RETURN(WatermarkFile watermark, WatermarkFile::Open(files, WatermarkPath(path), identity));
+  auto log = std::make_unique<FileSegmentLog>(files, path, options, std::move(lock), std::move(identity),
+                                              std::move(promise), std::move(watermark));
   RETURN_IF_ERROR(log->Recover());
   return std::unique_ptr<SegmentLog>(std::move(log));
 }

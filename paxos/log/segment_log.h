@@ -71,7 +71,7 @@ class SegmentLog {
   // last.Next() if there is none.
   virtual Slot TailStart(Slot last, size_t bytes_max) const = 0;
 
-  // To be called when nothing is waiting: syncs the durable watermark, which takes milliseconds.
+  // Call it when nothing is waiting: it syncs the durable watermark, which takes milliseconds.
   virtual void OnIdle() = 0;
   virtual bool HasIdleWork() const = 0;
   // What the records take, on disk; a segment is larger by the zeros for those to come.

@@ -42,8 +42,7 @@ class Window {
       ASSIGN_OR_RETURN(bytes_, file_.Read(keep, static_cast<size_t>(std::min(wanted, size_ - keep))));
       first_ = keep;
     }
-    return std::string_view(bytes_).substr(static_cast<size_t>(at - first_),
-                                           static_cast<size_t>(end - at));
+    return std::string_view(bytes_).substr(static_cast<size_t>(at - first_), static_cast<size_t>(end - at));
   }
 
  private:
@@ -69,8 +68,7 @@ class Scanner {
     std::vector<Found> records;
     uint64_t at = offset_;
     do {
-      ASSIGN_OR_RETURN(const std::optional<RecordHeader> header,
-                       RecordAt(at, static_cast<uint32_t>(records.size())));
+      ASSIGN_OR_RETURN(const std::optional<RecordHeader> header, RecordAt(at, static_cast<uint32_t>(records.size())));
       if (!header) return false;
       records.push_back({*header, at});
       at += header->RecordBytes();
@@ -111,8 +109,7 @@ class Scanner {
     if (!header || header->group != group_ || header->index != index) return std::nullopt;
     const uint64_t body_bytes = header->RecordBytes() - kRecordHeaderBytes;
     if (at + header->RecordBytes() > window_.size()) return std::nullopt;
-    ASSIGN_OR_RETURN(const std::string_view body,
-                     window_.View(offset_, at + kRecordHeaderBytes, body_bytes));
+    ASSIGN_OR_RETURN(const std::string_view body, window_.View(offset_, at + kRecordHeaderBytes, body_bytes));
     if (!IsBodyIntact(*header, body, segment_.seed(), at)) return std::nullopt;
     return header;
   }
@@ -135,8 +132,7 @@ class Scanner {
 StatusOr<Scanner> OpenScanner(const Segment& segment, Group last) {
   ASSIGN_OR_RETURN(const uint64_t size, segment.file().Size());
   if (segment.header().first_group <= last) {
-    return DamagedError(segment.path(), StrCat("it begins with group ",
-                                               segment.header().first_group.value(),
+    return DamagedError(segment.path(), StrCat("it begins with group ", segment.header().first_group.value(),
                                                ", and the log before it ends with ", last.value()));
   }
   return Scanner(segment, size);
@@ -149,15 +145,15 @@ void NoteLast(const Scanner& scanner, const Segment& segment, Group& last) {
 
 }  // namespace
 
-Status ScanWholeSegment(const Segment& segment, uint64_t end, Group next_group,
-                        const VisitRecord& visit, Group& last) {
+Status ScanWholeSegment(const Segment& segment, uint64_t end, Group next_group, const VisitRecord& visit, Group& last) {
   ASSIGN_OR_RETURN(Scanner scanner, OpenScanner(segment, last));
   while (scanner.offset() < end) {
     ASSIGN_OR_RETURN(const bool whole, scanner.Next(visit));
     if (!whole) {
-      return scanner.Damaged(scanner.offset(),
-                             StrCat("group ", scanner.group().value(), " cannot be read, and the "
-                                    "segment goes on up to offset ", end));
+      return scanner.Damaged(scanner.offset(), StrCat("group ", scanner.group().value(),
+                                                      " cannot be read, and the "
+                                                      "segment goes on up to offset ",
+                                                      end));
     }
   }
   if (scanner.offset() != end || scanner.group() > next_group) {
@@ -167,17 +163,17 @@ Status ScanWholeSegment(const Segment& segment, uint64_t end, Group next_group,
   return OkStatus();
 }
 
-StatusOr<TailScan> ScanLastSegment(const Segment& segment, Group watermark,
-                                   const VisitRecord& visit, Group& last) {
+StatusOr<TailScan> ScanLastSegment(const Segment& segment, Group watermark, const VisitRecord& visit, Group& last) {
   ASSIGN_OR_RETURN(Scanner scanner, OpenScanner(segment, last));
   for (bool whole = true; whole;) {
     ASSIGN_OR_RETURN(whole, scanner.Next(visit));
   }
   NoteLast(scanner, segment, last);
   if (last < watermark) {
-    return scanner.Damaged(scanner.offset(), StrCat("the log was durable up to group ",
-                                                    watermark.value(), ", but can be read only up "
-                                                    "to group ", last.value()));
+    return scanner.Damaged(scanner.offset(), StrCat("the log was durable up to group ", watermark.value(),
+                                                    ", but can be read only up "
+                                                    "to group ",
+                                                    last.value()));
   }
   TailScan tail{.end = scanner.offset(), .torn = false, .next_group = scanner.group()};
   ASSIGN_OR_RETURN(const bool is_clean, scanner.RestIsZero());
@@ -186,7 +182,8 @@ StatusOr<TailScan> ScanLastSegment(const Segment& segment, Group watermark,
   if (other.has_value()) {
     return scanner.Damaged(scanner.offset(), StrCat("group ", scanner.group().value(),
                                                     " cannot be read, but the log goes on behind "
-                                                    "it, at offset ", *other));
+                                                    "it, at offset ",
+                                                    *other));
   }
   RARE_CASE("a torn write was cut off at start");
   tail.torn = true;

@@ -27,18 +27,16 @@ using VisitRecord = std::function<Status(const ScannedRecord&)>;
 // Reads a segment that another follows: its records must fill it up to `end`, which that one's header
 // names, with groups below `next_group`. Otherwise kDataLoss. `last` is the last group seen before, or
 // none; it is moved on.
-Status ScanWholeSegment(const Segment& segment, uint64_t end, Group next_group,
-                        const VisitRecord& visit, Group& last);
+Status ScanWholeSegment(const Segment& segment, uint64_t end, Group next_group, const VisitRecord& visit, Group& last);
 
 struct TailScan {
-  uint64_t end = 0;       // of the last whole group
-  bool torn = false;      // behind it lies part of a group that was never acknowledged
+  uint64_t end = 0;   // of the last whole group
+  bool torn = false;  // behind it lies part of a group that was never acknowledged
   // Above every group that this segment may hold a trace of.
   Group next_group;
 };
 // Reads the log's last segment. kDataLoss if what is damaged may have been acknowledged: it lies at or
 // below `watermark`, or before a record of a higher group, or the log ends below `watermark`.
-StatusOr<TailScan> ScanLastSegment(const Segment& segment, Group watermark,
-                                   const VisitRecord& visit, Group& last);
+StatusOr<TailScan> ScanLastSegment(const Segment& segment, Group watermark, const VisitRecord& visit, Group& last);
 
 }  // namespace decree::paxos

@@ -23,8 +23,7 @@ const RecordPosition* SlotIndex::Find(Slot slot) const {
 
 Slot SlotIndex::NextAt(Slot from) const {
   uint64_t within = from.value() % kChunkSlots;
-  for (auto chunk = chunks_.lower_bound(from.value() / kChunkSlots); chunk != chunks_.end();
-       ++chunk) {
+  for (auto chunk = chunks_.lower_bound(from.value() / kChunkSlots); chunk != chunks_.end(); ++chunk) {
     if (chunk->first != from.value() / kChunkSlots) within = 0;
     for (; within < kChunkSlots; ++within) {
       if ((*chunk->second)[within].bytes != 0) return Slot(chunk->first * kChunkSlots + within);

@@ -24,16 +24,14 @@ StatusOr<Group> ReadGroup(const File& file, const std::string& path, const LogId
 
 }  // namespace
 
-Status WatermarkFile::Create(FileSystem& files, const std::string& path,
-                             const LogIdentity& identity) {
+Status WatermarkFile::Create(FileSystem& files, const std::string& path, const LogIdentity& identity) {
   ASSIGN_OR_RETURN(std::unique_ptr<File> file, files.Create(path));
   WatermarkFile watermark(path, EncodeOwner(identity), std::move(file));
   RETURN_IF_ERROR(watermark.Note(Group()));
   return watermark.Sync();
 }
 
-StatusOr<WatermarkFile> WatermarkFile::Open(FileSystem& files, const std::string& path,
-                                            const LogIdentity& identity) {
+StatusOr<WatermarkFile> WatermarkFile::Open(FileSystem& files, const std::string& path, const LogIdentity& identity) {
   if (!files.Exists(path)) {
     LOG(WARNING) << path << " is missing and is made anew; a torn write and a damaged record at "
                  << "the end of the log cannot be told apart this time";

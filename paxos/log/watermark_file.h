@@ -18,8 +18,7 @@ class WatermarkFile {
  public:
   static Status Create(FileSystem& files, const std::string& path, const LogIdentity& identity);
   // What cannot be read counts as 0, and a missing file is made anew.
-  static StatusOr<WatermarkFile> Open(FileSystem& files, const std::string& path,
-                                      const LogIdentity& identity);
+  static StatusOr<WatermarkFile> Open(FileSystem& files, const std::string& path, const LogIdentity& identity);
 
   Group group() const { return group_; }
   // `group` is durable in the log.

@@ -22,10 +22,9 @@ StatusOr<Configuration> CurrentConfiguration(const SegmentLog& log, const StateM
 
 Status CheckNextSlot(Slot found, Slot wanted, Slot chosen_index) {
   if (found == wanted) return OkStatus();
-  return absl::DataLossError(
-      StrCat("the log has no record for slot ", wanted.value(), ", though all slots up to ",
-             chosen_index.value(), " were written; the next it has is ", found.value(),
-             ". Replace this node by a new one under another id"));
+  return absl::DataLossError(StrCat("the log has no record for slot ", wanted.value(), ", though all slots up to ",
+                                    chosen_index.value(), " were written; the next it has is ", found.value(),
+                                    ". Replace this node by a new one under another id"));
 }
 
 // Nothing is applied before it is durable in the log (rule 4), so a log that ends below has lost votes that were
@@ -75,8 +74,7 @@ StatusOr<std::vector<Vote>> ReadVotes(SegmentLog& log, Slot dropped_index) {
   std::vector<Vote> votes;
   Slot next = dropped_index.Next();
   while (next <= log.recovered().last_slot) {
-    ASSIGN_OR_RETURN(std::vector<Vote> page,
-                     log.Read(next, log.recovered().last_slot, kReplayBytes));
+    ASSIGN_OR_RETURN(std::vector<Vote> page, log.Read(next, log.recovered().last_slot, kReplayBytes));
     if (page.empty()) break;
     next = page.back().slot.Next();
     std::move(page.begin(), page.end(), std::back_inserter(votes));
@@ -86,9 +84,8 @@ StatusOr<std::vector<Vote>> ReadVotes(SegmentLog& log, Slot dropped_index) {
 
 }  // namespace
 
-StatusOr<std::unique_ptr<Node>> Node::Start(const Options& options, SegmentLog& log,
-                                            StateMachine& state_machine, Transport& transport,
-                                            const Clock& clock, Life life, uint64_t seed) {
+StatusOr<std::unique_ptr<Node>> Node::Start(const Options& options, SegmentLog& log, StateMachine& state_machine,
+                                            Transport& transport, const Clock& clock, Life life, uint64_t seed) {
   RETURN_IF_ERROR(options.Validate());
   RETURN_IF_ERROR(CheckLogReaches(log.recovered().last_slot, state_machine.applied()));
   const Slot chosen_index = std::max(log.recovered().chosen_index, state_machine.applied());
@@ -103,23 +100,19 @@ StatusOr<std::unique_ptr<Node>> Node::Start(const Options& options, SegmentLog& 
                            .configuration = {},
                            .log_time = state_machine.log_time(),
                            .roster = log.recovered().roster};
-  // As much of what is chosen is at hand as before the restart: no vote goes to another value there.
+  // Keeps as much of what is chosen at hand as before the restart, so that no vote goes to another value there.
   recovered.dropped_index = log.TailStart(chosen_index, options.tail_bytes_max).Previous();
   ASSIGN_OR_RETURN(recovered.votes, ReadVotes(log, recovered.dropped_index));
   ASSIGN_OR_RETURN(recovered.configuration, CurrentConfiguration(log, state_machine));
   RETURN_IF_ERROR(options.ValidateWith(recovered.configuration));
 
-  const Identity self{.node = log.identity().node,
-                      .incarnation = log.identity().incarnation,
-                      .life = life};
+  const Identity self{.node = log.identity().node, .incarnation = log.identity().incarnation, .life = life};
   RETURN_IF_ERROR(FirstMeeting::Check(self, recovered));
-  return std::unique_ptr<Node>(
-      new Node(options, log, state_machine, transport, clock, self, recovered, seed));
+  return std::unique_ptr<Node>(new Node(options, log, state_machine, transport, clock, self, recovered, seed));
 }
 
-Node::Node(const Options& options, SegmentLog& log, StateMachine& state_machine,
-           Transport& transport, const Clock& clock, const Identity& self,
-           const RecoveredState& recovered, uint64_t seed)
+Node::Node(const Options& options, SegmentLog& log, StateMachine& state_machine, Transport& transport,
+           const Clock& clock, const Identity& self, const RecoveredState& recovered, uint64_t seed)
     : options_(options),
       log_(log),
       state_machine_(state_machine),
@@ -129,9 +122,7 @@ Node::Node(const Options& options, SegmentLog& log, StateMachine& state_machine,
 
 // ---- Inputs ----
 
-void Node::OnMessage(const Envelope& envelope) {
-  replica_.OnMessage(envelope, clock_.Now(), out_);
-}
+void Node::OnMessage(const Envelope& envelope) { replica_.OnMessage(envelope, clock_.Now(), out_); }
 
 void Node::Propose(CommandBytes command, Time deadline, OnProposalEnd done) {
   const ProposalId id(next_request_++);
@@ -161,9 +152,7 @@ void Node::Read(OnReadEnd done) {
   replica_.Read(id, clock_.Now(), out_);
 }
 
-TransferResult Node::TransferLeadership(NodeId heir) {
-  return replica_.TransferLeadership(heir, clock_.Now(), out_);
-}
+TransferResult Node::TransferLeadership(NodeId heir) { return replica_.TransferLeadership(heir, clock_.Now(), out_); }
 
 void Node::Turn() {
   const Time now = clock_.Now();
@@ -215,9 +204,8 @@ void Node::NotePlacements(const std::vector<Placement>& placements) {
   for (const Placement& placement : placements) {
     auto queued = queued_.extract(placement.id.value());
     CHECK(!queued.empty()) << "a placement for an unknown proposal " << placement.id;
-    proposed_[placement.slot].push_back({.ballot = placement.ballot,
-                                       .index = placement.index,
-                                       .done = std::move(queued.mapped())});
+    proposed_[placement.slot].push_back(
+        {.ballot = placement.ballot, .index = placement.index, .done = std::move(queued.mapped())});
   }
 }
 
@@ -258,8 +246,7 @@ void Node::Answer(const std::vector<ChosenEntry>& entries, std::vector<CommandAn
       CHECK_LT(position, answers.size()) << "slot " << chosen.slot;
       CHECK_EQ(answers[position].slot, chosen.slot);
       CHECK_EQ(answers[position].index, command.index);
-      command.done(
-          {.kind = ProposalEnd::Kind::kApplied, .answer = std::move(answers[position].bytes)});
+      command.done({.kind = ProposalEnd::Kind::kApplied, .answer = std::move(answers[position].bytes)});
     }
   }
 }
@@ -269,8 +256,7 @@ void Node::TellEnds(Output& out) {
     auto queued = queued_.extract(dropped.id.value());
     CHECK(!queued.empty()) << "an unknown proposal was dropped: " << dropped.id;
     const bool expired = dropped.reason == DroppedProposal::Reason::kDeadline;
-    queued.mapped()(
-        {.kind = expired ? ProposalEnd::Kind::kDeadline : ProposalEnd::Kind::kNotLeader, .answer = {}});
+    queued.mapped()({.kind = expired ? ProposalEnd::Kind::kDeadline : ProposalEnd::Kind::kNotLeader, .answer = {}});
   }
   for (const ReadGrant& grant : out.reads) {
     auto reading = reading_.extract(grant.id.value());
@@ -315,8 +301,7 @@ void Node::LoseSight() {
 }
 
 void Node::ReadLog(const LogRead& read) {
-  const StatusOr<std::vector<Vote>> votes =
-      log_.Read(read.first_slot, read.last_slot, read.bytes_max);
+  const StatusOr<std::vector<Vote>> votes = log_.Read(read.first_slot, read.last_slot, read.bytes_max);
   // A record that was written and cannot be read back: this node's disk lies.
   CHECK(votes.ok()) << votes.status();
   std::vector<SlotEntry> entries;
@@ -328,9 +313,7 @@ void Node::Publish() {
   const Time until = replica_.LeaseUntil();
   const LeaseView view = until == Time::min()
                              ? LeaseView()
-                             : LeaseView{.ballot = replica_.ballot(),
-                                         .until = until,
-                                         .index = replica_.chosen_index()};
+                             : LeaseView{.ballot = replica_.ballot(), .until = until, .index = replica_.chosen_index()};
   if (view == last_published_) return;
   last_published_ = view;
   published_.Publish(view);
@@ -350,9 +333,9 @@ void Node::NoteLeadership() {
 }
 
 bool Node::IsEmpty(const Output& out) {
-  return out.messages.empty() && out.records.empty() && out.entries.empty() &&
-         out.reads.empty() && out.refused_reads.empty() && out.placements.empty() &&
-         out.dropped.empty() && out.log_reads.empty() && out.problems.empty();
+  return out.messages.empty() && out.records.empty() && out.entries.empty() && out.reads.empty() &&
+         out.refused_reads.empty() && out.placements.empty() && out.dropped.empty() && out.log_reads.empty() &&
+         out.problems.empty();
 }
 
 }  // namespace decree::paxos

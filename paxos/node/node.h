@@ -54,9 +54,8 @@ class Node {
   // Recovers a node from its log and state machine: replays what is chosen and not yet applied.
   // All references must outlive the node. `life` and `seed` are fresh random numbers. Errors: the
   // log lacks a slot that the state machine needs, or `options` contradict the configuration.
-  static StatusOr<std::unique_ptr<Node>> Start(const Options& options, SegmentLog& log,
-                                               StateMachine& state_machine, Transport& transport,
-                                               const Clock& clock, Life life, uint64_t seed);
+  static StatusOr<std::unique_ptr<Node>> Start(const Options& options, SegmentLog& log, StateMachine& state_machine,
+                                               Transport& transport, const Clock& clock, Life life, uint64_t seed);
 
   // ---- Inputs; each is followed, sooner or later, by a Turn ----
 
@@ -96,8 +95,8 @@ class Node {
     OnProposalEnd done;
   };
 
-  Node(const Options& options, SegmentLog& log, StateMachine& state_machine, Transport& transport,
-       const Clock& clock, const Identity& self, const RecoveredState& recovered, uint64_t seed);
+  Node(const Options& options, SegmentLog& log, StateMachine& state_machine, Transport& transport, const Clock& clock,
+       const Identity& self, const RecoveredState& recovered, uint64_t seed);
 
   static bool IsEmpty(const Output& out);
   void Carry(Output& out);  // One round of Turn.

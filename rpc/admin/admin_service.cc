@@ -18,8 +18,7 @@ using paxos::TransferResult;
 constexpr Duration kPatience = Seconds(10);
 
 Failure NotLeading(const paxos::Replica& replica) {
-  Failure failure = NotExecuted(StatusCode::UNAVAILABLE,
-                                StrCat("n", replica.self().node.value(), " does not lead"));
+  Failure failure = NotExecuted(StatusCode::UNAVAILABLE, StrCat("n", replica.self().node.value(), " does not lead"));
   AddLeader(replica, failure);
   return failure;
 }
@@ -28,13 +27,11 @@ Failure Refusal(TransferResult result, NodeId heir, const paxos::Replica& replic
   const std::string name = StrCat("n", heir.value());
   switch (result) {
     case TransferResult::kNoVoter:
-      return NotExecuted(StatusCode::FAILED_PRECONDITION,
-                         heir == replica.self().node
-                             ? StrCat(name, " leads already")
-                             : StrCat(name, " is no voting member of the cluster"));
+      return NotExecuted(StatusCode::FAILED_PRECONDITION, heir == replica.self().node
+                                                              ? StrCat(name, " leads already")
+                                                              : StrCat(name, " is no voting member of the cluster"));
     case TransferResult::kHeirUnheard:
-      return NotExecuted(StatusCode::FAILED_PRECONDITION,
-                         StrCat(name, " was not heard from lately; is it running?"));
+      return NotExecuted(StatusCode::FAILED_PRECONDITION, StrCat(name, " was not heard from lately; is it running?"));
     case TransferResult::kHeirUnready:
       return NotExecuted(StatusCode::FAILED_PRECONDITION,
                          StrCat(name, " has just started, and may not lead yet; try again in a moment"));
@@ -53,10 +50,10 @@ Failure Refusal(TransferResult result, NodeId heir, const paxos::Replica& replic
 AdminService::AdminService(EventLoop& loop, Methods& methods, paxos::Node& node, const NodeStatusReport& report)
     : loop_(loop), node_(node), patience_(loop.timers(), [this] { EndTransfer(); }) {
   OfferUnary<v1::NodeStatusRequest, v1::NodeStatusResponse>(methods, "/decree.v1.Admin/NodeStatus", nullptr,
-                                                    [&report](const auto& call) {
-                                                      report.Fill(call->response());
-                                                      call->Finish();
-                                                    });
+                                                            [&report](const auto& call) {
+                                                              report.Fill(call->response());
+                                                              call->Finish();
+                                                            });
   OfferUnary<v1::TransferLeadershipRequest, v1::TransferLeadershipResponse>(
       methods, "/decree.v1.Admin/TransferLeadership", nullptr,
       [this](TransferCall call) { OnTransfer(std::move(call)); });
@@ -64,8 +61,7 @@ AdminService::AdminService(EventLoop& loop, Methods& methods, paxos::Node& node,
 
 void AdminService::OnTransfer(TransferCall call) {
   if (transferring_ != nullptr) {
-    return call->Fail(
-        NotExecuted(StatusCode::FAILED_PRECONDITION, "another transfer is under way already"));
+    return call->Fail(NotExecuted(StatusCode::FAILED_PRECONDITION, "another transfer is under way already"));
   }
   const NodeId heir(call->request().heir());
   const TransferResult result = node_.TransferLeadership(heir);
@@ -86,8 +82,8 @@ void AdminService::EndTransfer() {
   const TransferCall call = std::exchange(transferring_, nullptr);
   const NodeId leader = node_.replica().leader();
   if (leader == paxos::kNoNode) {
-    return call->Fail(OutcomeUnknown(StatusCode::DEADLINE_EXCEEDED,
-                                     "leadership was given up, and nobody has taken it yet"));
+    return call->Fail(
+        OutcomeUnknown(StatusCode::DEADLINE_EXCEEDED, "leadership was given up, and nobody has taken it yet"));
   }
   call->response().set_leader(leader.value());
   call->Finish();

@@ -10,8 +10,7 @@
 namespace decree::rpc {
 namespace {
 
-constexpr std::array<std::string_view, 4> kServices = {"", "decree.v1.KV", "decree.v1.Admin",
-                                                       "decree.v1.Peer"};
+constexpr std::array<std::string_view, 4> kServices = {"", "decree.v1.KV", "decree.v1.Admin", "decree.v1.Peer"};
 
 }  // namespace
 
@@ -57,8 +56,7 @@ class HealthService::Watch final : public ServerCall::Handler, public std::enabl
 HealthService::HealthService(Methods& methods) {
   OfferUnary<Request, Response>(methods, "/grpc.health.v1.Health/Check", nullptr,
                                 [this](const auto& call) { OnCheck(*call); });
-  methods.Add("/grpc.health.v1.Health/Watch",
-              [this](std::unique_ptr<ServerCall> call) { OnWatch(std::move(call)); });
+  methods.Add("/grpc.health.v1.Health/Watch", [this](std::unique_ptr<ServerCall> call) { OnWatch(std::move(call)); });
 }
 
 HealthService::~HealthService() = default;
@@ -78,8 +76,7 @@ HealthService::Response::ServingStatus HealthService::ServingStatusOf(const std:
 void HealthService::OnCheck(Call<Request, Response>& call) {
   const Response::ServingStatus status = ServingStatusOf(call.request().service());
   if (status == Response::SERVICE_UNKNOWN) {
-    return call.Fail(NotExecuted(grpc::StatusCode::NOT_FOUND,
-                                 StrCat("no service \"", call.request().service(), "\"")));
+    return call.Fail(NotExecuted(grpc::StatusCode::NOT_FOUND, StrCat("no service \"", call.request().service(), "\"")));
   }
   call.response().set_status(status);
   call.Finish();

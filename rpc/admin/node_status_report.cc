@@ -22,8 +22,7 @@ uint64_t Milliseconds64(Duration duration) { return static_cast<uint64_t>(ToMill
 
 }  // namespace
 
-NodeStatusReport::NodeStatusReport(Sources sources)
-    : sources_(std::move(sources)), started_(sources_.clock.Now()) {}
+NodeStatusReport::NodeStatusReport(Sources sources) : sources_(std::move(sources)), started_(sources_.clock.Now()) {}
 
 void NodeStatusReport::Fill(v1::NodeStatusResponse& status) const {
   const paxos::Replica& replica = sources_.node.replica();
@@ -96,12 +95,13 @@ void NodeStatusReport::FillProblems(v1::NodeStatusResponse& status) const {
     for (const std::string& problem : problems) status.add_problems(problem);
   }
   if (replica.IsCutOff(sources_.clock.Now())) {
-    status.add_problems("this node hears no quorum of the cluster, and serves stale reads only; see to the network "
-                        "between it and the others");
+    status.add_problems(
+        "this node hears no quorum of the cluster, and serves stale reads only; see to the network "
+        "between it and the others");
   }
   if (status.disk_free_bytes() < kDiskFreeMin) {
-    status.add_problems(StrCat("only ", status.disk_free_bytes() >> 20, " MiB are free at ",
-                               sources_.data, "; a node that cannot write its log ends"));
+    status.add_problems(StrCat("only ", status.disk_free_bytes() >> 20, " MiB are free at ", sources_.data,
+                               "; a node that cannot write its log ends"));
   }
 }
 

@@ -86,12 +86,13 @@ class ReflectionService::Stream final : public ServerCall::Handler, public std::
     call_->SetBusy(true);
     Request request;
     if (!call_->TakeRequest(request) || request.ByteSizeLong() > kRequestBytesMax) {
-      return call_->End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
-                                     StrCat("what was sent is no ", request.GetTypeName(), " of at most ",
-                                            kRequestBytesMax, " bytes")));
+      return call_->End(grpc::Status(
+          grpc::StatusCode::INVALID_ARGUMENT,
+          StrCat("what was sent is no ", request.GetTypeName(), " of at most ", kRequestBytesMax, " bytes")));
     }
-    taker().WhenRoom(owner_.loop_.Now() + kRoomPatience, [] { return Budget::SizeOf(kAnswerBytes); },
-                     [self = shared_from_this(), request](bool has_room) { self->Answer(request, has_room); });
+    taker().WhenRoom(
+        owner_.loop_.Now() + kRoomPatience, [] { return Budget::SizeOf(kAnswerBytes); },
+        [self = shared_from_this(), request](bool has_room) { self->Answer(request, has_room); });
   }
   void Answer(const Request& request, bool has_room) {
     if (call_->is_ending()) return;

@@ -1,6 +1,6 @@
 #pragma once
-// gRPC's reflection, by which tools learn what a node offers, on our own event loop: the one that comes with the library
-// serves each call by a thread, bounds nothing, and has its threads wait for everybody's sockets.
+// gRPC's reflection, by which tools learn what a node offers, on our own event loop: the one that comes with the
+// library serves each call by a thread, bounds nothing, and has its threads wait for everybody's sockets.
 
 #include <memory>
 #include <string>

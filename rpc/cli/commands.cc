@@ -41,15 +41,12 @@ void SetBytes(json& object, const std::string& name, const std::string& bytes) {
 }
 
 json ToJson(const v1::ResponseHeader& header) {
-  return {{"node", header.node()},
-          {"revision", header.revision()},
-          {"store_epoch", header.store_epoch()}};
+  return {{"node", header.node()}, {"revision", header.revision()}, {"store_epoch", header.store_epoch()}};
 }
 
 json ToJson(const v1::KeyValue& kv) {
-  json object{{"create_revision", kv.create_revision()},
-              {"mod_revision", kv.mod_revision()},
-              {"version", kv.version()}};
+  json object{
+      {"create_revision", kv.create_revision()}, {"mod_revision", kv.mod_revision()}, {"version", kv.version()}};
   SetBytes(object, "key", kv.key());
   SetBytes(object, "value", kv.value());
   return object;
@@ -63,24 +60,19 @@ void PrintValue(const std::string& value) {
   if (isatty(STDOUT_FILENO) != 0) std::cout << '\n';
 }
 
-const char* NameOf(v1::ReadMode read) {
-  return read == v1::READ_MODE_STALE ? "stale" : "linearizable";
-}
+const char* NameOf(v1::ReadMode read) { return read == v1::READ_MODE_STALE ? "stale" : "linearizable"; }
 
-std::future<StatusOr<v1::GetResponse>> StartGet(Client& client, const std::string& key,
-                                                v1::ReadMode read) {
+std::future<StatusOr<v1::GetResponse>> StartGet(Client& client, const std::string& key, v1::ReadMode read) {
   auto promise = std::make_shared<std::promise<StatusOr<v1::GetResponse>>>();
   v1::GetRequest request;
   request.set_key(key);
   request.set_read(read);
-  client.Get(std::move(request), [promise](StatusOr<v1::GetResponse> response) {
-    promise->set_value(std::move(response));
-  });
+  client.Get(std::move(request),
+             [promise](StatusOr<v1::GetResponse> response) { promise->set_value(std::move(response)); });
   return promise->get_future();
 }
 
-void PrintGet(const Output& output, const std::string& key, const v1::GetResponse& response,
-              bool as_line) {
+void PrintGet(const Output& output, const std::string& key, const v1::GetResponse& response, bool as_line) {
   if (output.json) {
     json object = ToJson(response.header());
     object["read"] = NameOf(response.read());
@@ -141,8 +133,8 @@ int Fail(const Output& output, const decree::Status& status) {
   } else {
     std::cerr << "decree: " << status.message() << '\n';
     if (detail.number() != 0) {
-      std::cerr << "decree: to learn what became of it: decree outcome " << detail.session() << ' '
-                << detail.number() << '\n';
+      std::cerr << "decree: to learn what became of it: decree outcome " << detail.session() << ' ' << detail.number()
+                << '\n';
     }
   }
   return kFailed;
@@ -156,14 +148,12 @@ int Put(Client& client, const Output& output, const std::string& key, std::strin
     object["version"] = response->version();
     Print(object);
   } else {
-    std::cout << "revision " << response->header().revision() << ", version "
-              << response->version() << '\n';
+    std::cout << "revision " << response->header().revision() << ", version " << response->version() << '\n';
   }
   return kDone;
 }
 
-int Get(Client& client, const Output& output, const std::vector<std::string>& keys,
-        v1::ReadMode read) {
+int Get(Client& client, const Output& output, const std::vector<std::string>& keys, v1::ReadMode read) {
   constexpr size_t kInFlightMax = 256;
   std::deque<std::future<StatusOr<v1::GetResponse>>> in_flight;
   int code = kDone;
@@ -207,12 +197,11 @@ int CompareAndSwap(Client& client, const Output& output, v1::CompareAndSwapReque
     if (response->current_omitted()) object["current_omitted"] = true;
     Print(object);
   } else if (response->swapped()) {
-    std::cout << "swapped: revision " << response->header().revision() << ", version "
-              << response->version() << '\n';
+    std::cout << "swapped: revision " << response->header().revision() << ", version " << response->version() << '\n';
   } else if (response->has_current()) {
     const v1::KeyValue& current = response->current();
-    std::cerr << "decree: refused, the key is not as expected: version " << current.version()
-              << ", mod revision " << current.mod_revision() << ", value:\n";
+    std::cerr << "decree: refused, the key is not as expected: version " << current.version() << ", mod revision "
+              << current.mod_revision() << ", value:\n";
     PrintValue(current.value());
   } else if (response->current_omitted()) {
     std::cerr << "decree: refused, the key is not as expected; what it holds is not told, for the node had no room "
@@ -232,9 +221,8 @@ int Outcome(Client& client, const Output& output, uint64_t session, uint64_t num
     json object = ToJson(response->header());
     object["state"] = text.name;
     if (response->has_answer()) {
-      object["answer"] = {{"revision", answer.revision()},
-                          {"changed", answer.changed()},
-                          {"version", answer.version()}};
+      object["answer"] = {
+          {"revision", answer.revision()}, {"changed", answer.changed()}, {"version", answer.version()}};
       if (answer.has_previous()) object["answer"]["previous"] = ToJson(answer.previous());
       if (answer.previous_omitted()) object["answer"]["previous_omitted"] = true;
     }
@@ -243,9 +231,8 @@ int Outcome(Client& client, const Output& output, uint64_t session, uint64_t num
   } else {
     std::cout << text.what << response->refusal();
     if (response->has_answer()) {
-      std::cout << ": revision " << answer.revision() << ", "
-                << (answer.changed() ? "changed" : "nothing changed") << ", version "
-                << answer.version();
+      std::cout << ": revision " << answer.revision() << ", " << (answer.changed() ? "changed" : "nothing changed")
+                << ", version " << answer.version();
     }
     std::cout << '\n';
   }

@@ -19,8 +19,7 @@ std::string ReadValue(const std::string& argument);
 
 int Put(Client& client, const Output& output, const std::string& key, std::string value);
 // One key: its value, byte by byte. Several: a line for each, as `import` takes them (line_format.h).
-int Get(Client& client, const Output& output, const std::vector<std::string>& keys,
-        v1::ReadMode read);
+int Get(Client& client, const Output& output, const std::vector<std::string>& keys, v1::ReadMode read);
 int Delete(Client& client, const Output& output, const std::string& key);
 int CompareAndSwap(Client& client, const Output& output, v1::CompareAndSwapRequest request);
 // What has become of a write that failed; `settle`: sees to it that it is not carried out any more.

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <glog/logging.h>
+#include <CLI/CLI.hpp>
 
 #include "rpc/cli/commands.h"
 #include "rpc/cli/export.h"
@@ -61,8 +61,7 @@ Duration ToDuration(double seconds) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
-CLI::App* AddCommand(CLI::App& app, const char* name, const char* what,
-                     const std::vector<std::string>& examples) {
+CLI::App* AddCommand(CLI::App& app, const char* name, const char* what, const std::vector<std::string>& examples) {
   CLI::App* const command = app.add_subcommand(name, what);
   command->fallthrough();
   std::string footer("The options of `decree --help` may follow too.\nExamples:");
@@ -74,15 +73,12 @@ CLI::App* AddCommand(CLI::App& app, const char* name, const char* what,
 void AddRead(CLI::App& command, v1::ReadMode& read) {
   const std::map<std::string, v1::ReadMode> modes{{"linearizable", v1::READ_MODE_LINEARIZABLE},
                                                   {"stale", v1::READ_MODE_STALE}};
-  command
-      .add_option("--read", read,
-                  "linearizable: the latest write is seen; stale: any node answers at once")
+  command.add_option("--read", read, "linearizable: the latest write is seen; stale: any node answers at once")
       ->transform(CLI::CheckedTransformer(modes));
 }
 
 void AddPut(CLI::App& app, Arguments& arguments) {
-  CLI::App* const put = AddCommand(app, "put", "Sets a key",
-                                   {"decree put colour blue", "date | decree put started -"});
+  CLI::App* const put = AddCommand(app, "put", "Sets a key", {"decree put colour blue", "date | decree put started -"});
   put->add_option("KEY", arguments.key)->required();
   put->add_option("VALUE", arguments.value, "\"-\": from standard input")->required();
   put->callback([&arguments] {
@@ -93,9 +89,9 @@ void AddPut(CLI::App& app, Arguments& arguments) {
 }
 
 void AddGet(CLI::App& app, Arguments& arguments) {
-  CLI::App* const get = AddCommand(
-      app, "get", "Prints the value of a key, byte by byte; of several, lines KEY<TAB>VALUE",
-      {"decree get colour", "decree get colour shape --read stale", "decree get colour --json"});
+  CLI::App* const get =
+      AddCommand(app, "get", "Prints the value of a key, byte by byte; of several, lines KEY<TAB>VALUE",
+                 {"decree get colour", "decree get colour shape --read stale", "decree get colour --json"});
   get->add_option("KEY", arguments.keys)->required();
   AddRead(*get, arguments.read);
   get->callback([&arguments] {
@@ -109,9 +105,7 @@ void AddDelete(CLI::App& app, Arguments& arguments) {
   CLI::App* const del = AddCommand(app, "del", "Deletes a key", {"decree del colour"});
   del->add_option("KEY", arguments.key)->required();
   del->callback([&arguments] {
-    arguments.run = [&arguments](Client& client) {
-      return Delete(client, arguments.output, arguments.key);
-    };
+    arguments.run = [&arguments](Client& client) { return Delete(client, arguments.output, arguments.key); };
   });
 }
 
@@ -123,12 +117,10 @@ void AddCompareAndSwap(CLI::App& app, Arguments& arguments) {
   cas->add_option("KEY", arguments.key)->required();
   cas->add_option("NEW", arguments.value, "The new value; \"-\": from standard input")->required();
   CLI::Option_group* const expected = cas->add_option_group("expected", "Exactly one of");
-  const CLI::Option* const value =
-      expected->add_option("--expect", arguments.expect_value, "The value that it has");
-  const CLI::Option* const version =
-      expected->add_option("--expect-version", arguments.expect_number, "Its version");
-  const CLI::Option* const revision = expected->add_option(
-      "--expect-revision", arguments.expect_number, "The revision of its last change");
+  const CLI::Option* const value = expected->add_option("--expect", arguments.expect_value, "The value that it has");
+  const CLI::Option* const version = expected->add_option("--expect-version", arguments.expect_number, "Its version");
+  const CLI::Option* const revision =
+      expected->add_option("--expect-revision", arguments.expect_number, "The revision of its last change");
   expected->add_flag("--expect-absent")->description("There is no such key");
   expected->require_option(1);
   cas->callback([&arguments, value, version, revision] {
@@ -155,8 +147,7 @@ int ImportFile(Client& client, const Arguments& arguments) {
   if (arguments.file == "-") return Import(client, arguments.output, std::cin, request);
   std::ifstream file(arguments.file, std::ios::binary);
   if (!file) {
-    return Fail(arguments.output,
-                absl::NotFoundError(StrCat(arguments.file, ": cannot be read")));
+    return Fail(arguments.output, absl::NotFoundError(StrCat(arguments.file, ": cannot be read")));
   }
   std::error_code unknown;
   const auto bytes = std::filesystem::file_size(arguments.file, unknown);
@@ -165,59 +156,56 @@ int ImportFile(Client& client, const Arguments& arguments) {
 }
 
 void AddImport(CLI::App& app, Arguments& arguments) {
-  CLI::App* const import = AddCommand(
-      app, "import", "Puts every line KEY<TAB>VALUE of a file; \\\\ \\t \\n \\xHH in it stand for bytes",
-      {"decree import keys.txt", "decree import keys.txt --from-line 5001",
-       "decree export - --endpoints 10.0.0.1:7001 | decree import -"});
+  CLI::App* const import =
+      AddCommand(app, "import", "Puts every line KEY<TAB>VALUE of a file; \\\\ \\t \\n \\xHH in it stand for bytes",
+                 {"decree import keys.txt", "decree import keys.txt --from-line 5001",
+                  "decree export - --endpoints 10.0.0.1:7001 | decree import -"});
   import->add_option("FILE", arguments.file, "\"-\": standard input")->required();
   import->add_option("--from-line", arguments.from_line, "Leaves out the lines before this one")
       ->check(CLI::PositiveNumber);
   import->callback([&arguments] {
-    arguments.run = [&arguments](Client& client) { return ImportFile(client, arguments); };
-  });
-}
+    arguments.run = [&arguments](Client& client) { return ImportFile(client, arguments);
+};
+}  // namespace
+);
+}  // namespace decree::rpc::cli
 
 void AddExport(CLI::App& app, Arguments& arguments) {
-  CLI::App* const command = AddCommand(
-      app, "export", "Writes all keys, as they were at one moment, to a file that import takes",
-      {"decree export keys.txt", "decree export - --prefix users/ | grep alice",
-       "decree export before.txt --revision 5000 --read stale"});
+  CLI::App* const command =
+      AddCommand(app, "export", "Writes all keys, as they were at one moment, to a file that import takes",
+                 {"decree export keys.txt", "decree export - --prefix users/ | grep alice",
+                  "decree export before.txt --revision 5000 --read stale"});
   command->add_option("FILE", arguments.export_request.file, "\"-\": standard output")->required();
   command->add_option("--prefix", arguments.export_request.prefix, "Only keys that begin so");
-  command->add_option("--revision", arguments.export_request.revision,
-                      "The keys as they were at this revision; without: as they are")
+  command
+      ->add_option("--revision", arguments.export_request.revision,
+                   "The keys as they were at this revision; without: as they are")
       ->check(CLI::PositiveNumber);
   AddRead(*command, arguments.export_request.read);
   command->callback([&arguments] {
-    arguments.run = [&arguments](Client& client) {
-      return Export(client, arguments.output, arguments.export_request);
-    };
+    arguments.run = [&arguments](Client& client) { return Export(client, arguments.output, arguments.export_request); };
   });
 }
 
 void AddOutcome(CLI::App& app, Arguments& arguments) {
-  CLI::App* const outcome = AddCommand(
-      app, "outcome", "Tells what has become of a write that failed; its error names the two numbers",
-      {"decree outcome 4194304 17", "decree outcome 4194304 17 --settle"});
+  CLI::App* const outcome =
+      AddCommand(app, "outcome", "Tells what has become of a write that failed; its error names the two numbers",
+                 {"decree outcome 4194304 17", "decree outcome 4194304 17 --settle"});
   outcome->add_option("SESSION", arguments.session)->required();
   outcome->add_option("NUMBER", arguments.number)->required();
-  outcome->add_flag("--settle", arguments.settle,
-                    "Settle it: if it was not carried out by now it never will be");
+  outcome->add_flag("--settle", arguments.settle, "Settle it: if it was not carried out by now it never will be");
   outcome->callback([&arguments] {
     arguments.run = [&arguments](Client& client) {
-      return Outcome(client, arguments.output, arguments.session, arguments.number,
-                     arguments.settle);
+      return Outcome(client, arguments.output, arguments.session, arguments.number, arguments.settle);
     };
   });
 }
 
 void AddLeader(CLI::App& app, Arguments& arguments) {
-  CLI::App* const leader = AddCommand(app, "leader", "What concerns the leader",
-                                      {"decree leader transfer"});
+  CLI::App* const leader = AddCommand(app, "leader", "What concerns the leader", {"decree leader transfer"});
   leader->require_subcommand(1);
   CLI::App* const transfer = AddCommand(
-      *leader, "transfer",
-      "Makes the leader hand over, to this node or else to the most advanced of the others",
+      *leader, "transfer", "Makes the leader hand over, to this node or else to the most advanced of the others",
       {"decree leader transfer", "decree leader transfer 2"});
   transfer->add_option("NODE", arguments.heir)->check(CLI::PositiveNumber);
   transfer->callback([&arguments] {
@@ -230,17 +218,16 @@ void AddLeader(CLI::App& app, Arguments& arguments) {
 void AddStatus(CLI::App& app, Arguments& arguments) {
   CLI::App* const status = AddCommand(app, "status", "Shows how every node does, and what is wrong",
                                       {"decree status", "decree status --watch 1", "decree status --json"});
-  const CLI::Option* const watch =
-      status->add_option("--watch", arguments.watch_seconds,
-                         "Again and again, every so many seconds; 2 if no number is given")
-          ->expected(0, 1)
-          ->default_str("2")
-          ->check(CLI::Range(0.1, 3600.0));
+  const CLI::Option* const watch = status
+                                       ->add_option("--watch", arguments.watch_seconds,
+                                                    "Again and again, every so many seconds; 2 if no number is given")
+                                       ->expected(0, 1)
+                                       ->default_str("2")
+                                       ->check(CLI::Range(0.1, 3600.0));
   status->callback([&arguments, watch] {
     arguments.run = [&arguments, watch](Client& client) {
       return Status(client, arguments.output,
-                    watch->count() == 0 ? std::nullopt
-                                        : std::optional(ToDuration(arguments.watch_seconds)));
+                    watch->count() == 0 ? std::nullopt : std::optional(ToDuration(arguments.watch_seconds)));
     };
   });
 }
@@ -255,8 +242,7 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", std::string(kVersion));
   // The scripts' own.
   LayeredOptions all(app, "DECREE_", {"DECREE_BIN"});
-  all.Add("endpoints", arguments.endpoints, "HOST:PORT of the nodes, with commas between")
-      ->delimiter(',');
+  all.Add("endpoints", arguments.endpoints, "HOST:PORT of the nodes, with commas between")->delimiter(',');
   all.Add("timeout", arguments.timeout_seconds, "Seconds that a request may take, retries included")
       ->check(CLI::Range(0.001, 86'400.0));
   all.AddFlag("json", arguments.output.json, "Print JSON");
@@ -269,8 +255,7 @@ int Main(int argc, char** argv) {
   AddLeader(app, arguments);
   AddOutcome(app, arguments);
   AddStatus(app, arguments);
-  const std::optional<int> exit_code =
-      all.Parse(std::vector<std::string>(argv + 1, argv + argc), std::cout, std::cerr);
+  const std::optional<int> exit_code = all.Parse(std::vector<std::string>(argv + 1, argv + argc), std::cout, std::cerr);
   if (exit_code.has_value()) return *exit_code;
 
   ClientOptions options;

@@ -51,14 +51,13 @@ class Exporter {
     ASSIGN_OR_RETURN(const std::optional<PartialExport> left, ReadPartialExport(path));
     if (!left.has_value()) return OkStatus();
     const uint64_t revision = left->header.revision;
-    if (left->header.prefix != request_.prefix ||
-        (request_.revision != 0 && request_.revision != revision)) {
-      return absl::FailedPreconditionError(
-          StrCat(path, " is left of another export: revision ", revision, ", prefix \"",
-                 Escape(left->header.prefix), "\". End that one, or remove the file"));
+    if (left->header.prefix != request_.prefix || (request_.revision != 0 && request_.revision != revision)) {
+      return absl::FailedPreconditionError(StrCat(path, " is left of another export: revision ", revision,
+                                                  ", prefix \"", Escape(left->header.prefix),
+                                                  "\". End that one, or remove the file"));
     }
-    std::cerr << "decree: goes on with " << path << ", of revision " << revision << ", behind "
-              << left->keys << " keys\n";
+    std::cerr << "decree: goes on with " << path << ", of revision " << revision << ", behind " << left->keys
+              << " keys\n";
     header_ = left->header;
     keys_ = left->keys;
     bytes_kept_ = left->bytes;
@@ -91,9 +90,8 @@ class Exporter {
   decree::Status CheckSame(const v1::RangeResponse& page) {
     const uint64_t epoch = page.header().store_epoch();
     if (!has_begun() || header_.store_epoch == epoch) return OkStatus();
-    return absl::AbortedError(
-        StrCat("the store has been restored since (epoch ", epoch, ", was ", header_.store_epoch,
-               "); what was exported is of no use any more, begin anew"));
+    return absl::AbortedError(StrCat("the store has been restored since (epoch ", epoch, ", was ", header_.store_epoch,
+                                     "); what was exported is of no use any more, begin anew"));
   }
 
   decree::Status WritePage(const v1::RangeResponse& page, bool is_last) {
@@ -129,11 +127,10 @@ int Export(Client& client, const Output& output, const ExportRequest& request) {
   Exporter exporter(client, request);
   if (const decree::Status status = exporter.Run(); !status.ok()) {
     const bool can_go_on = exporter.has_begun() && request.file != "-";
-    return Fail(output, decree::Status(status.code(),
-                                       StrCat(status.message(), can_go_on
-                                                                    ? "; the same command goes on from "
-                                                                      "here, at the same revision"
-                                                                    : "")));
+    return Fail(output,
+                decree::Status(status.code(), StrCat(status.message(), can_go_on ? "; the same command goes on from "
+                                                                                   "here, at the same revision"
+                                                                                 : "")));
   }
   // Standard output may be what was exported.
   std::ostream& out = request.file == "-" ? std::cerr : std::cout;

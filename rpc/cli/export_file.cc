@@ -38,13 +38,11 @@ bool Take(uint64_t& number, std::string_view& text) {
 
 // ---- Lines ----
 
-bool IsRemark(std::string_view line) {
-  return line.starts_with('#') && line.find('\t') == std::string_view::npos;
-}
+bool IsRemark(std::string_view line) { return line.starts_with('#') && line.find('\t') == std::string_view::npos; }
 
 std::string HeaderLine(const ExportHeader& header) {
-  return StrCat(std::string(kRevisionMark), header.revision, std::string(kEpochMark),
-                header.store_epoch, std::string(kPrefixMark), Escape(header.prefix));
+  return StrCat(std::string(kRevisionMark), header.revision, std::string(kEpochMark), header.store_epoch,
+                std::string(kPrefixMark), Escape(header.prefix));
 }
 
 std::optional<ExportHeader> ParseHeaderLine(std::string_view line) {
@@ -78,8 +76,7 @@ StatusOr<std::optional<PartialExport>> ReadPartialExport(const std::string& path
   // The last line, if it has no end, is half a line.
   if (std::getline(file, line) && !file.eof()) header = ParseHeaderLine(line);
   if (!header.has_value()) {
-    return absl::FailedPreconditionError(
-        StrCat(path, " is in the way: it is not what an export has left; remove it"));
+    return absl::FailedPreconditionError(StrCat(path, " is in the way: it is not what an export has left; remove it"));
   }
   found.header = *std::move(header);
   found.bytes = line.size() + 1;
@@ -89,9 +86,8 @@ StatusOr<std::optional<PartialExport>> ReadPartialExport(const std::string& path
     } else {
       const auto key_and_value = ParseLine(line);
       if (!key_and_value.ok()) {
-        return absl::FailedPreconditionError(StrCat(path, ", line ", found.keys + 2, ": ",
-                                                    key_and_value.status().message(),
-                                                    "; remove that file"));
+        return absl::FailedPreconditionError(
+            StrCat(path, ", line ", found.keys + 2, ": ", key_and_value.status().message(), "; remove that file"));
       }
       ++found.keys;
       found.last_key = key_and_value->first;

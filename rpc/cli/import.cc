@@ -131,10 +131,9 @@ class Importer {
   // An export says how many keys it has, so that one that was cut off is not taken for all there was.
   decree::Status CheckWhole() const {
     if (!has_header_ || keys_at_end_ == keys_) return OkStatus();
-    return absl::DataLossError(
-        keys_at_end_.has_value()
-            ? StrCat("this export had ", *keys_at_end_, " keys, and the file has ", keys_)
-            : StrCat("this export has no last line \"", EndLine(keys_), "\": it was cut off"));
+    return absl::DataLossError(keys_at_end_.has_value()
+                                   ? StrCat("this export had ", *keys_at_end_, " keys, and the file has ", keys_)
+                                   : StrCat("this export has no last line \"", EndLine(keys_), "\": it was cut off"));
   }
 
   Client& client_;
@@ -157,9 +156,9 @@ int Import(Client& client, const Output& output, std::istream& in, const ImportR
   Importer importer(client, in, request);
   if (const decree::Status status = importer.Run(); !status.ok()) {
     return Fail(output,
-                decree::Status(status.code(),
-                               StrCat(status.message(), " (", importer.done(), " keys were imported; to go on: decree import ",
-                                      request.file, " --from-line ", importer.next_line(), ")")));
+                decree::Status(status.code(), StrCat(status.message(), " (", importer.done(),
+                                                     " keys were imported; to go on: decree import ", request.file,
+                                                     " --from-line ", importer.next_line(), ")")));
   }
   if (output.json) {
     std::cout << nlohmann::json{{"imported", importer.done()}}.dump() << '\n';

@@ -10,7 +10,7 @@
 namespace decree::rpc::cli {
 
 struct ImportRequest {
-  std::string file;  // for what is said; "-": standard input
+  std::string file;          // for what is said; "-": standard input
   uint64_t bytes_total = 0;  // 0: not known
   uint64_t from_line = 1;
 };

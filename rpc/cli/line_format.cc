@@ -68,9 +68,7 @@ StatusOr<std::string> Unescape(std::string_view text) {
   return bytes;
 }
 
-std::string MakeLine(std::string_view key, std::string_view value) {
-  return Escape(key) + '\t' + Escape(value);
-}
+std::string MakeLine(std::string_view key, std::string_view value) { return Escape(key) + '\t' + Escape(value); }
 
 StatusOr<std::pair<std::string, std::string>> ParseLine(std::string_view line) {
   const size_t tab = line.find('\t');

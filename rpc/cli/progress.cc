@@ -33,8 +33,7 @@ void Progress::Update(uint64_t count, uint64_t bytes, bool is_last) {
     const uint64_t part = std::min(bytes, bytes_total_);
     const size_t full = kBarWidth * part / bytes_total_;
     std::fprintf(stderr, "\r[%s%s] %3llu %%  %llu %s", std::string(full, '#').c_str(),
-                 std::string(kBarWidth - full, '.').c_str(),
-                 static_cast<unsigned long long>(100 * part / bytes_total_),
+                 std::string(kBarWidth - full, '.').c_str(), static_cast<unsigned long long>(100 * part / bytes_total_),
                  static_cast<unsigned long long>(count), what_);
   }
   std::fflush(stderr);

@@ -29,9 +29,7 @@ std::vector<NodeAnswer> AskAll(Client& client) {
   for (size_t i = 0; i < endpoints.size(); ++i) {
     auto promise = std::make_shared<std::promise<StatusOr<v1::NodeStatusResponse>>>();
     pending.push_back(promise->get_future());
-    client.NodeStatus(i, [promise](StatusOr<v1::NodeStatusResponse> status) {
-      promise->set_value(std::move(status));
-    });
+    client.NodeStatus(i, [promise](StatusOr<v1::NodeStatusResponse> status) { promise->set_value(std::move(status)); });
   }
   std::vector<NodeAnswer> answers;
   for (size_t i = 0; i < endpoints.size(); ++i) {
@@ -65,8 +63,8 @@ void AddDivergence(const std::vector<NodeAnswer>& answers, std::vector<std::stri
       const v1::NodeStatusResponse& b = *answers[j].status;
       if (a.cluster() != b.cluster() || a.applied_index() != b.applied_index()) continue;
       if (a.store_epoch() != b.store_epoch() || a.digest() == b.digest()) continue;
-      problems.push_back(StrCat(NameOf(a), " and ", NameOf(b), " have both applied slot ",
-                                a.applied_index(), " and hold different states; stop writing, and "
+      problems.push_back(StrCat(NameOf(a), " and ", NameOf(b), " have both applied slot ", a.applied_index(),
+                                " and hold different states; stop writing, and "
                                 "compare their data"));
     }
   }
@@ -88,8 +86,9 @@ std::vector<std::string> ProblemsOf(const std::vector<NodeAnswer>& answers) {
     }
   }
   if (first != nullptr && !has_leader) {
-    problems.push_back("none of these nodes leads; without a leader there are no writes, and no reads "
-                       "but stale ones");
+    problems.push_back(
+        "none of these nodes leads; without a leader there are no writes, and no reads "
+        "but stale ones");
   }
   if (has_other_cluster) problems.push_back("the endpoints are of more than one cluster");
   AddDivergence(answers, problems);
@@ -115,8 +114,8 @@ std::string Uptime(uint64_t ms) {
 
 using Row = std::vector<std::string>;
 
-const Row kHeading = {"ENDPOINT", "NODE",  "ROLE", "LEADER", "BALLOT", "LEASE",   "CHOSEN", "APPLIED", "LAG",
-                      "REVISION", "PEERS", "LOG",  "STORE",  "FREE",   "VERSION", "UPTIME"};
+const Row kHeading = {"ENDPOINT", "NODE",     "ROLE",  "LEADER", "BALLOT", "LEASE", "CHOSEN",  "APPLIED",
+                      "LAG",      "REVISION", "PEERS", "LOG",    "STORE",  "FREE",  "VERSION", "UPTIME"};
 
 Row RowOf(const NodeAnswer& answer, uint64_t newest_chosen) {
   const v1::NodeStatusResponse& status = *answer.status;
@@ -240,8 +239,8 @@ int Status(Client& client, const Output& output, std::optional<Duration> watch) 
     output.json ? PrintJson(answers) : PrintTable(answers);
     std::cout.flush();
     if (!watch.has_value()) {
-      const bool is_known = std::any_of(answers.begin(), answers.end(),
-                                        [](const NodeAnswer& answer) { return answer.status.ok(); });
+      const bool is_known =
+          std::any_of(answers.begin(), answers.end(), [](const NodeAnswer& answer) { return answer.status.ok(); });
       return is_known ? kDone : kFailed;
     }
     // Whoever was reading has gone.

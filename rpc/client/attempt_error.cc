@@ -62,21 +62,19 @@ AttemptError ReadAttemptError(const AttemptEnd& end, const std::string& endpoint
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       error.is_broken = true;
       error.is_silent = error.was_sent;
-      error.text = StrCat(endpoint, error.was_sent ? " did not answer" : " could not be reached",
-                          " within ", ToMilliseconds(waited), " ms");
+      error.text = StrCat(endpoint, error.was_sent ? " did not answer" : " could not be reached", " within ",
+                          ToMilliseconds(waited), " ms");
       break;
     case grpc::StatusCode::CANCELLED:
       error.is_transient = true;
       error.is_broken = true;
       // If it was sent, then not by us: the node has ended in the midst of it.
-      error.text = error.was_sent
-                       ? StrCat(endpoint, " has cut the request off")
-                       : StrCat(endpoint, " could not be reached within ", ToMilliseconds(waited), " ms");
+      error.text = error.was_sent ? StrCat(endpoint, " has cut the request off")
+                                  : StrCat(endpoint, " could not be reached within ", ToMilliseconds(waited), " ms");
       break;
     case grpc::StatusCode::UNIMPLEMENTED:
       error.may_have_run = false;
-      error.text =
-          StrCat(endpoint, " does not know this request; is it a decreed of this version?");
+      error.text = StrCat(endpoint, " does not know this request; is it a decreed of this version?");
       break;
     default:
       // Refused by gRPC itself, here or there: too large, perhaps. It would be refused again.
@@ -94,8 +92,7 @@ Status MakeRequestError(const AttemptError& error, const RequestEnd& request) {
   if (request.is_write) text.append(is_unknown ? kMayHappen : kNotCarriedOut);
   Status status(error.code, StrCat(request.what, ": ", text));
   v1::ErrorDetail detail = error.detail;
-  detail.set_outcome(is_unknown ? v1::ErrorDetail::OUTCOME_UNKNOWN
-                                : v1::ErrorDetail::OUTCOME_NOT_EXECUTED);
+  detail.set_outcome(is_unknown ? v1::ErrorDetail::OUTCOME_UNKNOWN : v1::ErrorDetail::OUTCOME_NOT_EXECUTED);
   // The caller's next request has another number.
   detail.set_safe_to_retry(!is_unknown);
   if (is_unknown) {
@@ -114,8 +111,6 @@ v1::ErrorDetail ErrorDetailOf(const Status& error) {
   return detail;
 }
 
-bool MayHaveHappened(const Status& error) {
-  return ErrorDetailOf(error).outcome() == v1::ErrorDetail::OUTCOME_UNKNOWN;
-}
+bool MayHaveHappened(const Status& error) { return ErrorDetailOf(error).outcome() == v1::ErrorDetail::OUTCOME_UNKNOWN; }
 
 }  // namespace decree::rpc

@@ -33,9 +33,7 @@ uint64_t RandomSeed() {
   return uint64_t{device()} << 32 | device();
 }
 
-AttemptError ClosingError() {
-  return LocalError(absl::StatusCode::kCancelled, "the client is shutting down");
-}
+AttemptError ClosingError() { return LocalError(absl::StatusCode::kCancelled, "the client is shutting down"); }
 
 }  // namespace
 
@@ -58,11 +56,10 @@ ClientCore::ClientCore(ClientOptions options)
 }
 
 std::unique_ptr<Pipeline> ClientCore::MakePipeline(const std::shared_ptr<grpc::Channel>& channel) {
-  return std::make_unique<Pipeline>(
-      v1::KV::NewStub(channel), *loop_.queue(), loop_.clock(),
-      [this, endpoint = lines_.size()](Time when) {
-        loop_.At(when, [this, endpoint] { lines_[endpoint].pipeline->Expire(); });
-      });
+  return std::make_unique<Pipeline>(v1::KV::NewStub(channel), *loop_.queue(), loop_.clock(),
+                                    [this, endpoint = lines_.size()](Time when) {
+                                      loop_.At(when, [this, endpoint] { lines_[endpoint].pipeline->Expire(); });
+                                    });
 }
 
 ClientCore::~ClientCore() {
@@ -96,8 +93,8 @@ void ClientCore::AwaitAllEnded() {
 
 void ClientCore::StartNodeStatus(size_t endpoint, Client::Callback<v1::NodeStatusResponse> done) {
   CHECK_LT(endpoint, lines_.size());
-  OperationPtr operation = MakeOperation<NodeStatusMethod>(Operation::Kind::kNodeStatus,
-                                                         v1::NodeStatusRequest(), std::move(done));
+  OperationPtr operation =
+      MakeOperation<NodeStatusMethod>(Operation::Kind::kNodeStatus, v1::NodeStatusRequest(), std::move(done));
   operation->endpoint = endpoint;
   Submit(std::move(operation));
 }
@@ -110,13 +107,12 @@ void ClientCore::Submit(OperationPtr owned) {
     if (is_closing_) {
       EndWith(operation, ClosingError(), work);
     } else if (pending_bytes_ > options_.pending_bytes_max) {
-      EndWith(
-          operation,
-          LocalError(absl::StatusCode::kResourceExhausted, StrCat("requests of ", pending_bytes_,
-                                                                  " bytes wait for an answer; the "
-                                                                  "limit is ",
-                                                                  options_.pending_bytes_max)),
-          work);
+      EndWith(operation,
+              LocalError(absl::StatusCode::kResourceExhausted, StrCat("requests of ", pending_bytes_,
+                                                                      " bytes wait for an answer; the "
+                                                                      "limit is ",
+                                                                      options_.pending_bytes_max)),
+              work);
     } else {
       Begin(operation, work);
     }
@@ -167,8 +163,7 @@ void ClientCore::Begin(Operation& operation, Work& work) {
   const Time now = loop_.Now();
   if (now >= operation.deadline) {
     return EndWith(operation,
-                   operation.why.value_or(LocalError(absl::StatusCode::kDeadlineExceeded,
-                                                     "the deadline has passed")),
+                   operation.why.value_or(LocalError(absl::StatusCode::kDeadlineExceeded, "the deadline has passed")),
                    work);
   }
   if (options_.sessions && operation.IsWrite() && !EnterSession(operation, work)) return;
@@ -194,9 +189,8 @@ void ClientCore::Send(Operation& operation, Time now, Work& work) {
   operation.give_up_at = now + PatienceFor(operation, now);
   work.send.push_back(&operation);
   if (endpoints_.size() == 1 || endpoints_.IsProven(choice.endpoint)) return;
-  loop_.At(now + kConnectTime, [this, id = operation.id, attempt = operation.attempts] {
-    OnConnectTimePassed(id, attempt);
-  });
+  loop_.At(now + kConnectTime,
+           [this, id = operation.id, attempt = operation.attempts] { OnConnectTimePassed(id, attempt); });
 }
 
 Duration ClientCore::PatienceFor(const Operation& operation, Time now) const {
@@ -245,23 +239,21 @@ void ClientCore::OnAttemptEnded(Operation& operation) {
 
 void ClientCore::OnFailed(Operation& operation, Work& work) {
   const Time now = loop_.Now();
-  AttemptError error = ReadAttemptError(operation.end, endpoints_.address(operation.endpoint),
-                                        now - operation.sent_at);
+  AttemptError error = ReadAttemptError(operation.end, endpoints_.address(operation.endpoint), now - operation.sent_at);
   if (error.is_silent) ++operation.silences;
   NoteEndpoint(operation, error, now);
   if (is_closing_) {
     operation.may_have_run |= error.may_have_run;
     return EndWith(operation, ClosingError(), work);
   }
-  if (error.detail.reason() == v1::ErrorDetail::REASON_SESSION_UNKNOWN &&
-      RenewSession(operation, work)) {
+  if (error.detail.reason() == v1::ErrorDetail::REASON_SESSION_UNKNOWN && RenewSession(operation, work)) {
     return;
   }
   operation.may_have_run |= error.may_have_run;
   if (NeedsLeader(operation) && !error.is_transient && !error.is_broken) Unpark(work);
   // An attempt that the request's deadline has cut short tells less than the one before it.
-  const bool was_cut_short = error.code == absl::StatusCode::kDeadlineExceeded &&
-                             operation.give_up_at >= operation.deadline;
+  const bool was_cut_short =
+      error.code == absl::StatusCode::kDeadlineExceeded && operation.give_up_at >= operation.deadline;
   if (was_cut_short && operation.why.has_value()) return EndWith(operation, *operation.why, work);
   operation.why = error;
   if (error.asks_another) operation.said = error;

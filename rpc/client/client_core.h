@@ -41,8 +41,7 @@ class ClientCore {
   const ClientLoop& loop() const { return loop_; }
 
   template <typename Method>
-  void Start(Operation::Kind kind, typename Method::Request request,
-             Client::Callback<typename Method::Response> done) {
+  void Start(Operation::Kind kind, typename Method::Request request, Client::Callback<typename Method::Response> done) {
     Submit(MakeOperation<Method>(kind, std::move(request), std::move(done)));
   }
   void StartNodeStatus(size_t endpoint, Client::Callback<v1::NodeStatusResponse> done);
@@ -69,8 +68,7 @@ class ClientCore {
                                                             std::move(done));
       }
     }
-    return std::make_unique<UnaryOperation<Method>>(kind, std::move(request), on_attempt_ended,
-                                                    std::move(done));
+    return std::make_unique<UnaryOperation<Method>>(kind, std::move(request), on_attempt_ended, std::move(done));
   }
 
   // What is known of the session that new writes belong to.
@@ -138,9 +136,9 @@ class ClientCore {
 
   std::unordered_map<uint64_t, OperationPtr> operations_;  // By id: all that have not ended.
   Session session_;
-  uint64_t opening_ = 0;  // the operation that opens one; 0: there is none
+  uint64_t opening_ = 0;                        // the operation that opens one; 0: there is none
   std::optional<AttemptError> why_no_session_;  // since there was one last: how the latest attempt ended
-  std::vector<uint64_t> waiting_;  // For a session; ids.
+  std::vector<uint64_t> waiting_;               // For a session; ids.
   // While every node says that it is of no use: what waits for that to change, by id; some may have ended. One
   // after another is sent, to find out; as many as there are would only keep the nodes from finding a leader.
   std::deque<uint64_t> parked_;

@@ -120,8 +120,7 @@ void ClientCore::CloseSession() {
     const std::lock_guard lock(mutex_);
     if (session_.id == 0 || session_.has_unknown) return;
     Operation& operation = Add(MakeOperation<CloseSessionMethod>(
-        Operation::Kind::kRepeatable, v1::CloseSessionRequest(),
-        [](const StatusOr<v1::CloseSessionResponse>&) {}));
+        Operation::Kind::kRepeatable, v1::CloseSessionRequest(), [](const StatusOr<v1::CloseSessionResponse>&) {}));
     operation.session = session_.id;
     operation.deadline = std::min(operation.deadline, loop_.Now() + kCloseMax);
     Begin(operation, work);

@@ -53,8 +53,7 @@ bool ClientLoop::HandleEvents(Time until) {
   gpr_timespec deadline = gpr_inf_future(GPR_CLOCK_MONOTONIC);
   if (until != kTimeNever) {
     const Duration left = std::max(until - Now(), Duration::zero());
-    deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                            gpr_time_from_nanos(left.count(), GPR_TIMESPAN));
+    deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(left.count(), GPR_TIMESPAN));
   }
   for (int handled = 0; handled < kEventsMax; ++handled) {
     void* tag = nullptr;

@@ -17,10 +17,7 @@ constexpr int kSilencesMax = 3;
 }  // namespace
 
 Endpoints::Endpoints(std::vector<std::string> addresses, size_t first, Duration broken_time)
-    : addresses_(std::move(addresses)),
-      broken_time_(broken_time),
-      nodes_(addresses_.size()),
-      turn_(first) {
+    : addresses_(std::move(addresses)), broken_time_(broken_time), nodes_(addresses_.size()), turn_(first) {
   CHECK(!addresses_.empty());
   CHECK_LT(first, addresses_.size());
 }
@@ -41,9 +38,8 @@ size_t Endpoints::NextInTurn(Time now) {
     return endpoint;
   }
   // None is left: the one that has rested longest.
-  const auto longest = std::min_element(nodes_.begin(), nodes_.end(), [](const Node& a, const Node& b) {
-    return a.left_out_until < b.left_out_until;
-  });
+  const auto longest = std::min_element(
+      nodes_.begin(), nodes_.end(), [](const Node& a, const Node& b) { return a.left_out_until < b.left_out_until; });
   const auto endpoint = static_cast<size_t>(longest - nodes_.begin());
   turn_ = (endpoint + 1) % size();
   return endpoint;

@@ -130,8 +130,7 @@ class UnaryOperation final : public MethodOperation<Method>, private Event {
 
   void Send(const EndpointLines& lines, ClientLoop& loop) override {
     const Duration left = this->give_up_at - loop.Now();
-    context_->set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                        gpr_time_from_nanos(left.count(), GPR_TIMESPAN)));
+    context_->set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(left.count(), GPR_TIMESPAN)));
     reader_ = Method::Prepare(lines, *context_, this->request_, *loop.queue());
     reader_->StartCall();
     reader_->Finish(&this->response_, &status_, ClientLoop::Tag(*this));

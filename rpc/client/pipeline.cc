@@ -25,8 +25,8 @@ AttemptEnd ErrorIn(v1::RequestError& error) {
 
 }  // namespace
 
-Pipeline::Pipeline(std::unique_ptr<v1::KV::Stub> stub, grpc::CompletionQueue& queue,
-                   const Clock& clock, std::function<void(Time)> expire_at)
+Pipeline::Pipeline(std::unique_ptr<v1::KV::Stub> stub, grpc::CompletionQueue& queue, const Clock& clock,
+                   std::function<void(Time)> expire_at)
     : stub_(std::move(stub)), queue_(queue), clock_(clock), expire_at_(std::move(expire_at)) {}
 
 Pipeline::~Pipeline() { CHECK(is_closed()) << "a pipeline is destroyed with its stream open"; }
@@ -198,8 +198,7 @@ void Pipeline::OnFinished(bool) {
     context_.reset();
   }
   // A node that ends a stream without a reason is gone as any other.
-  FailAll(status_.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "the node has ended the stream")
-                       : status_);
+  FailAll(status_.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "the node has ended the stream") : status_);
   const std::lock_guard lock(mutex_);
   state_ = State::kClosed;
   FlushLocked();  // What came meanwhile.

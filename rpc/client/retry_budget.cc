@@ -19,8 +19,6 @@ bool RetryBudget::TryTake(Time now) {
   return true;
 }
 
-void RetryBudget::OnSuccess() {
-  tokens_ = std::min(options_.tokens_max, tokens_ + options_.tokens_per_success);
-}
+void RetryBudget::OnSuccess() { tokens_ = std::min(options_.tokens_max, tokens_ + options_.tokens_per_success); }
 
 }  // namespace decree::rpc

@@ -108,33 +108,29 @@ Failure RefusalOf(const v1::CommandResult& result) {
     case v1::CommandResult::REFUSAL_GUARD:
       return NotExecuted(StatusCode::FAILED_PRECONDITION, "the guard's token is not held");
     case v1::CommandResult::REFUSAL_LIMIT:
-      return NotExecuted(StatusCode::INVALID_ARGUMENT,
-                         "a key or value is over the limit of the store");
+      return NotExecuted(StatusCode::INVALID_ARGUMENT, "a key or value is over the limit of the store");
     case v1::CommandResult::REFUSAL_SESSION_UNKNOWN:
       return LostInSession("the session has expired or was closed", Detail::REASON_SESSION_UNKNOWN);
     case v1::CommandResult::REFUSAL_BELOW_FLOOR:
       return LostInSession("the client has said that it does not wait for this request any more",
                            Detail::REASON_BELOW_FLOOR);
     case v1::CommandResult::REFUSAL_SESSION_FULL: {
-      Failure failure = SessionRefusal(
-          StatusCode::RESOURCE_EXHAUSTED,
-          "the session has too many answers that its client may still ask for; send the request again "
-          "under the same number, with a higher first_unanswered",
-          Detail::REASON_SESSION_FULL);
+      Failure failure =
+          SessionRefusal(StatusCode::RESOURCE_EXHAUSTED,
+                         "the session has too many answers that its client may still ask for; send the request again "
+                         "under the same number, with a higher first_unanswered",
+                         Detail::REASON_SESSION_FULL);
       failure.detail.set_retry_after_ms(kFullRetryMs);
       return failure;
     }
     case v1::CommandResult::REFUSAL_NUMBER_REUSED:
-      return SessionRefusal(StatusCode::INVALID_ARGUMENT,
-                            "another request of the session has had this number",
+      return SessionRefusal(StatusCode::INVALID_ARGUMENT, "another request of the session has had this number",
                             Detail::REASON_NUMBER_REUSED);
     case v1::CommandResult::REFUSAL_SETTLED:
-      return SessionRefusal(StatusCode::ABORTED, "the request was settled before it came",
-                            Detail::REASON_SETTLED);
+      return SessionRefusal(StatusCode::ABORTED, "the request was settled before it came", Detail::REASON_SETTLED);
     case v1::CommandResult::REFUSAL_TOO_MANY_SESSIONS: {
       Failure failure =
-          SessionRefusal(StatusCode::RESOURCE_EXHAUSTED,
-                         "the cluster has as many sessions as it may; some will expire",
+          SessionRefusal(StatusCode::RESOURCE_EXHAUSTED, "the cluster has as many sessions as it may; some will expire",
                          Detail::REASON_TOO_MANY_SESSIONS);
       failure.detail.set_retry_after_ms(kTooManyRetryMs);
       return failure;

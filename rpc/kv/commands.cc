@@ -25,9 +25,8 @@ Status CheckSessionNumber(const v1::Command& command) {
     return absl::InvalidArgumentError("the request has a session and no number; numbers begin at 1");
   }
   if (command.first_unanswered() <= command.number()) return OkStatus();
-  return absl::InvalidArgumentError(
-      StrCat("first_unanswered is ", command.first_unanswered(), ", above the request's own number ",
-             command.number()));
+  return absl::InvalidArgumentError(StrCat("first_unanswered is ", command.first_unanswered(),
+                                           ", above the request's own number ", command.number()));
 }
 
 Status CheckNamesRequest(uint64_t session, uint64_t number) {
@@ -37,8 +36,7 @@ Status CheckNamesRequest(uint64_t session, uint64_t number) {
 
 Status CheckReadMode(v1::ReadMode read) {
   if (v1::ReadMode_IsValid(read)) return OkStatus();
-  return absl::InvalidArgumentError(
-      StrCat("read mode ", static_cast<int>(read), " is not known to this version"));
+  return absl::InvalidArgumentError(StrCat("read mode ", static_cast<int>(read), " is not known to this version"));
 }
 
 }  // namespace

@@ -23,9 +23,7 @@ static_assert(kClientBytesMax <= kv::kOwnerBytesMax, "a client owns its sessions
 constexpr Duration kTimeLeftDefault = Seconds(5);
 constexpr Duration kTimeLeftMax = Seconds(3600);
 // Whether the result tells what a key held before, and how much room that takes.
-bool TellsRecord(const v1::CommandResult& result) {
-  return kv::StateMachine::Telling(result).previous_revision() != 0;
-}
+bool TellsRecord(const v1::CommandResult& result) { return kv::StateMachine::Telling(result).previous_revision() != 0; }
 Budget::Size SizeOfRecord(const v1::CommandResult& result) {
   return Budget::SizeOf(kv::StateMachine::Telling(result).previous_value_bytes());
 }
@@ -39,8 +37,7 @@ Failure NoRoom() {
 // ---- Methods ----
 
 KvService::KvService(EventLoop& loop, Methods& methods, paxos::Node& node, kv::StateMachine& machine,
-                     Forwarder& forwarder,
-                     const Bounds& bounds)
+                     Forwarder& forwarder, const Bounds& bounds)
     : loop_(loop),
       node_(node),
       machine_(machine),
@@ -81,9 +78,8 @@ void KvService::OnPipelined(const std::shared_ptr<PipelineService::Stream>& stre
         stream, wire.id(), time_left, Method::In(wire), std::move(place))));
   });
   if (is_known) return;
-  PipelineService::Refuse(
-      *stream, wire.id(),
-      NotExecuted(StatusCode::UNIMPLEMENTED, "the pipelined request is of no kind known here"));
+  PipelineService::Refuse(*stream, wire.id(),
+                          NotExecuted(StatusCode::UNIMPLEMENTED, "the pipelined request is of no kind known here"));
 }
 
 // ---- Life ----
@@ -113,8 +109,8 @@ std::optional<Failure> KvService::WhyNotIn(const Status& check, Duration time_le
     return NotExecuted(StatusCode::DEADLINE_EXCEEDED, "the deadline has passed on arrival");
   }
   if (has_place) return std::nullopt;
-  return Overloaded(StrCat(leadership_.Name(), " has ", admission.requests(), " requests of ",
-                           admission.bytes(), " bytes without an answer, and takes no more"));
+  return Overloaded(StrCat(leadership_.Name(), " has ", admission.requests(), " requests of ", admission.bytes(),
+                           " bytes without an answer, and takes no more"));
 }
 
 template <typename AnyCall>
@@ -141,8 +137,7 @@ void KvService::ServeWrite(CallPtr<Request, Response> call) {
   if (command.has_open_session()) command.mutable_open_session()->set_owner(ClientOf(call->caller()));
   const std::optional<Duration> time_left = LetIn(*call, Check(command));
   if (!time_left.has_value()) return;
-  writer_.Start(command,
-                {.no_forwarding = call->request().header().no_forwarding(), .time_left = *time_left},
+  writer_.Start(command, {.no_forwarding = call->request().header().no_forwarding(), .time_left = *time_left},
                 [this, call](WriteEnd& end) { AnswerWrite(call, end); });
 }
 
@@ -188,11 +183,11 @@ void KvService::OnForwarded(PeerService::ForwardedCall call) {
                 [this, call, place, answer_by](WriteEnd& end) {
                   if (end.failure.has_value()) return call.Fail(*end.failure);
                   if (!TellsRecord(end.result)) return call.Answer(std::move(end.result_bytes));
-                  call.taker().WhenRoom(answer_by, [&end] { return SizeOfRecord(end.result); },
-                                        [this, call, place, result = end.result](bool has_room) {
-                                          call.Answer(result.SerializeAsString(),
-                                                      has_room ? PreviousHere(result) : std::nullopt);
-                                        });
+                  call.taker().WhenRoom(
+                      answer_by, [&end] { return SizeOfRecord(end.result); },
+                      [this, call, place, result = end.result](bool has_room) {
+                        call.Answer(result.SerializeAsString(), has_room ? PreviousHere(result) : std::nullopt);
+                      });
                 });
 }
 
@@ -245,8 +240,9 @@ void KvService::Serve(CallPtr<v1::RangeRequest, v1::RangeResponse> call) {
 }
 
 void KvService::AnswerRange(const CallPtr<v1::RangeRequest, v1::RangeResponse>& call) {
-  call->taker().WhenRoom(call->answer_by(), [] { return Budget::Size::kLarge; },
-                         [this, call](bool has_room) { has_room ? ReadPage(call) : call->Fail(NoRoom()); });
+  call->taker().WhenRoom(
+      call->answer_by(), [] { return Budget::Size::kLarge; },
+      [this, call](bool has_room) { has_room ? ReadPage(call) : call->Fail(NoRoom()); });
 }
 
 // The view is that of now; what takes long is to read so much of it.

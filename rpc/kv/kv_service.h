@@ -1,6 +1,6 @@
 #pragma once
-// The key-value service of one node: takes requests, whichever way they come, checks them at the door, and answers them.
-// README.md of rpc/ walks a put and a get through it, and says what a new method takes.
+// The key-value service of one node: takes requests, whichever way they come, checks them at the door, and answers
+// them. README.md of rpc/ walks a put and a get through it, and says what a new method takes.
 
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +36,8 @@ class KvService {
     Budget& answers;
   };
 
-  // All references outlive the service; the bounds also outlive the node. It is served at the port that has these methods.
+  // All references outlive the service; the bounds also outlive the node. It is served at the port that has these
+  // methods.
   KvService(EventLoop& loop, Methods& methods, paxos::Node& node, kv::StateMachine& machine, Forwarder& forwarder,
             const Bounds& bounds);
 
@@ -82,7 +83,8 @@ class KvService {
   void AnswerRange(const CallPtr<v1::RangeRequest, v1::RangeResponse>& call);
   void ReadPage(const CallPtr<v1::RangeRequest, v1::RangeResponse>& call);
   void AnswerOutcome(const OutcomeCall& call);
-  // Ends a call whose response lacks but the record that `result` tells of, if it does. `told`: by another node, or null.
+  // Ends a call whose response lacks but the record that `result` tells of, if it does. `told`: by another node, or
+  // null.
   template <typename Request, typename Response>
   void FinishTelling(const CallPtr<Request, Response>& call, const v1::CommandResult& result,
                      const std::shared_ptr<const v1::KeyValue>& told);
@@ -91,7 +93,8 @@ class KvService {
 
   // ---- The door ----
 
-  // Lets a request in, or refuses it: the time that it has, or nothing. `check` is what was found of the request itself.
+  // Lets a request in, or refuses it: the time that it has, or nothing. `check` is what was found of the request
+  // itself.
   template <typename AnyCall>
   std::optional<Duration> LetIn(AnyCall& call, const Status& check);
   // What is wrong with one that was to have a place at `admission`.

@@ -22,9 +22,7 @@ NodeId Leadership::LiveLeader() const {
   return replica().IsLeaderSilent(loop_.Now()) ? paxos::kNoNode : replica().leader();
 }
 
-bool Leadership::MayHelpSoon() const {
-  return !replica().is_halted() && !replica().IsCutOff(loop_.Now());
-}
+bool Leadership::MayHelpSoon() const { return !replica().is_halted() && !replica().IsCutOff(loop_.Now()); }
 
 Failure Leadership::WithLeader(Failure failure) const {
   if (failure.detail.leader() == 0) AddLeader(replica(), failure);
@@ -54,8 +52,8 @@ Failure Leadership::NotConfirmed() const {
   if (leader == paxos::kNoNode) {
     return AskAnother(StrCat(WhyNoLeader(), kNotServed, TakesPart() ? kStaleWouldBe : ""));
   }
-  return AskAnother(StrCat("n", leader.value(), " leads, but no quorum has confirmed it to ", Name(), " in time",
-                           kNotServed));
+  return AskAnother(
+      StrCat("n", leader.value(), " leads, but no quorum has confirmed it to ", Name(), " in time", kNotServed));
 }
 
 Failure Leadership::NoMember() const {

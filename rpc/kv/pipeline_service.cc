@@ -15,7 +15,8 @@ namespace {
 
 // How many requests of a stream are begun before the node and the other streams have their turn.
 constexpr int kServedAtOnce = 1024;
-// What requests may hold that were read and wait to be served, of all streams; beyond that, whoever has the most is cut off.
+// What requests may hold that were read and wait to be served, of all streams; beyond that, whoever has the most is cut
+// off.
 constexpr size_t kUnservedBytesMax = 32 << 20;
 
 }  // namespace
@@ -200,11 +201,9 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
 };
 
 PipelineService::PipelineService(EventLoop& loop, Admission& admission, Budget& room, Methods& methods, Serve serve)
-    : loop_(loop),
-      admission_(admission),
-      room_(room),
-      serve_(std::move(serve)),
-      serve_timer_(loop.timers(), [this] { ServeOn(); }) {
+    : loop_(loop), admission_(admission), room_(room), serve_(std::move(serve)), serve_timer_(loop.timers(), [this] {
+        ServeOn();
+      }) {
   methods.Add("/decree.v1.KV/Pipeline", [this](std::unique_ptr<ServerCall> call) { Receive(std::move(call)); });
 }
 

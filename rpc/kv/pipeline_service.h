@@ -3,8 +3,9 @@
 // batch. What a call each would cost, a batch shares.
 //
 // The answers that gather while a batch is being written make the next one. A client that does not take
-// its answers is not served on until it does, one that sends large batches gets its turns like others, and who sends more than this
-// node can hold waits, in line with others: nothing more is read from a stream until all is served that was read.
+// its answers is not served on until it does, one that sends large batches gets its turns like others, and who sends
+// more than this node can hold waits, in line with others: nothing more is read from a stream until all is served that
+// was read.
 
 #include <cstddef>
 #include <cstdint>
@@ -31,8 +32,8 @@ class PipelineService {
  public:
   class Stream;
   // Begins to serve a request, which may be moved from; `time_left` is 0 if the client did not say. It has been let in.
-  using Serve = std::function<void(const std::shared_ptr<Stream>&, Duration time_left, v1::PipelinedRequest&,
-                                   Admission::Place)>;
+  using Serve =
+      std::function<void(const std::shared_ptr<Stream>&, Duration time_left, v1::PipelinedRequest&, Admission::Place)>;
 
   // All references outlive the service. From now on it takes the streams of a port that has these methods.
   PipelineService(EventLoop& loop, Admission& admission, Budget& room, Methods& methods, Serve serve);
@@ -88,9 +89,7 @@ class PipelinedCall final : public Call<Request, Response> {
 
   const std::string& caller() const override { return PipelineService::CallerOf(*stream_); }
   // As of its arrival.
-  Duration TimeLeft(Duration fallback) const override {
-    return time_left_ == Duration::zero() ? fallback : time_left_;
-  }
+  Duration TimeLeft(Duration fallback) const override { return time_left_ == Duration::zero() ? fallback : time_left_; }
   void Finish() override {
     this->LeavePlace();
     v1::PipelinedResponse* const wire =

@@ -12,8 +12,7 @@ namespace decree::rpc {
 inline constexpr size_t kPageBytes = 1 << 20;
 
 // Reads the page and fills the response of `node`. kOutOfRange: the view has no such revision yet.
-Status FillPage(paxos::NodeId node, const kv::View& view, const v1::RangeRequest& request,
-                v1::RangeResponse& response);
+Status FillPage(paxos::NodeId node, const kv::View& view, const v1::RangeRequest& request, v1::RangeResponse& response);
 
 // What the client is told of a page that was not read.
 Failure PageFailure(const Status& status, v1::ReadMode read);

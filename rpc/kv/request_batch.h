@@ -1,6 +1,6 @@
 #pragma once
-// The requests that have come by a pipeline in one message. They stay the bytes that they are until it is their turn: a message of
-// 4 MiB may have two million of them, which would take a hundred times as much.
+// The requests that have come by a pipeline in one message. They stay the bytes that they are until it is their turn: a
+// message of 4 MiB may have two million of them, which would take a hundred times as much.
 
 #include <cstddef>
 #include <optional>

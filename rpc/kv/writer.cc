@@ -25,8 +25,8 @@ constexpr Duration kTryAgainAfter = Milliseconds(10);
 // Whether the state machine has judged the request itself, with all its copies.
 bool IsVerdict(const Failure& failure) {
   if (failure.detail.reason() == v1::ErrorDetail::REASON_SESSION_UNKNOWN) return false;
-  return failure.code == StatusCode::INVALID_ARGUMENT ||
-         failure.code == StatusCode::FAILED_PRECONDITION || failure.code == StatusCode::ABORTED;
+  return failure.code == StatusCode::INVALID_ARGUMENT || failure.code == StatusCode::FAILED_PRECONDITION ||
+         failure.code == StatusCode::ABORTED;
 }
 
 // What is said of the last copy does not hold for an earlier one.
@@ -39,8 +39,8 @@ void BecomeUnknown(Failure& failure) {
 
 }  // namespace
 
-// One write on its way, and all that wait for it: a client that repeats a request of its session waits for the copy that
-// is under way. Whatever the write waits for holds a reference to it.
+// One write on its way, and all that wait for it: a client that repeats a request of its session waits for the copy
+// that is under way. Whatever the write waits for holds a reference to it.
 class Writer::Write : public std::enable_shared_from_this<Write> {
  public:
   Write(Writer& writer, const v1::Command& command, const WriteOptions& options)
@@ -82,17 +82,15 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
 
   // `node` has carried the write out.
   void EndWithResult(NodeId node, std::string bytes, std::shared_ptr<const v1::KeyValue> previous) {
-    WriteEnd end{.failure = {},
-                 .node = node,
-                 .result = {},
-                 .result_bytes = std::move(bytes),
-                 .previous = std::move(previous)};
+    WriteEnd end{
+        .failure = {}, .node = node, .result = {}, .result_bytes = std::move(bytes), .previous = std::move(previous)};
     // No revision is 0; a message without a word would else be a success.
     if (!end.result.ParseFromString(end.result_bytes) || end.result.revision() == 0) {
       CHECK(node != writer_.leadership_.self()) << "the state machine's own answer";
-      return Fail(OutcomeUnknown(StatusCode::INTERNAL,
-                                 StrCat("n", node.value(), " has answered with what is no result; run the same "
-                                        "version of decreed on all nodes", kMayHappen)));
+      return Fail(OutcomeUnknown(StatusCode::INTERNAL, StrCat("n", node.value(),
+                                                              " has answered with what is no result; run the same "
+                                                              "version of decreed on all nodes",
+                                                              kMayHappen)));
     }
     if (end.result.refusal() != v1::CommandResult::REFUSAL_NONE) return Fail(RefusalOf(end.result));
     Finish();
@@ -111,9 +109,8 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
   void Propose() {
     state_ = State::kProposed;
     waits_since_ = kTimeNever;
-    writer_.node_.Propose(command_, give_up_at_, [self = shared_from_this()](ProposalEnd end) {
-      self->OnProposalEnd(std::move(end));
-    });
+    writer_.node_.Propose(command_, give_up_at_,
+                          [self = shared_from_this()](ProposalEnd end) { self->OnProposalEnd(std::move(end)); });
   }
 
   void OnProposalEnd(ProposalEnd end) {
@@ -139,9 +136,8 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
         return Fail(NotExecuted(StatusCode::INVALID_ARGUMENT,
                                 "the request as a whole is too large; see the limits of key and value"));
       case ProposalEnd::Kind::kDeadline:
-        return FailLate(NotExecuted(
-            StatusCode::DEADLINE_EXCEEDED,
-            StrCat("the deadline has passed before ", name, " could propose the write", kNotCarriedOut)));
+        return FailLate(NotExecuted(StatusCode::DEADLINE_EXCEEDED, StrCat("the deadline has passed before ", name,
+                                                                          " could propose the write", kNotCarriedOut)));
     }
   }
 
@@ -150,9 +146,9 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
   void Forward(NodeId leader) {
     state_ = State::kForwarded;
     forwarded_to_ = leader;
-    number_ = writer_.forwarder_.Forward(
-        leader, command_, give_up_at_,
-        [self = shared_from_this()](ForwardEnd end) { self->OnForwarded(std::move(end)); });
+    number_ = writer_.forwarder_.Forward(leader, command_, give_up_at_, [self = shared_from_this()](ForwardEnd end) {
+      self->OnForwarded(std::move(end));
+    });
   }
 
   void OnForwarded(ForwardEnd end) {
@@ -190,9 +186,8 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
       was_lost_sight_of_ = true;
       return WaitForLeader();
     }
-    Fail(OutcomeUnknown(StatusCode::UNAVAILABLE,
-                        StrCat("the connection to n", forwarded_to_.value(),
-                               ", to which the write was forwarded, is lost", kMayHappen)));
+    Fail(OutcomeUnknown(StatusCode::UNAVAILABLE, StrCat("the connection to n", forwarded_to_.value(),
+                                                        ", to which the write was forwarded, is lost", kMayHappen)));
   }
 
   Failure Crowded() const {
@@ -232,9 +227,8 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
     const std::string name = writer_.leadership_.Name();
     switch (state_) {
       case State::kProposed:
-        return OutcomeUnknown(StatusCode::DEADLINE_EXCEEDED,
-                              StrCat("no quorum has confirmed the write to ", name, " before the deadline",
-                                     kMayHappen));
+        return OutcomeUnknown(StatusCode::DEADLINE_EXCEEDED, StrCat("no quorum has confirmed the write to ", name,
+                                                                    " before the deadline", kMayHappen));
       case State::kForwarded:
         return OutcomeUnknown(StatusCode::DEADLINE_EXCEEDED,
                               StrCat("n", forwarded_to_.value(), ", to which ", name,
@@ -320,8 +314,8 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
   std::list<Waiter> waiters_;
 
   State state_ = State::kWaiting;
-  Time give_up_at_;                 // of the latest attempt
-  Time waits_since_ = kTimeNever;   // for a leader
+  Time give_up_at_;                // of the latest attempt
+  Time waits_since_ = kTimeNever;  // for a leader
   NodeId forwarded_to_;
   uint64_t number_ = 0;             // at the forwarder
   NodeId crowded_;                  // who has had no room for the latest attempt

@@ -10,9 +10,9 @@
 // A failure always says whether the write may have been carried out. Only one that belongs to a session is sent once
 // more after an attempt that may have worked.
 //
-// A client that repeats a request of its session adds nothing to the log: it waits for the copy that is under way, or is
-// told by the leader what the session's table knows. Else, where an answer takes longer than a client's patience, the copies would
-// crowd out everybody.
+// A client that repeats a request of its session adds nothing to the log: it waits for the copy that is under way, or
+// is told by the leader what the session's table knows. Else, where an answer takes longer than a client's patience,
+// the copies would crowd out everybody.
 //
 // In the loop's thread.
 

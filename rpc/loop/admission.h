@@ -1,6 +1,6 @@
 #pragma once
-// Bounds what clients' requests may hold of this node at once, in number and bytes (rule 12). Who finds no place may wait
-// in line; that line bounds nothing, so whoever joins it has a bound of its own.
+// Bounds what clients' requests may hold of this node at once, in number and bytes (rule 12). Who finds no place may
+// wait in line; that line bounds nothing, so whoever joins it has a bound of its own.
 //
 // In the loop's thread.
 
@@ -24,8 +24,7 @@ class Admission {
   class Place {
    public:
     Place() = default;
-    Place(Place&& other) noexcept
-        : admission_(std::exchange(other.admission_, nullptr)), bytes_(other.bytes_) {}
+    Place(Place&& other) noexcept : admission_(std::exchange(other.admission_, nullptr)), bytes_(other.bytes_) {}
     Place& operator=(Place&& other) noexcept {
       std::swap(admission_, other.admission_);
       std::swap(bytes_, other.bytes_);

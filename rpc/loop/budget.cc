@@ -39,9 +39,7 @@ void Budget::Piece::Join(Piece other) {
 // ---- Holders ----
 
 Budget::Holder::Holder(Budget& budget, std::function<std::string()> cancel)
-    : budget_(budget),
-      cancel_(std::move(cancel)),
-      position_(budget.holders_.insert(budget.holders_.end(), this)) {}
+    : budget_(budget), cancel_(std::move(cancel)), position_(budget.holders_.insert(budget.holders_.end(), this)) {}
 
 Budget::Holder::~Holder() {
   CHECK_EQ(held_, 0u);

@@ -1,12 +1,13 @@
 #pragma once
-// Bounds what messages of one kind hold of a node's memory, over all calls and streams (rule 12): answers that have not left
-// the node, or requests that are being read.
+// Bounds what messages of one kind hold of a node's memory, over all calls and streams (rule 12): answers that have not
+// left the node, or requests that are being read.
 //
-// An answer is built only while there is room, holds a piece of it, and gives that back when gRPC says that it has gone to
-// the network. While there is none, requests wait, which are small. A large request is read only while there is room, and
-// waits at its sender. Holders are served in turn, each up to a share, so that one who does not read, or write on, keeps
-// itself waiting and not the others. When the room is short all the same, whoever has given nothing back for `patience` is
-// cancelled. However much room there is, large answers are built a few at a time, and the loop goes round in between.
+// An answer is built only while there is room, holds a piece of it, and gives that back when gRPC says that it has gone
+// to the network. While there is none, requests wait, which are small. A large request is read only while there is
+// room, and waits at its sender. Holders are served in turn, each up to a share, so that one who does not read, or
+// write on, keeps itself waiting and not the others. When the room is short all the same, whoever has given nothing
+// back for `patience` is cancelled. However much room there is, large answers are built a few at a time, and the loop
+// goes round in between.
 //
 // In the loop's thread.
 
@@ -41,8 +42,8 @@ class Budget {
     // What whoever gives nothing back has done, for the log.
     const char* fault = "taken none of its answers";
   };
-  // Small messages find some room that large ones leave, and do not wait behind them: most of what coordination needs is
-  // small.
+  // Small messages find some room that large ones leave, and do not wait behind them: most of what coordination needs
+  // is small.
   enum class Size { kSmall, kLarge };
   static Size SizeOf(size_t bytes) { return bytes <= 16 << 10 ? Size::kSmall : Size::kLarge; }
 
@@ -127,9 +128,7 @@ class Budget {
     };
 
     bool HasShare() const { return held_ < budget_.limits_.share; }
-    bool Fits(Size size) const {
-      return budget_.Fits(size) || (size == Size::kSmall && held_ < budget_.limits_.least);
-    }
+    bool Fits(Size size) const { return budget_.Fits(size) || (size == Size::kSmall && held_ < budget_.limits_.least); }
     std::list<Waiter>& WaitingFor(Size size) { return waiting_[static_cast<size_t>(size)]; }
     const std::list<Waiter>& WaitingFor(Size size) const { return waiting_[static_cast<size_t>(size)]; }
     void Hold(size_t bytes);
@@ -139,8 +138,8 @@ class Budget {
     Budget& budget_;
     const std::function<std::string()> cancel_;
     size_t held_ = 0;
-    size_t excused_ = 0;  // of these
-    Time gave_back_at_;   // or held nothing
+    size_t excused_ = 0;                        // of these
+    Time gave_back_at_;                         // or held nothing
     std::array<std::list<Waiter>, 2> waiting_;  // by size
     bool is_closed_ = false;
     const std::list<Holder*>::iterator position_;  // among all holders

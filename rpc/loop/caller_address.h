@@ -9,8 +9,8 @@ namespace decree::rpc {
 
 inline constexpr size_t kClientBytesMax = 255;
 
-// The host of an address as gRPC names it (ipv4:1.2.3.4:5, ipv6:[...]:5, unix:path): an IPv4 address, or the first 64 bits
-// of an IPv6 address, for one customer has all that begin so. Never empty.
+// The host of an address as gRPC names it (ipv4:1.2.3.4:5, ipv6:[...]:5, unix:path): an IPv4 address, or the first 64
+// bits of an IPv6 address, for one customer has all that begin so. Never empty.
 std::string ClientOf(std::string_view caller);
 
 }  // namespace decree::rpc

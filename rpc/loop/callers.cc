@@ -71,8 +71,8 @@ Status Callers::LetIn(Connection& connection) {
   RARE_CASE("a call was refused for the number of all calls");
   NoteFull("all have a request, and others are refused");
   if (calls_ > limits_.calls + kRefusalsMax) connection.CutOff();
-  return absl::ResourceExhaustedError(
-      StrCat("as many calls are under way here as may be, ", limits_.calls, ": try again in a moment, or another node"));
+  return absl::ResourceExhaustedError(StrCat("as many calls are under way here as may be, ", limits_.calls,
+                                             ": try again in a moment, or another node"));
 }
 
 void Callers::NoteFull(const char* consequence) const {

@@ -1,7 +1,7 @@
 #pragma once
-// The connections by which a port is called, and the calls that each has open (rule 12). A call costs this node 17 to 24
-// KiB as soon as it has begun, whether it goes on or not; so there may be only so many, and whoever has many open without a
-// request makes room for others. All answers to unary calls of a connection share what a taker may hold.
+// The connections by which a port is called, and the calls that each has open (rule 12). A call costs this node 17 to
+// 24 KiB as soon as it has begun, whether it goes on or not; so there may be only so many, and whoever has many open
+// without a request makes room for others. All answers to unary calls of a connection share what a taker may hold.
 //
 // In the loop's thread.
 
@@ -38,16 +38,16 @@ class Callers {
     // What answers to unary calls hold of this node's memory, and what their requests do while they are read.
     Budget::Holder& answers() { return answers_; }
     Budget::Holder& requests() { return requests_; }
-    // How large the next request is, to judge by the last ones since it had no call. As long as nothing is known, only a few
-    // are read at a time, but they do not wait behind others' large ones.
+    // How large the next request is, to judge by the last ones since it had no call. As long as nothing is known, only
+    // a few are read at a time, but they do not wait behind others' large ones.
     size_t expected_bytes() const { return expected_bytes_.value_or(kUnknownBytes); }
     Budget::Size expected_size() const { return Budget::SizeOf(expected_bytes_.value_or(0)); }
     void NoteRequest(size_t bytes) {
       const size_t before = expected_bytes_.value_or(0);
       expected_bytes_ = std::max(bytes, before - before / 4);
     }
-    // Ends it, and so all its calls; returns its name. Cancelling them would not do: what gRPC has begun to write is held
-    // until the other end takes it.
+    // Ends it, and so all its calls; returns its name. Cancelling them would not do: what gRPC has begun to write is
+    // held until the other end takes it.
     std::string CutOff();
 
     // Of each call: it has begun, it is gone, and in between a request of it is served, or none.
@@ -106,7 +106,8 @@ class Callers {
 
  private:
   void NoteFull(const char* consequence) const;
-  // Cuts off whoever has the most calls without a request, the newest of `newcomer` left aside. False if nobody has any.
+  // Cuts off whoever has the most calls without a request, the newest of `newcomer` left aside. False if nobody has
+  // any.
   bool MakeRoom(const Connection& newcomer);
 
   const Budgets budgets_;

@@ -19,8 +19,7 @@ constexpr int kLooks = 2;
 
 // ---- Timers ----
 
-Timer::Timer(TimerQueue& queue, std::function<void()> action)
-    : queue_(queue), action_(std::move(action)) {}
+Timer::Timer(TimerQueue& queue, std::function<void()> action) : queue_(queue), action_(std::move(action)) {}
 
 void Timer::Set(Time at) {
   Cancel();
@@ -63,10 +62,9 @@ size_t EventLoop::Poll(Time until) {
   ++turn_;
   is_turn_over_.store(false, std::memory_order_relaxed);
   // gRPC has its own clock, so what passes between the two is how long to wait.
-  const Duration wait = until == kTimeNever ? std::chrono::hours(1)
-                                            : std::max(until - Now(), Duration::zero());
-  const gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                             gpr_time_from_nanos(wait.count(), GPR_TIMESPAN));
+  const Duration wait = until == kTimeNever ? std::chrono::hours(1) : std::max(until - Now(), Duration::zero());
+  const gpr_timespec deadline =
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(wait.count(), GPR_TIMESPAN));
   size_t handled = HandleNext(deadline) ? 1 : 0;
   for (int looks = 0; looks < kLooks && handled < kEventsMax && !is_turn_over_.load(std::memory_order_relaxed);) {
     HandleNext(gpr_inf_past(GPR_CLOCK_MONOTONIC)) ? ++handled : ++looks;
@@ -88,8 +86,7 @@ bool EventLoop::HandleNext(gpr_timespec deadline) {
 
 // ---- Wakeup ----
 
-Wakeup::Wakeup(EventLoop& loop, std::function<void()> action)
-    : loop_(loop), action_(std::move(action)) {}
+Wakeup::Wakeup(EventLoop& loop, std::function<void()> action) : loop_(loop), action_(std::move(action)) {}
 
 void Wakeup::Ring() {
   if (was_rung_.exchange(true)) return;

@@ -69,8 +69,8 @@ class EventLoop {
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
   TimerQueue& timers() { return timers_; }
   Time Now() const { return clock_.Now(); }
-  // The time at some moment since the last Poll began, for what need not be exact: a look at the clock takes longer than
-  // many an event.
+  // The time at some moment since the last Poll began, for what need not be exact: a look at the clock takes longer
+  // than many an event.
   Time RoughlyNow() {
     if (!roughly_now_.has_value()) roughly_now_ = Now();
     return *roughly_now_;
@@ -90,8 +90,8 @@ class EventLoop {
 
   // How often Poll was called: another number in each turn of the loop.
   uint64_t turn() const { return turn_; }
-  // Whether the loop is at gRPC, which waits for the sockets and reads them, or at our work: another number each time. Any
-  // thread.
+  // Whether the loop is at gRPC, which waits for the sockets and reads them, or at our work: another number each time.
+  // Any thread.
   uint64_t reading() const { return reading_.load(std::memory_order_relaxed); }
   static bool IsReading(uint64_t reading) { return reading % 2 == 1; }
   // What else is ready waits for the next turn. Any thread.

@@ -12,14 +12,14 @@ namespace {
 
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
-using google::protobuf::io::CodedInputStream;
 using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
 
 // So few bytes hold few fields.
 constexpr size_t kFewBytes = 2 * kRequestFieldsMax;
 
-// Takes the fields of a message from `left`. False if it has more; also if it cannot be read, or has groups, which count
-// as one field whatever is in them.
+// Takes the fields of a message from `left`. False if it has more; also if it cannot be read, or has groups, which
+// count as one field whatever is in them.
 bool CountFields(const Descriptor& type, CodedInputStream& input, int& left) {
   while (const uint32_t tag = input.ReadTag()) {
     if (--left < 0) return false;

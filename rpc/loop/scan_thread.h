@@ -20,8 +20,8 @@ class ScanThread {
   ScanThread(const ScanThread&) = delete;
   ScanThread& operator=(const ScanThread&) = delete;
 
-  // Runs `work` on the thread, in the order of the calls, and then `done` in the loop. What `done` holds is let go in the
-  // loop, what only `work` holds on the thread. Called in the loop.
+  // Runs `work` on the thread, in the order of the calls, and then `done` in the loop. What `done` holds is let go in
+  // the loop, what only `work` holds on the thread. Called in the loop.
   void Run(std::function<void()> work, std::function<void()> done);
 
  private:

@@ -1,10 +1,10 @@
 #pragma once
-// One call at a port, of whatever method, from its first word to its end; its messages are bytes here. gRPC allows one read
-// and one write at a time, and nothing but waiting after the end; the call exists until all that was begun has come back.
-// Here that is kept track of; what is read and written is the handler's business.
+// One call at a port, of whatever method, from its first word to its end; its messages are bytes here. gRPC allows one
+// read and one write at a time, and nothing but waiting after the end; the call exists until all that was begun has
+// come back. Here that is kept track of; what is read and written is the handler's business.
 //
-// A call is there as soon as it has begun, before its first message has come: so those that never say anything are seen,
-// counted and bounded.
+// A call is there as soon as it has begun, before its first message has come: so those that never say anything are
+// seen, counted and bounded.
 //
 // In the loop's thread.
 

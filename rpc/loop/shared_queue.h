@@ -1,6 +1,6 @@
 #pragma once
-// Several gRPC servers whose events one loop handles. gRPC makes a completion queue for a server that is being built, and
-// offers no way to give it another's; both share this loop's all the same.
+// Several gRPC servers whose events one loop handles. gRPC makes a completion queue for a server that is being built,
+// and offers no way to give it another's; both share this loop's all the same.
 
 #include <memory>
 

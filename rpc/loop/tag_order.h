@@ -26,8 +26,8 @@ inline void* GiveTag(void* tag) {
 }
 
 // The queue's AsyncNext. Within it runs only what gRPC has in its headers, which is instrumented with us.
-inline grpc::CompletionQueue::NextStatus TakeTag(grpc::CompletionQueue& queue, gpr_timespec deadline,
-                                                 void** tag, bool* ok) {
+inline grpc::CompletionQueue::NextStatus TakeTag(grpc::CompletionQueue& queue, gpr_timespec deadline, void** tag,
+                                                 bool* ok) {
 #ifdef __SANITIZE_THREAD__
   AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
   AnnotateIgnoreWritesBegin(__FILE__, __LINE__);

@@ -60,7 +60,8 @@ class UnaryCall final : public Call<Request, Response>, public UnaryReading {
   const Serve& serve_;
 };
 
-// Serves a method from now on. `path` as in `Methods`; `admission`, if it is to have a place for each request, outlives it.
+// Serves a method from now on. `path` as in `Methods`; `admission`, if it is to have a place for each request, outlives
+// it.
 template <typename Request, typename Response>
 void OfferUnary(Methods& methods, const std::string& path, Admission* admission,
                 typename UnaryCall<Request, Response>::Serve serve) {

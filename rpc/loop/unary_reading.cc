@@ -14,9 +14,7 @@ constexpr size_t kUnreadMax = 256;
 Failure TooManyUnread() {
   return Overloaded(StrCat(kUnreadMax, " requests of this connection wait to be read, and no more may", kNotServed));
 }
-Failure NoRoomInTime() {
-  return Overloaded(StrCat("other large requests have left no room for this one", kNotServed));
-}
+Failure NoRoomInTime() { return Overloaded(StrCat("other large requests have left no room for this one", kNotServed)); }
 
 }  // namespace
 

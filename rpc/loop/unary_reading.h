@@ -1,7 +1,8 @@
 #pragma once
-// How the request of a unary call comes in. It is read when there is room for it, as large as the last ones of its connection
-// were; when it is there, it takes its place among those that this node holds, or waits for one. So a client that sends more
-// than is served is read more slowly (HTTP/2's flow control), and what has come is not refused, and sent again, in vain.
+// How the request of a unary call comes in. It is read when there is room for it, as large as the last ones of its
+// connection were; when it is there, it takes its place among those that this node holds, or waits for one. So a client
+// that sends more than is served is read more slowly (HTTP/2's flow control), and what has come is not refused, and
+// sent again, in vain.
 //
 // In the loop's thread.
 
@@ -19,7 +20,8 @@ namespace decree::rpc {
 class UnaryReading : public ServerCall::Handler, public std::enable_shared_from_this<UnaryReading> {
  public:
   // `admission` outlives it; null if the method needs no place.
-  UnaryReading(std::unique_ptr<ServerCall> wire, Admission* admission) : wire_(std::move(wire)), admission_(admission) {}
+  UnaryReading(std::unique_ptr<ServerCall> wire, Admission* admission)
+      : wire_(std::move(wire)), admission_(admission) {}
 
   void Begin();
 

@@ -68,9 +68,9 @@ LayeredOptions::LayeredOptions(CLI::App& app, std::string prefix, std::vector<st
 
 CLI::Option* LayeredOptions::Register(CLI::Option* option, const std::string& name, bool is_bare) {
   entries_.push_back({.name = name, .option = option, .is_bare = is_bare});
-  return option->envname(EnvironmentName(name))->multi_option_policy(
-      option->get_items_expected_max() > 1 ? CLI::MultiOptionPolicy::TakeAll
-                                           : CLI::MultiOptionPolicy::TakeLast);
+  return option->envname(EnvironmentName(name))
+      ->multi_option_policy(option->get_items_expected_max() > 1 ? CLI::MultiOptionPolicy::TakeAll
+                                                                 : CLI::MultiOptionPolicy::TakeLast);
 }
 
 CLI::Option* LayeredOptions::AddNumber(const std::string& name, int64_t initial,
@@ -100,15 +100,15 @@ std::string LayeredOptions::EnvironmentName(const std::string& name) const {
 }
 
 const LayeredOptions::Entry* LayeredOptions::Find(std::string_view name) const {
-  const auto found = std::find_if(entries_.begin(), entries_.end(),
-                                  [name](const Entry& entry) { return entry.name == name; });
+  const auto found =
+      std::find_if(entries_.begin(), entries_.end(), [name](const Entry& entry) { return entry.name == name; });
   return found == entries_.end() ? nullptr : &*found;
 }
 
 // ---- Reading ----
 
-std::optional<int> LayeredOptions::Parse(const std::vector<std::string>& arguments,
-                                         std::ostream& out, std::ostream& err) {
+std::optional<int> LayeredOptions::Parse(const std::vector<std::string>& arguments, std::ostream& out,
+                                         std::ostream& err) {
   arguments_ = arguments;
   try {
     // CLI11 takes them off the end.
@@ -130,14 +130,14 @@ Status LayeredOptions::ReadFile() {
   for (const TomlSetting& setting : settings) {
     const Entry* const entry = Find(setting.name);
     if (entry == nullptr) {
-      return absl::InvalidArgumentError(StrCat(file_, ", line ", setting.line, ": ", setting.name,
-                                               " is no option; --help lists them all"));
+      return absl::InvalidArgumentError(
+          StrCat(file_, ", line ", setting.line, ": ", setting.name, " is no option; --help lists them all"));
     }
     lines_[setting.name] = setting.line;
     if (entry->option->count() > 0) continue;  // a flag or the environment counts
     if (setting.values.size() != 1 && entry->option->get_items_expected_max() == 1) {
-      return absl::InvalidArgumentError(StrCat(file_, ", line ", setting.line, ": ", setting.name,
-                                               " takes one value, and no array"));
+      return absl::InvalidArgumentError(
+          StrCat(file_, ", line ", setting.line, ": ", setting.name, " takes one value, and no array"));
     }
     entry->option->add_result(setting.values);
     entry->option->run_callback();
@@ -184,9 +184,7 @@ int LayeredOptions::Refuse(std::string_view text, std::ostream& err) const {
 }
 
 std::string LayeredOptions::TomlLineOf(const Entry& entry) const {
-  const auto written = [&entry](const std::string& value) {
-    return entry.is_bare ? value : TomlQuoted(value);
-  };
+  const auto written = [&entry](const std::string& value) { return entry.is_bare ? value : TomlQuoted(value); };
   const bool is_list = entry.option->get_items_expected_max() > 1;
   const bool is_set = entry.option->count() > 0;
   std::vector<std::string> values;
@@ -215,8 +213,8 @@ std::string LayeredOptions::ToToml() const {
     const std::string type = entry.option->get_type_name();  // TEXT, or INT:1 to 10
     const size_t colon = type.find(':');
     const std::string allowed = colon == type.npos ? "" : type.substr(colon + 1) + "; ";
-    out += StrCat(AsComment(entry.option->get_description()), "# ", allowed, SourceOf(entry), "\n",
-                  TomlLineOf(entry), "\n\n");
+    out += StrCat(AsComment(entry.option->get_description()), "# ", allowed, SourceOf(entry), "\n", TomlLineOf(entry),
+                  "\n\n");
   }
   out.pop_back();
   return out;

@@ -32,18 +32,19 @@ class LayeredOptions {
   // The default is what `value` holds.
   template <typename T>
   CLI::Option* Add(const std::string& name, T& value, const std::string& what) {
-    return Register(app_.add_option("--" + name, value, what)->capture_default_str(), name,
-                    std::is_arithmetic_v<T>);
+    return Register(app_.add_option("--" + name, value, what)->capture_default_str(), name, std::is_arithmetic_v<T>);
   }
   // A number that is given in milliseconds.
   CLI::Option* AddMilliseconds(const std::string& name, Duration& value, const std::string& what) {
-    return AddNumber(name, ToMilliseconds(value), [&value](int64_t number) { value = Milliseconds(number); }, what);
+    return AddNumber(
+        name, ToMilliseconds(value), [&value](int64_t number) { value = Milliseconds(number); }, what);
   }
   // A number of bytes that is given in MiB.
   template <typename T>
   CLI::Option* AddMebibytes(const std::string& name, T& value, const std::string& what) {
-    return AddNumber(name, static_cast<int64_t>(value >> 20),
-                     [&value](int64_t number) { value = static_cast<T>(number) << 20; }, what);
+    return AddNumber(
+        name, static_cast<int64_t>(value >> 20), [&value](int64_t number) { value = static_cast<T>(number) << 20; },
+        what);
   }
   // "on" or "off".
   CLI::Option* AddSwitch(const std::string& name, bool& value, const std::string& what);
@@ -53,8 +54,7 @@ class LayeredOptions {
 
   // Reads all three; one of the app's commands must be given. Nothing if the program may go on, else what it should
   // end with: 0 after --help or --version (to `out`), 2 after an error (to `err`).
-  std::optional<int> Parse(const std::vector<std::string>& arguments, std::ostream& out,
-                           std::ostream& err);
+  std::optional<int> Parse(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err);
   // Prints what is wrong, and where each option that the text names was set; returns 2.
   int Refuse(std::string_view text, std::ostream& err) const;
   // All options as they count, for a file of --config.

@@ -79,13 +79,12 @@ CLI::Validator Address() { return CLI::Validator(AddressError, "HOST:PORT"); }
 void AddIdentityOptions(LayeredOptions& all, ServerOptions& options) {
   all.Add("data", options.data, "The data directory, formatted by `decreed init`");
   all.Add("cluster", options.cluster, "The cluster that the data directory must belong to");
-  all.Add("node", options.node, "The node that the data directory must belong to")
-      ->check(Between(1, UINT32_MAX));
+  all.Add("node", options.node, "The node that the data directory must belong to")->check(Between(1, UINT32_MAX));
   all.Add("listen-client", options.listen_client,
-      "Where clients are served; default: this node's client address in the configuration")
+          "Where clients are served; default: this node's client address in the configuration")
       ->check(Address());
   all.Add("listen-peer", options.listen_peer,
-      "Where peers are served; default: this node's peer address in the configuration")
+          "Where peers are served; default: this node's peer address in the configuration")
       ->check(Address());
 }
 
@@ -93,29 +92,26 @@ void AddProtocolOptions(LayeredOptions& all, ServerOptions& options) {
   all.AddMilliseconds("heartbeat-ms", options.core.heartbeat, "How often a leader shows itself")
       ->check(Between(10, 10'000));
   all.AddMilliseconds("election-timeout-min-ms", options.core.election_timeout_min,
-      "A follower that hears nothing from a leader for a time between this...")
+                      "A follower that hears nothing from a leader for a time between this...")
       ->check(Between(50, 60'000));
   all.AddMilliseconds("election-timeout-max-ms", options.core.election_timeout_max,
-      "...and this stands for election; at least two heartbeats and the cluster's lease")
+                      "...and this stands for election; at least two heartbeats and the cluster's lease")
       ->check(Between(50, 120'000));
   all.AddSwitch("lease", options.core.uses_lease,
-      "on: as leader, serves reads without a message while it holds its lease; off: each takes a round "
-      "of messages. For machines whose clocks may stand still, such as guests that are frozen. Leases "
-      "are granted to other leaders all the same");
+                "on: as leader, serves reads without a message while it holds its lease; off: each takes a round "
+                "of messages. For machines whose clocks may stand still, such as guests that are frozen. Leases "
+                "are granted to other leaders all the same");
 }
 
 void AddLimitOptions(LayeredOptions& all, ServerOptions& options) {
-  all.Add("batch-bytes-max", options.core.batch_bytes_max,
-      "The most bytes of commands that share a slot of the log")
+  all.Add("batch-bytes-max", options.core.batch_bytes_max, "The most bytes of commands that share a slot of the log")
       ->check(Between(1024, kBatchBytesLimit));
   all.Add("slots-in-flight-max", options.core.slots_in_flight_max,
-      "Slots proposed and not yet chosen; 1 makes the largest batches")
+          "Slots proposed and not yet chosen; 1 makes the largest batches")
       ->check(Between(1, 1024));
-  all.Add("pending-bytes-max", options.core.pending_bytes_max,
-      "The most bytes of requests without an answer")
+  all.Add("pending-bytes-max", options.core.pending_bytes_max, "The most bytes of requests without an answer")
       ->check(Between(1 << 20, int64_t{1} << 40));
-  all.Add("requests-max", options.requests_max, "The most requests without an answer")
-      ->check(Between(1, 1'000'000));
+  all.Add("requests-max", options.requests_max, "The most requests without an answer")->check(Between(1, 1'000'000));
   all.Add("connections-max", options.connections_max,
           "The most connections of clients; fewer, if the process may not have so many files open")
       ->check(Between(1, 1'000'000));
@@ -126,15 +122,16 @@ void AddLimitOptions(LayeredOptions& all, ServerOptions& options) {
 void AddStorageOptions(LayeredOptions& all, ServerOptions& options) {
   all.AddMebibytes("segment-mib", options.log.segment_bytes, "Size of one segment of the log, in MiB")
       ->check(Between(16, 4096));
-  all.AddMebibytes("key-index-mib", options.memory.key_index_bytes,
-      "Memory for keys and their counters, in MiB; a put of a key that has no room in it looks it up on disk. "
-      "With keys of 24 bytes each MiB has room for 25,000")
+  all.AddMebibytes(
+         "key-index-mib", options.memory.key_index_bytes,
+         "Memory for keys and their counters, in MiB; a put of a key that has no room in it looks it up on disk. "
+         "With keys of 24 bytes each MiB has room for 25,000")
       ->check(Between(1, 4095));
   all.AddMebibytes("record-cache-mib", options.memory.record_cache_bytes,
-      "Memory for values of the keys that were read last, in MiB")
+                   "Memory for values of the keys that were read last, in MiB")
       ->check(Between(1, 1 << 20));
   all.AddMebibytes("block-cache-mib", options.store.block_cache_bytes,
-      "LevelDB's cache of blocks, in MiB; what is read again comes from the records' cache before")
+                   "LevelDB's cache of blocks, in MiB; what is read again comes from the records' cache before")
       ->check(Between(1, 1 << 20));
   all.Add("open-files-max", options.store.open_files_max, "The most files that LevelDB keeps open")
       ->check(Between(64, 1'000'000));
@@ -143,8 +140,7 @@ void AddStorageOptions(LayeredOptions& all, ServerOptions& options) {
 void AddLoggingOptions(LayeredOptions& all, ServerOptions& options) {
   all.Add("log-level", options.log_level, "The least severe messages to log")
       ->check(OneOf({"info", "warning", "error"}));
-  all.Add("log-verbosity", options.log_verbosity,
-      "0; 1: also what happens per ballot; 2: per message")
+  all.Add("log-verbosity", options.log_verbosity, "0; 1: also what happens per ballot; 2: per message")
       ->check(Between(0, 2));
   all.Add("log-dir", options.log_dir, "Where log files go; default: standard error");
 }
@@ -161,9 +157,10 @@ void AddServe(CLI::App& app) {
 }
 
 CLI::App* AddInit(CLI::App& app, InitOptions& options) {
-  CLI::App* const init = app.add_subcommand(
-      "init", "Formats a data directory for one node of a new cluster; needs --data, --cluster and "
-              "--node. Members, quorums and lease must be given alike on all nodes.");
+  CLI::App* const init =
+      app.add_subcommand("init",
+                         "Formats a data directory for one node of a new cluster; needs --data, --cluster and "
+                         "--node. Members, quorums and lease must be given alike on all nodes.");
   init->fallthrough();
   const auto add = [init](const char* name, auto& value, const char* what) {
     return init->add_option(name, value, what)->capture_default_str();
@@ -174,15 +171,13 @@ CLI::App* AddInit(CLI::App& app, InitOptions& options) {
       "    --member 1=10.0.0.1:7101,10.0.0.1:7001 \\\n"
       "    --member 2=10.0.0.2:7101,10.0.0.2:7001 \\\n"
       "    --member 3=10.0.0.3:7101,10.0.0.3:7001");
-  add("--member", options.members,
-      "One for each node: ID=PEERHOST:PORT,CLIENTHOST:PORT")->required();
+  add("--member", options.members, "One for each node: ID=PEERHOST:PORT,CLIENTHOST:PORT")->required();
   add("--q1", options.q1, "Size of a phase-1 quorum; default: a majority")->check(Between(1, 64));
   add("--q2", options.q2, "Size of a phase-2 quorum; default: a majority")->check(Between(1, 64));
   add("--lease-ms", options.lease_ms,
       "How long a leader may serve reads alone, at most the smallest election timeout; 0: no leases")
       ->check(Between(0, 60'000));
-  add("--drift-ppm", options.drift_ppm,
-      "How much the rates of two nodes' clocks may differ, in parts per million")
+  add("--drift-ppm", options.drift_ppm, "How much the rates of two nodes' clocks may differ, in parts per million")
       ->check(Between(0, 400'000));
   return init;
 }
@@ -224,9 +219,7 @@ paxos::Options ServerOptions::CoreDefaults() {
 }
 
 Status ServerOptions::Validate() const {
-  const auto wrong = [](const auto&... parts) {
-    return absl::InvalidArgumentError(StrCat(parts...));
-  };
+  const auto wrong = [](const auto&... parts) { return absl::InvalidArgumentError(StrCat(parts...)); };
   if (core.election_timeout_min < 2 * core.heartbeat) {
     return wrong("--election-timeout-min-ms: ", ToMilliseconds(core.election_timeout_min),
                  " is not allowed with --heartbeat-ms ", ToMilliseconds(core.heartbeat), "; allowed is ",
@@ -272,25 +265,22 @@ StatusOr<paxos::Configuration> InitOptions::FoundingConfiguration() const {
   // Other numbers are not tested.
   constexpr std::array<size_t, 5> kClusterSizes = {1, 3, 4, 5, 7};
   if (std::find(kClusterSizes.begin(), kClusterSizes.end(), configuration.members.size()) == kClusterSizes.end()) {
-    return absl::InvalidArgumentError(
-        StrCat("--member: a cluster has 1, 3, 4, 5 or 7 members, not ", configuration.members.size(),
-               "; 3 outlive the loss of one, 5 of two"));
+    return absl::InvalidArgumentError(StrCat("--member: a cluster has 1, 3, 4, 5 or 7 members, not ",
+                                             configuration.members.size(), "; 3 outlive the loss of one, 5 of two"));
   }
   return configuration;
 }
 
 // ---- Command line ----
 
-CommandLine ParseCommandLine(const std::vector<std::string>& arguments, std::ostream& out,
-                             std::ostream& err) {
+CommandLine ParseCommandLine(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
   CommandLine line;
   CLI::App app("A node of Decree, a replicated key-value store", "decreed");
   app.footer(kFooter);
   app.set_version_flag("--version", std::string(kVersion));
   LayeredOptions all(app, "DECREED_");
   bool print_config = false;
-  app.add_flag("--print-config", print_config,
-               "Prints all options as they count, as a file for --config, and exits");
+  app.add_flag("--print-config", print_config, "Prints all options as they count, as a file for --config, and exits");
   AddIdentityOptions(all, line.server);
   AddProtocolOptions(all, line.server);
   AddLimitOptions(all, line.server);

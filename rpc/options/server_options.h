@@ -73,7 +73,6 @@ struct CommandLine {
 
 // Reads `arguments` (without the program's name), environment and file. Help, --print-config and
 // version go to `out`, what is wrong to `err`; then the action is kExit.
-CommandLine ParseCommandLine(const std::vector<std::string>& arguments, std::ostream& out,
-                             std::ostream& err);
+CommandLine ParseCommandLine(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err);
 
 }  // namespace decree::rpc

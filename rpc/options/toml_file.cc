@@ -27,8 +27,8 @@ std::optional<size_t> EndOfString(std::string_view text, size_t at) {
   return std::nullopt;
 }
 
-// toml++ 3.3 must not see letters beyond ASCII outside of strings and comments: what it does then is undefined. So it must be
-// plain where a string begins and ends, and those of several lines are refused.
+// toml++ 3.3 must not see letters beyond ASCII outside of strings and comments: what it does then is undefined. So it
+// must be plain where a string begins and ends, and those of several lines are refused.
 Status CheckCharacters(const std::string& path, std::string_view text) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) text.remove_prefix(kByteOrderMark.size());
@@ -68,13 +68,13 @@ std::optional<std::string> TextOf(const toml::node& node) {
   return std::nullopt;
 }
 
-StatusOr<TomlSetting> SettingOf(const std::string& path, const toml::key& key,
-                                const toml::node& node) {
+StatusOr<TomlSetting> SettingOf(const std::string& path, const toml::key& key, const toml::node& node) {
   TomlSetting setting{.name = std::string(key.str()), .values = {}, .line = key.source().begin.line};
   const auto wrong = [&] {
     return Wrong(path, setting.line,
-                 StrCat(setting.name, ": options are numbers, true or false, strings in quotes, or "
-                                      "arrays of these; there are no tables"));
+                 StrCat(setting.name,
+                        ": options are numbers, true or false, strings in quotes, or "
+                        "arrays of these; there are no tables"));
   };
   const auto add = [&setting](const toml::node& value) {
     std::optional<std::string> text = TextOf(value);
@@ -115,8 +115,7 @@ StatusOr<std::vector<TomlSetting>> ReadTomlFile(const std::string& path) {
 
 std::string TomlQuoted(std::string_view text) {
   std::ostringstream out;
-  out << toml::toml_formatter(toml::value<std::string>(std::string(text)),
-                              toml::format_flags::none);
+  out << toml::toml_formatter(toml::value<std::string>(std::string(text)), toml::format_flags::none);
   return out.str();
 }
 

@@ -143,12 +143,8 @@ struct Encoder {
     out.set_chosen_index(m.chosen_index.value());
     out.set_refuses_for_ns(static_cast<uint64_t>(m.refuses_for.count()));
   }
-  void operator()(const paxos::Waiver& m) const {
-    Put(m.ballot, *wire.mutable_waiver()->mutable_ballot());
-  }
-  void operator()(const paxos::StandNow& m) const {
-    Put(m.ballot, *wire.mutable_stand_now()->mutable_ballot());
-  }
+  void operator()(const paxos::Waiver& m) const { Put(m.ballot, *wire.mutable_waiver()->mutable_ballot()); }
+  void operator()(const paxos::StandNow& m) const { Put(m.ballot, *wire.mutable_stand_now()->mutable_ballot()); }
   void operator()(const paxos::Fetch& m) const {
     auto& out = *wire.mutable_fetch();
     out.set_stream(m.stream);
@@ -169,9 +165,7 @@ struct Encoder {
     for (const paxos::SlotEntry& item : m.entries) Put(item, *out.add_entries());
     if (m.part.has_value()) Put(*m.part, *out.mutable_part());
   }
-  void operator()(const paxos::ReadIndexRequest& m) const {
-    wire.mutable_read_index_request()->set_request(m.request);
-  }
+  void operator()(const paxos::ReadIndexRequest& m) const { wire.mutable_read_index_request()->set_request(m.request); }
   void operator()(const paxos::ReadIndexAnswer& m) const {
     auto& out = *wire.mutable_read_index_answer();
     out.set_request(m.request);
@@ -284,12 +278,10 @@ class Decoder {
     Slot slot;
     for (v1::Vote& item : items) {
       slot = TakeSlotAfter(slot, item.slot(), "votes");
-      const Ballot ballot = item.chosen() ? TakeBallotOrNone(item.ballot(), "vote.ballot")
-                                          : TakeBallot(item.ballot(), "vote.ballot");
-      votes.push_back({.slot = slot,
-                       .ballot = ballot,
-                       .chosen = item.chosen(),
-                       .entry = TakeEntry(*item.mutable_entry())});
+      const Ballot ballot =
+          item.chosen() ? TakeBallotOrNone(item.ballot(), "vote.ballot") : TakeBallot(item.ballot(), "vote.ballot");
+      votes.push_back(
+          {.slot = slot, .ballot = ballot, .chosen = item.chosen(), .entry = TakeEntry(*item.mutable_entry())});
     }
     return votes;
   }
@@ -307,8 +299,7 @@ paxos::Introduction Take(v1::Introduction& wire, Decoder& decoder) {
   if (wire.known_size() > kKnownMax) decoder.Fail("known", "it is too long");
   for (const auto& known : wire.known()) {
     if (known.node() == 0 || known.incarnation() == 0) decoder.Fail("known", "one is 0");
-    const auto added =
-        introduction.known.emplace(NodeId(known.node()), paxos::Incarnation(known.incarnation()));
+    const auto added = introduction.known.emplace(NodeId(known.node()), paxos::Incarnation(known.incarnation()));
     if (!added.second) decoder.Fail("known", "a node stands there twice");
   }
   return introduction;
@@ -330,11 +321,10 @@ paxos::PollAnswer Take(v1::PollAnswer& wire, Decoder& decoder) {
 }
 
 paxos::EntryPart Take(v1::EntryPart& wire, Decoder& decoder) {
-  paxos::EntryPart part{
-      .slot = decoder.TakeSlot(wire.slot(), "part.slot"),
-      .piece = decoder.TakeUncheckedEntry(*wire.mutable_piece()),
-      .first_byte = wire.first_byte(),
-      .payload_bytes = decoder.TakeBytes(wire.payload_bytes(), kEntryBytesMax, "part.payload_bytes")};
+  paxos::EntryPart part{.slot = decoder.TakeSlot(wire.slot(), "part.slot"),
+                        .piece = decoder.TakeUncheckedEntry(*wire.mutable_piece()),
+                        .first_byte = wire.first_byte(),
+                        .payload_bytes = decoder.TakeBytes(wire.payload_bytes(), kEntryBytesMax, "part.payload_bytes")};
   const uint64_t size = part.piece->payload.size();
   if (size == 0) decoder.Fail("part.piece", "it is empty");
   if (size > part.payload_bytes || part.first_byte > part.payload_bytes - size) {
@@ -358,20 +348,19 @@ paxos::Prepare Take(v1::Prepare& wire, Decoder& decoder) {
 }
 
 paxos::Promise Take(v1::Promise& wire, Decoder& decoder) {
-  paxos::Promise promise{
-      .ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
-      .position = decoder.TakePosition(wire),
-      // The maximum says that this is the last page.
-      .last_slot = wire.last_slot() == Slot::Max().value()
-                       ? Slot::Max()
-                       : decoder.TakeSlot(wire.last_slot(), "last_slot"),
-      .trim_point = decoder.TakeSlotOrNone(wire.trim_point(), "trim_point"),
-      .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
-      .votes = decoder.TakeVotes(*wire.mutable_votes())};
+  paxos::Promise promise{.ballot = decoder.TakeBallot(wire.ballot(), "ballot"),
+                         .position = decoder.TakePosition(wire),
+                         // The maximum says that this is the last page.
+                         .last_slot = wire.last_slot() == Slot::Max().value()
+                                          ? Slot::Max()
+                                          : decoder.TakeSlot(wire.last_slot(), "last_slot"),
+                         .trim_point = decoder.TakeSlotOrNone(wire.trim_point(), "trim_point"),
+                         .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
+                         .votes = decoder.TakeVotes(*wire.mutable_votes())};
   if (wire.has_part()) promise.part = Take(*wire.mutable_part(), decoder);
   if (promise.last_slot < promise.position.slot) decoder.Fail("last_slot", "it is below first_slot");
-  if (!promise.votes.empty() && (promise.votes.front().slot < promise.position.slot ||
-                                 promise.votes.back().slot > promise.last_slot)) {
+  if (!promise.votes.empty() &&
+      (promise.votes.front().slot < promise.position.slot || promise.votes.back().slot > promise.last_slot)) {
     decoder.Fail("votes", "one is outside of the page");
   }
   return promise;
@@ -419,27 +408,25 @@ paxos::StandNow Take(v1::StandNow& wire, Decoder& decoder) {
 }
 
 paxos::Fetch Take(v1::Fetch& wire, Decoder& decoder) {
-  const paxos::Fetch fetch{
-      .stream = wire.stream(),
-      .number = wire.number(),
-      .position = decoder.TakePosition(wire),
-      .last_slot = decoder.TakeSlot(wire.last_slot(), "last_slot"),
-      .received = decoder.TakeBytes(wire.received(), kStreamBytesMax, "received"),
-      .credit = decoder.TakeBytes(wire.credit(), kStreamBytesMax, "credit")};
+  const paxos::Fetch fetch{.stream = wire.stream(),
+                           .number = wire.number(),
+                           .position = decoder.TakePosition(wire),
+                           .last_slot = decoder.TakeSlot(wire.last_slot(), "last_slot"),
+                           .received = decoder.TakeBytes(wire.received(), kStreamBytesMax, "received"),
+                           .credit = decoder.TakeBytes(wire.credit(), kStreamBytesMax, "credit")};
   if (fetch.last_slot < fetch.position.slot) decoder.Fail("last_slot", "it is below first_slot");
   if (fetch.credit < fetch.received) decoder.Fail("credit", "it is below what was received");
   return fetch;
 }
 
 paxos::FetchAnswer Take(v1::FetchAnswer& wire, Decoder& decoder) {
-  paxos::FetchAnswer answer{
-      .stream = wire.stream(),
-      .fetch = wire.fetch(),
-      .sent = decoder.TakeBytes(wire.sent(), kStreamBytesMax, "sent"),
-      .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
-      .trim_point = decoder.TakeSlotOrNone(wire.trim_point(), "trim_point"),
-      .entries = decoder.TakeEntries(*wire.mutable_entries()),
-      .part = {}};
+  paxos::FetchAnswer answer{.stream = wire.stream(),
+                            .fetch = wire.fetch(),
+                            .sent = decoder.TakeBytes(wire.sent(), kStreamBytesMax, "sent"),
+                            .chosen_index = decoder.TakeSlotOrNone(wire.chosen_index(), "chosen_index"),
+                            .trim_point = decoder.TakeSlotOrNone(wire.trim_point(), "trim_point"),
+                            .entries = decoder.TakeEntries(*wire.mutable_entries()),
+                            .part = {}};
   if (wire.has_part()) answer.part = Take(*wire.mutable_part(), decoder);
   if (!answer.entries.empty() && answer.part.has_value()) {
     decoder.Fail("part", "there are entries beside it");
@@ -447,9 +434,7 @@ paxos::FetchAnswer Take(v1::FetchAnswer& wire, Decoder& decoder) {
   return answer;
 }
 
-paxos::ReadIndexRequest Take(v1::ReadIndexRequest& wire, Decoder&) {
-  return {.request = wire.request()};
-}
+paxos::ReadIndexRequest Take(v1::ReadIndexRequest& wire, Decoder&) { return {.request = wire.request()}; }
 
 paxos::ReadIndexAnswer Take(v1::ReadIndexAnswer& wire, Decoder& decoder) {
   return {.request = wire.request(),

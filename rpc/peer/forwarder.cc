@@ -41,10 +41,8 @@ void Forwarder::Open(const paxos::Replica& replica) {
     peer.link = std::make_unique<PeerLink>(
         loop_, PeerLink::Ends{.own = own_, .peer = member, .kind = v1::STREAM_KIND_FORWARD},
         MakeNodeChannel(member.peer_address), options_,
-        PeerLinkListener{.on_reply = [this, &peer](v1::PeerReply& reply) {
-                             OnAnswers(peer, *reply.mutable_answers());
-                           },
-                           .on_broken = [this, &peer] { OnBroken(peer); }});
+        PeerLinkListener{.on_reply = [this, &peer](v1::PeerReply& reply) { OnAnswers(peer, *reply.mutable_answers()); },
+                         .on_broken = [this, &peer] { OnBroken(peer); }});
     peer.link->Open(replica);
   }
 }
@@ -58,16 +56,14 @@ bool Forwarder::IsConnected(paxos::NodeId node) const {
   return found != peers_.end() && found->second.link->is_open();
 }
 
-uint64_t Forwarder::Forward(paxos::NodeId node, std::shared_ptr<const std::string> command,
-                            Time answer_by, OnEnd done) {
+uint64_t Forwarder::Forward(paxos::NodeId node, std::shared_ptr<const std::string> command, Time answer_by,
+                            OnEnd done) {
   CHECK(IsConnected(node)) << 'n' << node;
   Peer& peer = peers_.at(node);
   const uint64_t number = next_number_++;
   const size_t bytes = command->size();
-  peer.writes.emplace(number, Write{.command = std::move(command),
-                                    .bytes = bytes,
-                                    .answer_by = answer_by,
-                                    .done = std::move(done)});
+  peer.writes.emplace(
+      number, Write{.command = std::move(command), .bytes = bytes, .answer_by = answer_by, .done = std::move(done)});
   peer.unsent.push_back(number);
   SendNext(peer);
   return number;
@@ -85,7 +81,7 @@ void Forwarder::SendNext(Peer& peer) {
     wire.set_number(number);
     wire.set_time_left_us(MicrosecondsUntil(write.answer_by, now));
     wire.set_command(*write.command);
-    if (!peer.link->Send(EncodeElement(wire))) return peer.unsent.push_front(number);
+    if (!peer.link->Send(EncodeElement(std::move(wire)))) return peer.unsent.push_front(number);
     write.command.reset();
     write.was_sent = true;
     ++peer.sent;

@@ -41,8 +41,8 @@ struct ForwardEnd {
 
 class Forwarder {
  public:
-  // How many writes are under way to one node at once, and how many bytes they have together; one may have more. That node
-  // has room for them which clients cannot take.
+  // How many writes are under way to one node at once, and how many bytes they have together; one may have more. That
+  // node has room for them which clients cannot take.
   static constexpr size_t kSentMax = 1024;
   static constexpr size_t kSentBytesMax = 8 << 20;
 
@@ -58,8 +58,7 @@ class Forwarder {
   bool IsConnected(paxos::NodeId node) const;
   // Sends the command to a node that is connected. `done` is called once, later, unless the write is withdrawn. Returns
   // its number.
-  uint64_t Forward(paxos::NodeId node, std::shared_ptr<const std::string> command, Time answer_by,
-                   OnEnd done);
+  uint64_t Forward(paxos::NodeId node, std::shared_ptr<const std::string> command, Time answer_by, OnEnd done);
   // Nobody waits for it any more: `done` is let go, and not called. True if the write has left.
   bool Withdraw(uint64_t number);
   // Gives up all that other nodes than this one have not answered.

@@ -1,9 +1,9 @@
 #pragma once
 // Frames of a peer stream, put together from messages that were serialised once.
 //
-// A batch in protobuf's wire format is its messages one after the other, each with a tag and its
-// length. So a message for several peers is turned into bytes once, and every peer's frame refers to
-// the same bytes.
+// Serialised Protobuf messages one after the other are one message: what is repeated in them is appended. So a
+// message for several peers is turned once into the bytes of a PeerFrame that holds it alone, and every peer's
+// frame refers to these bytes, among others.
 
 #include <span>
 
@@ -14,12 +14,10 @@
 
 namespace decree::rpc {
 
-// The message as an element of a PeerBatch, or of a ForwardBatch.
-grpc::Slice EncodeElement(const v1::PeerMessage& message);
-grpc::Slice EncodeElement(const v1::ForwardedWrite& write);
-// A PeerFrame for a stream of this kind that holds these elements, in this order.
-grpc::ByteBuffer MakeBatchFrame(v1::StreamKind kind, std::span<const grpc::Slice> elements);
-// A PeerFrame with the greeting.
-grpc::ByteBuffer MakeHelloFrame(const v1::PeerHello& hello);
+grpc::Slice EncodeElement(v1::PeerMessage message);
+grpc::Slice EncodeElement(v1::ForwardedWrite write);
+grpc::Slice EncodeElement(v1::PeerHello hello);
+// The PeerFrame that these elements, all of one kind, make in this order.
+grpc::ByteBuffer MakeFrame(std::span<const grpc::Slice> elements);
 
 }  // namespace decree::rpc

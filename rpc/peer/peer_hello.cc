@@ -33,16 +33,15 @@ v1::PeerHello MakeHello(const PeerIdentity& own, paxos::NodeId to, v1::StreamKin
   return hello;
 }
 
-Status CheckHello(const v1::PeerHello& hello, const PeerIdentity& own,
-                  const paxos::Configuration& configuration) {
+Status CheckHello(const v1::PeerHello& hello, const PeerIdentity& own, const paxos::Configuration& configuration) {
   const uint32_t self = own.self.node.value();
   if (hello.protocol() != kPeerProtocol) {
-    return Mismatch("n", hello.from(), " speaks peer protocol ", hello.protocol(), ", n", self,
-                    " speaks ", kPeerProtocol, "; run the same version of decreed on both");
+    return Mismatch("n", hello.from(), " speaks peer protocol ", hello.protocol(), ", n", self, " speaks ",
+                    kPeerProtocol, "; run the same version of decreed on both");
   }
   if (hello.cluster() != own.cluster) {
-    return Mismatch("n", hello.from(), " belongs to cluster \"", hello.cluster(), "\", n", self,
-                    " to \"", own.cluster, "\"; check the members' peer addresses");
+    return Mismatch("n", hello.from(), " belongs to cluster \"", hello.cluster(), "\", n", self, " to \"", own.cluster,
+                    "\"; check the members' peer addresses");
   }
   if (hello.to() != self) {
     return Mismatch("n", hello.from(), " meant to reach n", hello.to(), " and has reached n", self,

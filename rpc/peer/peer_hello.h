@@ -29,7 +29,6 @@ v1::PeerHello MakeHello(const PeerIdentity& own, paxos::NodeId to, v1::StreamKin
 
 // Whether whoever greets is a peer of ours: kFailedPrecondition with what does not fit, in words for
 // the operators of both ends.
-Status CheckHello(const v1::PeerHello& hello, const PeerIdentity& own,
-                  const paxos::Configuration& configuration);
+Status CheckHello(const v1::PeerHello& hello, const PeerIdentity& own, const paxos::Configuration& configuration);
 
 }  // namespace decree::rpc

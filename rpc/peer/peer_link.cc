@@ -45,8 +45,8 @@ bool MayPass(const grpc::Status& status) {
 
 }  // namespace
 
-PeerLink::PeerLink(EventLoop& loop, Ends ends, std::shared_ptr<grpc::Channel> channel,
-                   const PeerLinkOptions& options, PeerLinkListener listener)
+PeerLink::PeerLink(EventLoop& loop, Ends ends, std::shared_ptr<grpc::Channel> channel, const PeerLinkOptions& options,
+                   PeerLinkListener listener)
     : loop_(loop),
       ends_(std::move(ends)),
       options_(options),
@@ -95,7 +95,7 @@ void PeerLink::OnStarted(bool ok) {
   --under_way_;
   if (!ok || state_ != State::kGreeting) return End();
   is_writing_ = true;
-  stream_->Write(MakeHelloFrame(MakeHello(ends_.own, ends_.peer.id, ends_.kind)), Tag(written_));
+  stream_->Write(MakeFrame({{EncodeElement(MakeHello(ends_.own, ends_.peer.id, ends_.kind))}}), Tag(written_));
   stream_->Read(&reply_, Tag(read_));
 }
 
@@ -112,9 +112,8 @@ void PeerLink::OnHello() {
   const v1::PeerHello& hello = reply_.hello();
   const Status fits = hello.from() == ends_.peer.id.value()
                           ? CheckHello(hello, ends_.own, replica_->configuration())
-                          : absl::FailedPreconditionError(
-                                StrCat("n", hello.from(), " answers at the address of n",
-                                       ends_.peer.id.value(), ", ", ends_.peer.peer_address));
+                          : absl::FailedPreconditionError(StrCat("n", hello.from(), " answers at the address of n",
+                                                                 ends_.peer.id.value(), ", ", ends_.peer.peer_address));
   if (!fits.ok()) {
     fault_ = grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, std::string(fits.message()));
     context_->TryCancel();
@@ -139,14 +138,13 @@ void PeerLink::OnReply() {
 void PeerLink::Write() {
   size_t count = 0;
   size_t bytes = 0;
-  while (count < gathered_.size() &&
-         (count == 0 || bytes + gathered_[count].size() <= options_.frame_bytes_max)) {
+  while (count < gathered_.size() && (count == 0 || bytes + gathered_[count].size() <= options_.frame_bytes_max)) {
     bytes += gathered_[count++].size();
   }
   is_writing_ = true;
   const auto transfer_ms = static_cast<int64_t>(1000 * bytes / options_.slow_bytes_per_second);
   patience_timer_.Set(loop_.Now() + options_.patience + Milliseconds(transfer_ms));
-  stream_->Write(MakeBatchFrame(ends_.kind, std::span(gathered_).first(count)), Tag(written_));
+  stream_->Write(MakeFrame(std::span(gathered_).first(count)), Tag(written_));
   gathered_.erase(gathered_.begin(), gathered_.begin() + static_cast<ptrdiff_t>(count));
   gathered_bytes_ -= bytes;
 }
@@ -211,8 +209,7 @@ void PeerLink::LogEnd(const grpc::Status& status) {
 
 std::string PeerLink::Problem() const {
   if (is_open() || last_logged_.empty()) return {};
-  return StrCat("no connection to n", ends_.peer.id.value(), " at ", ends_.peer.peer_address, ": ",
-                last_logged_);
+  return StrCat("no connection to n", ends_.peer.id.value(), " at ", ends_.peer.peer_address, ": ", last_logged_);
 }
 
 void* PeerLink::Tag(Event& event) {

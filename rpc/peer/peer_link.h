@@ -60,8 +60,8 @@ class PeerLink {
 
   // `replica` is asked for the configuration when the peer has greeted; it may be null before the
   // node has started.
-  PeerLink(EventLoop& loop, Ends ends, std::shared_ptr<grpc::Channel> channel,
-           const PeerLinkOptions& options, PeerLinkListener listener = {});
+  PeerLink(EventLoop& loop, Ends ends, std::shared_ptr<grpc::Channel> channel, const PeerLinkOptions& options,
+           PeerLinkListener listener = {});
 
   void Open(const paxos::Replica& replica);
   // False, and it is dropped, if the stream is not open, or too much has gathered.

@@ -19,9 +19,9 @@ class PeerLives {
   bool Greet(uint64_t life, Time now);
 
  private:
-  uint64_t present_ = 0;  // 0: none yet
+  uint64_t present_ = 0;               // 0: none yet
   std::map<uint64_t, Time> replaced_;  // lately, and when
-  int returns_ = 0;  // of those
+  int returns_ = 0;                    // of those
 };
 
 }  // namespace decree::rpc

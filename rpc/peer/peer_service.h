@@ -33,15 +33,14 @@ class PeerService {
  public:
   class Stream;
   class ForwardedCall;
-  // What answers to forwarded writes may hold. Peers share no room with clients: who takes no answers must not keep writes of
-  // others from the leader.
+  // What answers to forwarded writes may hold. Peers share no room with clients: who takes no answers must not keep
+  // writes of others from the leader.
   static constexpr Budget::Limits kAnswerLimits{.bytes_max = 16 << 20, .share = 4 << 20};
   using OnMessage = std::function<void(const paxos::Envelope&)>;
   using OnForward = std::function<void(ForwardedCall)>;
 
   // All that is referred to outlives the service.
-  PeerService(EventLoop& loop, const PeerIdentity& own, Budget& answers)
-      : loop_(loop), own_(own), answers_(answers) {}
+  PeerService(EventLoop& loop, const PeerIdentity& own, Budget& answers) : loop_(loop), own_(own), answers_(answers) {}
   ~PeerService();
 
   // Takes the streams of the port that has these methods. `replica` is asked for the configuration.

@@ -14,8 +14,7 @@ namespace decree::rpc {
 namespace {
 
 bool AreSame(const paxos::Accept& a, const paxos::Accept& b) {
-  return a.ballot == b.ballot && a.chosen_index == b.chosen_index && a.asked == b.asked &&
-         a.inquiry == b.inquiry &&
+  return a.ballot == b.ballot && a.chosen_index == b.chosen_index && a.asked == b.asked && a.inquiry == b.inquiry &&
          std::equal(a.entries.begin(), a.entries.end(), b.entries.begin(), b.entries.end(),
                     [](const paxos::SlotEntry& x, const paxos::SlotEntry& y) {
                       return x.slot == y.slot && x.entry == y.entry;
@@ -24,8 +23,7 @@ bool AreSame(const paxos::Accept& a, const paxos::Accept& b) {
 
 }  // namespace
 
-PeerTransport::PeerTransport(EventLoop& loop, const PeerIdentity& own,
-                             const PeerLinkOptions& options)
+PeerTransport::PeerTransport(EventLoop& loop, const PeerIdentity& own, const PeerLinkOptions& options)
     : loop_(loop), own_(own), options_(options) {}
 
 void PeerTransport::Open(const paxos::Replica& replica) {
@@ -48,8 +46,7 @@ std::unique_ptr<PeerLink> PeerTransport::MakeLink(const paxos::Member& peer, v1:
 void PeerTransport::Send(paxos::Envelope envelope) {
   const auto found = peers_.find(envelope.to);
   if (found == peers_.end()) return;
-  PeerLink& link =
-      paxos::IsBulk(envelope.message) ? *found->second.bulk : *found->second.control;
+  PeerLink& link = paxos::IsBulk(envelope.message) ? *found->second.bulk : *found->second.control;
   auto* const accept = std::get_if<paxos::Accept>(&envelope.message);
   if (accept != nullptr && accept->entries.size() > 1 &&
       paxos::MessageBytes(envelope.message) > options_.frame_bytes_max) {
@@ -75,8 +72,7 @@ void PeerTransport::SendInParts(paxos::Envelope envelope, PeerLink& link) {
 grpc::Slice PeerTransport::Serialise(const paxos::Envelope& envelope) {
   const auto* const accept = std::get_if<paxos::Accept>(&envelope.message);
   if (accept == nullptr) return EncodeElement(ToWire(envelope));
-  const bool is_same = last_accept_.has_value() &&
-                       last_accept_->envelope.to_life == envelope.to_life &&
+  const bool is_same = last_accept_.has_value() && last_accept_->envelope.to_life == envelope.to_life &&
                        AreSame(std::get<paxos::Accept>(last_accept_->envelope.message), *accept);
   if (!is_same) last_accept_ = {.envelope = envelope, .element = EncodeElement(ToWire(envelope))};
   return last_accept_->element;

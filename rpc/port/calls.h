@@ -1,8 +1,8 @@
 #pragma once
-// All calls that come to a port: awaited, counted, and handed to their methods. Who calls something else is told what the port
-// is for.
+// Takes all calls that come to a port, counts them, and hands them to their methods. A call of something else is told
+// what the port is for.
 //
-// In the loop's thread.
+// For the loop's thread.
 
 #include <memory>
 #include <string>
@@ -19,14 +19,14 @@ namespace decree::rpc {
 
 class Calls {
  public:
-  // All outlive the end of all calls. `purpose` says what the port is for.
+  // The arguments outlive the end of all calls. `purpose` says what the port is for.
   Calls(EventLoop& loop, Callers& callers, std::string purpose)
       : loop_(loop), callers_(callers), purpose_(std::move(purpose)) {}
 
-  // To be registered with the server.
+  // The service to register with the server.
   grpc::AsyncGenericService& service() { return service_; }
   Methods& methods() { return methods_; }
-  // Takes calls from now on.
+  // Begins to take calls.
   void Open();
 
  private:

@@ -14,14 +14,14 @@
 namespace decree::rpc {
 namespace {
 
-// It takes a system call for each connection.
+// A look takes a system call for each connection.
 constexpr Duration kSweepEvery = Milliseconds(100);
-// Another flood may stand behind so much that is unread.
+// So many unread bytes may be another flood.
 constexpr uint64_t kMuchUnread = 16 << 10;
-// Who was found to use all of its connections is not looked at again before that.
+// A client that was found to use all of its connections is not looked at again before that.
 constexpr Duration kLookEvery = Milliseconds(20);
 
-// 0 if there is no such file.
+// The file's number, 0 if there is no such file.
 ino_t FileOf(int fd) {
   struct stat status {};
   return fstat(fd, &status) == 0 ? status.st_ino : 0;
@@ -84,9 +84,8 @@ void Connections::Sweep(Time now) {
     std::erase_if(client.connections, [](const Connection& one) { return FileOf(one.fd) != one.file; });
     count_ += client.connections.size();
   }
-  std::erase_if(clients_, [now](const auto& item) {
-    return item.second.connections.empty() && item.second.banned_until <= now;
-  });
+  std::erase_if(clients_,
+                [now](const auto& item) { return item.second.connections.empty() && item.second.banned_until <= now; });
 }
 
 bool Connections::MakeRoomFor(const std::string& client, Time now) {
@@ -104,7 +103,7 @@ bool Connections::DisplaceOneOf(Client& client, Time now) {
   for (size_t looked = 0; looked < connections.size(); ++looked) {
     if (!*connections.front().use) {
       RARE_CASE("a connection was shut down for another");
-      // gRPC sees its end, and closes it. The number may be another file's by now.
+      // gRPC sees the end of the connection, and closes it. The number may be another file's by now.
       const Connection& displaced = connections.front();
       if (FileOf(displaced.fd) == displaced.file) shutdown(displaced.fd, SHUT_RDWR);
       Forget(client, connections.begin());
@@ -142,9 +141,10 @@ void Connections::ResetFlood(const std::string& caller, Time now) {
   }
 }
 
-std::pair<Connections::Client*, std::list<Connections::Connection>::iterator> Connections::Find(const std::string& caller) {
+std::pair<Connections::Client*, std::list<Connections::Connection>::iterator> Connections::Find(
+    const std::string& caller) {
   for (auto& [name, client] : clients_) {
-    // The newest come last, and are asked for most.
+    // The newest come last, and are the ones asked for most.
     for (auto one = client.connections.end(); one != client.connections.begin();) {
       if ((--one)->caller == caller) return {&client, one};
     }
@@ -154,7 +154,8 @@ std::pair<Connections::Client*, std::list<Connections::Connection>::iterator> Co
 
 void Connections::Reset(Client& client, std::list<Connection>::iterator connection) {
   if (FileOf(connection->fd) == connection->file) {
-    // A shutdown alone would leave gRPC what has come, and the kernel what is to be sent. This way a TCP socket ends at once.
+    // A shutdown alone would leave gRPC what has come, and the kernel what is to be sent. This way a TCP socket ends at
+    // once.
     const sockaddr nobody{.sa_family = AF_UNSPEC, .sa_data = {}};
     if (connect(connection->fd, &nobody, sizeof(nobody)) != 0) shutdown(connection->fd, SHUT_RDWR);
   }

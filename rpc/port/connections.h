@@ -1,12 +1,12 @@
 #pragma once
-// Who is connected to a port, and who else may be: gRPC 1.51 has no limit of connections.
+// The connections to a port, and a limit to them, which gRPC 1.51 lacks.
 //
-// When there are as many as may be, a new one takes the place of one that has no request under way: of the same client, if
-// that has as many as a client may have, or else of the client that has the most. So whoever opens connections and leaves
-// them keeps itself short, and nobody out. If all are in use, the new one is refused.
+// When there are as many as may be, a new connection takes the place of one that has no request under way: one of the
+// same client, if that has as many as a client may have, or else one of the client that has the most. So a client that
+// opens connections and leaves them keeps itself short, and nobody out. If all are in use, the new one is refused.
 //
-// A client is told by its address, as the owner of a session is. In the loop's thread, but where it says so; a flood of
-// callers costs little more than a look at one connection each.
+// A client is known by its address, as the owner of a session is. For the loop's thread, except where it says so. A
+// flood of callers costs little more than a look at one connection each.
 
 #include <sys/types.h>
 
@@ -29,7 +29,7 @@ class Connections {
   struct Limits {
     size_t all = 4096;
     size_t of_a_client = 2048;
-    // Who has a request under way is known, and is not taken for the companion of whoever floods.
+    // A client that has a request under way is known, and not taken for the companion of one that floods.
     bool trusts_used = false;
   };
   // Whether requests of a connection are under way. Any thread.
@@ -43,20 +43,21 @@ class Connections {
 
   explicit Connections(const Limits& limits) : limits_(limits) {}
 
-  // Of one that has come. If it is admitted it is known until gRPC has closed it, which is seen by its file.
+  // Decides about a connection that has come. An admitted one is kept until gRPC has closed it, which shows in its
+  // file.
   Verdict Admit(int fd, const std::string& caller, const std::string& client, Time now);
-  // Of the one from there, to be kept up to date by whoever serves it.
+  // The use of the connection from there, for whoever serves it to keep up to date.
   Use UseOf(const std::string& caller);
-  // Ends the one from there, if it is open, and drops what has come by it and what waits to be sent. Any thread.
+  // Ends the connection from there, if it is open, and drops what has come by it and what waits to be sent. Any thread.
   void Reset(const std::string& caller);
-  // The same, of one by which there came a flood, and of those of its client that have much unread. Unless used ones are
-  // trusted, the client may not connect again before `kBan` has passed. Any thread.
+  // Ends the connection by which a flood came, and those of its client that have much unread. Unless connections in use
+  // are trusted, the client may not connect again before `kBan` has passed. Any thread.
   void ResetFlood(const std::string& caller, Time now);
   static constexpr Duration kBan = Seconds(1);
-  // What gRPC has read of each since it is open, by their callers. Any thread.
+  // How many bytes gRPC has read of each connection, by its caller. Any thread.
   std::unordered_map<std::string, uint64_t> BytesTaken() const;
 
-  // Those that are open; looks for those that gRPC has closed, unless it has done so just before.
+  // How many are open. Looks for those that gRPC has closed, unless it has done so just before.
   size_t Count(Time now);
 
  private:
@@ -67,18 +68,18 @@ class Connections {
     Use use;
   };
   struct Client {
-    std::list<Connection> connections;  // those come last that came last, or were found in use since
-    Time looked_in_vain;                // for one that is not in use
+    std::list<Connection> connections;  // last those that came last, or were found in use since
+    Time looked_in_vain;                // when all were found to be in use
     Time banned_until;
   };
   using Clients = std::unordered_map<std::string, Client>;
 
   bool HasRoomFor(const std::string& client) const;
   size_t CountOf(const std::string& client) const;
-  // Forgets those that gRPC has closed, now and then.
+  // Forgets those that gRPC has closed, if it is time to.
   void Sweep(Time now);
   bool MakeRoomFor(const std::string& client, Time now);
-  // Shuts down one that is not in use. False if there is none, or was none a moment ago.
+  // Shuts down a connection that is not in use. False if there is none, or was none a moment ago.
   bool DisplaceOneOf(Client& client, Time now);
   std::pair<Client*, std::list<Connection>::iterator> Find(const std::string& caller);
   void Reset(Client& client, std::list<Connection>::iterator connection);

@@ -9,9 +9,9 @@
 namespace decree::rpc {
 namespace {
 
-// Of nine nodes each has 24 connections here, when all have lost the old ones and opened others.
+// With nine nodes, the others have 24 connections each here when all have lost the old ones and opened new ones.
 constexpr uint64_t kPeers = 64;
-// The log, gRPC's and glog's own, what is closed a moment after another was let in for it.
+// For the log, for gRPC and glog themselves, and for what is closed a moment after another was let in for it.
 constexpr uint64_t kOthers = 160;
 // What LevelDB cannot do without.
 constexpr uint64_t kStoreLeast = 74;
@@ -32,12 +32,11 @@ StatusOr<FileShares> ShareFiles(uint64_t limit, int store_wanted, size_t clients
   const uint64_t store = std::max<uint64_t>(static_cast<uint64_t>(store_wanted), kStoreLeast);
   const uint64_t least = fixed + kStoreLeast + clients_least;
   if (limit < least) {
-    return absl::FailedPreconditionError(
-        StrCat("this process may have only ", limit, " files open, and needs ", least,
-               ": raise the hard limit (ulimit -Hn; LimitNOFILE= of a systemd unit)"));
+    return absl::FailedPreconditionError(StrCat("this process may have only ", limit, " files open, and needs ", least,
+                                                ": raise the hard limit (ulimit -Hn; LimitNOFILE= of a systemd unit)"));
   }
   FileShares shares{.limit = limit, .peers = kPeers};
-  // If it is little, half of what is free is LevelDB's.
+  // If there are few, LevelDB gets half of those that are free.
   const uint64_t free = limit - least;
   shares.store = static_cast<int>(std::min(store, kStoreLeast + free / 2));
   shares.clients = std::min<uint64_t>(clients_wanted, limit - fixed - static_cast<uint64_t>(shares.store));

@@ -16,18 +16,19 @@
 namespace decree::rpc {
 namespace {
 
-// Of the loop's time on a processor. Two find a reading to be suspicious: several times as long as 256 calls at once take.
+// How much processor time of the loop lies between two ticks. A reading that two of them find is suspicious: it takes
+// several times as long as 256 calls at once.
 constexpr Duration kTick = Milliseconds(8);
-// Whose bytes are read meanwhile is seen in so long.
+// For how long to look whose bytes are being read.
 constexpr auto kLook = std::chrono::milliseconds(4);
 // Messages come a hundred times as fast as calls; what comes more slowly than this is no message.
 constexpr double kMessageBytesPerSecond = 50e6;
-// However fast it comes: beyond this a leader may be taken for dead.
+// A reading may not take longer, however fast the bytes come: a leader would be taken for dead.
 constexpr int kTicksTooLong = Milliseconds(150) / kTick;
 
 int Signal() { return SIGRTMIN + 4; }
 
-// Those that are open, by their number: a signal may come for one that is closed.
+// The watches that are open, by their number: a signal may come for one that is closed.
 std::array<std::atomic<FloodWatch*>, 16> watches;
 
 Duration TimeOf(clockid_t clock) {
@@ -100,7 +101,7 @@ void FloodWatch::OnSignal(int, siginfo_t* info, void*) {
   if (watch != nullptr) watch->OnTick();
 }
 
-// Nothing but what a signal handler may do.
+// Does nothing but what a signal handler may do.
 void FloodWatch::OnTick() {
   const uint64_t reading = loop_.reading();
   if (!EventLoop::IsReading(reading) || std::exchange(last_reading_, reading) != reading) {
@@ -144,8 +145,8 @@ void FloodWatch::LookForFlood() {
 }
 
 void FloodWatch::Note(const std::string& caller) {
-  const std::string problem = StrCat("what a client at ", ClientOf(caller),
-                                     " sent kept this node from its work; the connection was reset");
+  const std::string problem =
+      StrCat("what a client at ", ClientOf(caller), " sent kept this node from its work; the connection was reset");
   const std::lock_guard lock(mutex_);
   LOG_IF(WARNING, problems_.Note(problem, loop_.Now())) << problem;
 }

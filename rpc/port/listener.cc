@@ -24,10 +24,10 @@ namespace {
 
 // How many may wait to be accepted; the kernel has a bound of its own. More would wait for longer than a client does.
 constexpr int kBacklog = 512;
-// 1,600 a second.
+// These make 1,600 callers a second.
 constexpr size_t kAtOnce = 16;
 constexpr auto kPause = std::chrono::milliseconds(10);
-// After a failure that will not pass at once, such as too many open files.
+// How long to wait after a failure that will not pass at once, such as too many open files.
 constexpr int kNapMs = 100;
 
 using Addresses = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
@@ -82,7 +82,7 @@ uint16_t PortOf(const sockaddr_storage& address) {
                                              : reinterpret_cast<const sockaddr_in&>(address).sin_port);
 }
 
-// As gRPC does.
+// Names the address as gRPC does.
 std::string NameOf(sockaddr_storage address) {
   auto& v6 = reinterpret_cast<sockaddr_in6&>(address);
   if (address.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
@@ -97,7 +97,7 @@ std::string NameOf(sockaddr_storage address) {
   return StrCat("ipv6:%5B", host.data(), "%5D:", PortOf(address));
 }
 
-// Of this one caller, not of the socket: gone before it was let in.
+// The failure is this one caller's and not the socket's: it has gone before it was let in.
 bool IsOfCaller(int error) {
   return error == ECONNABORTED || error == EPROTO || error == EPERM || error == ENETDOWN || error == EHOSTUNREACH ||
          error == ENETUNREACH || error == EHOSTDOWN || error == ENONET || error == ENOPROTOOPT || error == EINTR;
@@ -120,12 +120,12 @@ Status Listener::Bind(const std::string& address) {
     const int fd = BindOne(*one, addresses->ai_next != nullptr);
     if (fd >= 0) {
       sockets_.push_back(fd);
-      // The next would be given another one.
+      // With port 0 the next socket would be given another port.
       if (address.ends_with(":0")) break;
       continue;
     }
     why = std::strerror(errno);
-    // Of a name that stands for addresses of both kinds, this machine may have one.
+    // A name may stand for addresses of both kinds, of which this machine may have one.
     if (errno != EADDRNOTAVAIL && errno != EAFNOSUPPORT) return CannotListen(address, why);
   }
   if (sockets_.empty()) return CannotListen(address, why);
@@ -161,7 +161,7 @@ void Listener::Main() {
   for (const int socket : sockets_) waits.push_back({.fd = socket, .events = POLLIN, .revents = 0});
   bool can_accept = true;
   do {
-    // Awake at once when it is to end.
+    // It wakes at once when it is to end.
     poll(waits.data(), can_accept ? waits.size() : 1, can_accept ? -1 : kNapMs);
     can_accept = true;
     for (size_t i = 1; i < waits.size(); ++i) can_accept = Accept(waits[i].fd) && can_accept;

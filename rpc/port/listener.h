@@ -1,7 +1,7 @@
 #pragma once
-// The sockets at which a port is called, and a thread that waits at them. Who has called is handed over in the loop, a few at
-// a time with a pause between: a connection costs gRPC a fifth of a millisecond, and a flood of them must not cost the loop
-// its other work. The others wait at the kernel.
+// The sockets at which a port is called, and a thread that waits at them. Callers are handed over in the loop, a few at
+// a time with a pause between: a connection costs gRPC a fifth of a millisecond, and a flood of them must not cost the
+// loop its other work. The others wait in the kernel.
 
 #include <condition_variable>
 #include <cstdint>
@@ -21,17 +21,17 @@ namespace decree::rpc {
 class Listener final : private Event {
  public:
   struct Caller {
-    int fd;               // the callee's to close
+    int fd;               // whoever takes the caller closes it
     std::string address;  // as gRPC names it: ipv4:1.2.3.4:5
   };
   struct Actions {
     std::function<void(const Caller&)> on_caller;
-    // Nobody can be let in now; it is tried again. `text` says why.
+    // Nobody can be let in now; the listener tries again. `text` says why.
     std::function<void(const std::string& text)> on_trouble;
   };
 
   explicit Listener(EventLoop& loop) : loop_(loop) {}
-  // Closed, or never opened.
+  // It must be closed, or never have been opened.
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
@@ -40,16 +40,16 @@ class Listener final : private Event {
   Status Bind(const std::string& address);
   // The port that was taken, also where 0 was asked for.
   uint16_t port() const { return port_; }
-  // Lets callers in from now on.
+  // Begins to let callers in.
   void Open(Actions actions);
-  // No more callers. The loop has yet to see its end.
+  // Lets no more callers in. The loop has yet to see its end.
   void Close();
 
  private:
   void Main();
-  // Accepts who waits at the socket. False if nobody can be let in.
+  // Accepts the callers that wait at the socket. False if nobody can be let in.
   bool Accept(int socket);
-  // Waits until the loop has taken what there is. False if it was the last time.
+  // Waits until the loop has taken the callers. False if that was the last time.
   bool HandOver();
   void OnEvent(bool ok) override;
 
@@ -64,7 +64,7 @@ class Listener final : private Event {
   std::vector<Caller> callers_;  // that have not been handed over
   std::string trouble_;
   bool is_closing_ = false;
-  // Of the event by which callers are handed over: expected by the loop, on its way to it, or not to come any more.
+  // The event by which callers are handed over: the loop expects it, it is on its way, or it will not come any more.
   enum class Bell { kExpected, kRung, kOver };
   Bell bell_ = Bell::kOver;
   grpc::Alarm alarm_;

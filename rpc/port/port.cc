@@ -16,11 +16,11 @@
 namespace decree::rpc {
 namespace {
 
-// How long a connection may take to say its first word.
+// How long a new connection may take to complete HTTP/2's greeting.
 constexpr int kHandshakeMs = 10'000;
 
-// Requests of unary calls that are being read, or wait to be let in. A connection may have a few large ones: they come one
-// after the other anyway.
+// The room for requests of unary calls that are being read, or wait to be let in. A connection may have a few large
+// ones: they come one after the other anyway.
 constexpr Budget::Limits kRequestLimits{.bytes_max = 32 << 20,
                                         .share = 4 << 20,
                                         .least = 64 << 10,
@@ -58,7 +58,7 @@ Status Port::Serve() {
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.calls_told);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
   grpc::ResourceQuota quota;
-  // Packed messages are unpacked whatever their size, before anybody looks at it.
+  // gRPC unpacks a packed message, whatever its size, before anybody can look at that.
   for (const grpc_compression_algorithm packing : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
     builder.SetCompressionAlgorithmSupportStatus(packing, false);
   }
@@ -134,8 +134,6 @@ std::vector<std::string> Port::Problems() const {
   return problems;
 }
 
-void Port::Note(const std::string& problem) {
-  LOG_IF(WARNING, problems_.Note(problem, loop_.Now())) << problem;
-}
+void Port::Note(const std::string& problem) { LOG_IF(WARNING, problems_.Note(problem, loop_.Now())) << problem; }
 
 }  // namespace decree::rpc

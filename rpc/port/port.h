@@ -1,8 +1,8 @@
 #pragma once
-// One address at which a node is called: gRPC's server there, and those who are connected to it. Clients and other nodes call
-// at a port each, so that what the ones use up is not the others'.
+// One address at which a node is called: gRPC's server there, and the connections to it. Clients and other nodes have a
+// port each, so that neither can use up what the others need.
 //
-// In the loop's thread.
+// For the loop's thread.
 
 #include <chrono>
 #include <cstddef>
@@ -30,40 +30,40 @@ class Port {
  public:
   struct Options {
     std::string address;  // HOST:PORT
-    // What it is for, and where to go for the rest: told to those who call something else.
+    // What the port is for, and where to go for the rest; told to those who call something else.
     std::string purpose;
     Connections::Limits connections;
     Callers::Limits calls;
-    // What callers are told that they may have at a time, by a connection.
+    // How many calls at a time callers are told that they may have by a connection.
     int calls_told = 256;
-    // The largest message that is received.
+    // The largest message that is received, in bytes.
     size_t message_bytes_max = 0;
-    // Beyond this, gRPC gives up calls and connections for what it holds of them. 0: it never does.
+    // How many bytes gRPC may hold of calls and connections before it gives some up; 0: any number.
     size_t memory_max = 0;
   };
 
-  // `answers` is for those to unary calls; it outlives the end of all calls, as this does.
+  // `answers` has the room for answers to unary calls. It outlives the end of all calls, as the port does.
   Port(EventLoop& loop, Budget& answers, Options options);
-  // Closed, or never opened; the loop has seen the end of all calls.
+  // It must be closed, or never have been opened, and the loop must have seen the end of all calls.
   ~Port();
 
   // Takes the address. Errors say what is wrong.
   Status Bind() { return listener_.Bind(options_.address); }
   // Makes gRPC's server.
   Status Serve();
-  // What is served here, to be added before it opens.
+  // The methods that are served here; add them before it opens.
   Methods& methods() { return calls_.methods(); }
-  // Lets callers in from now on.
+  // Begins to let callers in.
   void Open();
   // Lets nobody in any more; requests that wait to be read are refused.
   void StopListening();
-  // Ends all calls; waits for that, on another thread than the loop's.
+  // Ends all calls, and waits for that. For another thread than the loop's.
   void Shutdown(std::chrono::system_clock::time_point deadline) {
     if (server_ != nullptr) server_->Shutdown(deadline);
   }
   bool is_serving() const { return server_ != nullptr; }
   const std::string& address() const { return options_.address; }
-  // Of the address, also where 0 was asked for.
+  // The number of the port, also where 0 was asked for.
   uint16_t number() const { return listener_.port(); }
 
   struct Usage {
@@ -72,9 +72,9 @@ class Port {
     size_t calls = 0;
     size_t calls_max = 0;
   };
-  // How many there are of each, and how many there may be.
+  // How many connections and calls there are, and how many there may be.
   Usage CountUsage();
-  // What is wrong with it.
+  // What is wrong with the port, for the operator; empty if nothing is.
   std::vector<std::string> Problems() const;
 
  private:
@@ -86,7 +86,7 @@ class Port {
   const Options options_;
   Listener listener_;
   Connections connections_;
-  Budget requests_;  // of unary calls
+  Budget requests_;  // room for those of unary calls
   Callers callers_;
   Calls calls_;
   FloodWatch flood_watch_;

@@ -1,5 +1,5 @@
-// Commands as they stand in the log, whoever has written them: every replica carries them out alike, however they are cut
-// into batches, and does so again when it has lost what it had not synced.
+// Commands as they stand in the log, whoever has written them: every replica carries them out alike, however they are
+// cut into batches, and does so again when it has lost what it had not synced.
 
 #include <memory>
 #include <string>

@@ -1,6 +1,6 @@
 #pragma once
-// What a fuzz target is: a function that takes any bytes at all. It ends the process (CHECK, or a sanitizer) if they break
-// something. README.md has the targets.
+// What a fuzz target is: a function that takes any bytes at all. It ends the process (CHECK, or a sanitizer) if they
+// break something. README.md has the targets.
 
 #include <algorithm>
 #include <cstddef>

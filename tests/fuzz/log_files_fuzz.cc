@@ -1,5 +1,5 @@
-// The small files of a log: identity, promise, watermark and roster. Each is read or refused, and what was read is what is
-// there when it has been written again.
+// The small files of a log: identity, promise, watermark and roster. Each is read or refused, and what was read is what
+// is there when it has been written again.
 
 #include <string>
 

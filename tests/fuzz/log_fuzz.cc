@@ -1,5 +1,5 @@
-// A segment of the log as it may be found at start: whole records, records that another program has sealed, and anything
-// else. It is read or refused; what is read stays there, and can be gone on with.
+// A segment of the log as it may be found at start: whole records, records that another program has sealed, and
+// anything else. It is read or refused; what is read stays there, and can be gone on with.
 
 #include <memory>
 #include <optional>
@@ -55,7 +55,8 @@ class Writer {
     if (what % 3 == 1) record = AcceptedRecord{slot, ballot, entry};
     if (what % 3 == 2) record = ChosenRecord{slot, entry};
     const bool ends_group = (what & 0x40) != 0;
-    EncodeRecord(record, {.seed = seed_, .offset = offset(), .group = group_, .index = index_, .ends_group = ends_group},
+    EncodeRecord(record,
+                 {.seed = seed_, .offset = offset(), .group = group_, .index = index_, .ends_group = ends_group},
                  bytes_);
     ++index_;
     if (ends_group) group_ = Group(group_.value() + 1);

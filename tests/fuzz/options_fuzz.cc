@@ -1,5 +1,5 @@
-// A file of options, as --config reads it: it is taken or refused with its place, and what is taken is written back as a file
-// that says the same.
+// A file of options, as --config reads it: it is taken or refused with its place, and what is taken is written back as
+// a file that says the same.
 
 #include <sys/mman.h>
 #include <unistd.h>

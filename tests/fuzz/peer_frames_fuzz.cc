@@ -1,5 +1,5 @@
-// What another node sends: greetings, forwarded writes, and messages of the protocol, which go to two honest replicas. Nothing
-// in them ends a process or breaks a rule, and what is understood means the same when it is sent on.
+// What another node sends: greetings, forwarded writes, and messages of the protocol, which go to two honest replicas.
+// Nothing in them ends a process or breaks a rule, and what is understood means the same when it is sent on.
 
 #include <optional>
 #include <string>

@@ -122,11 +122,17 @@ class HostilePeer {
       case 0:
         return Poll{.poll = Number(1), .ballot = AnyBallot(), .chosen_index = AnySlot()};
       case 1:
-        return PollAnswer{.poll = Number(1), .granted = random_.Chance(0.5), .promised = AnyBallot(),
-                          .trim_point = AnySlot(), .chosen_index = AnySlot(), .lease_left = AnyDuration()};
+        return PollAnswer{.poll = Number(1),
+                          .granted = random_.Chance(0.5),
+                          .promised = AnyBallot(),
+                          .trim_point = AnySlot(),
+                          .chosen_index = AnySlot(),
+                          .lease_left = AnyDuration()};
       case 2:
-        return Prepare{.ballot = AnyBallot(), .position = {AnySlot(), Number(0)},
-                       .waived = random_.Chance(0.5) ? Ballot() : AnyBallot(), .page_bytes = Number(1)};
+        return Prepare{.ballot = AnyBallot(),
+                       .position = {AnySlot(), Number(0)},
+                       .waived = random_.Chance(0.5) ? Ballot() : AnyBallot(),
+                       .page_bytes = Number(1)};
       case 3:
         return Promise{.ballot = random_.Chance(0.8) ? replica().ballot() : AnyBallot(),
                        .position = {AnySlot(), Number(0)},
@@ -136,32 +142,43 @@ class HostilePeer {
                        .votes = random_.Chance(0.7) ? AnyVotes() : std::vector<Vote>(),
                        .part = random_.Chance(0.7) ? std::nullopt : std::optional(AnyVotePart())};
       case 4:
-        return Accept{.ballot = AnyBallot(), .chosen_index = AnySlot(), .entries = AnyEntries(),
-                      .asked = {AnySlot(), AnySlot()}, .inquiry = Number(0)};
+        return Accept{.ballot = AnyBallot(),
+                      .chosen_index = AnySlot(),
+                      .entries = AnyEntries(),
+                      .asked = {AnySlot(), AnySlot()},
+                      .inquiry = Number(0)};
       case 5:
         return Accepted{.ballot = random_.Chance(0.8) ? replica().ballot() : AnyBallot(),
-                        .chosen_index = AnySlot(), .slots = {AnySlot(), AnySlot()}, .inquiry = Number(0)};
+                        .chosen_index = AnySlot(),
+                        .slots = {AnySlot(), AnySlot()},
+                        .inquiry = Number(0)};
       case 6:
         return Nack{.ballot = random_.Chance(0.5) ? replica().ballot() : AnyBallot(), .promised = AnyBallot()};
       case 7:
         return Heartbeat{.ballot = AnyBallot(), .probe = Number(1), .chosen_index = AnySlot()};
       case 8:
-        return HeartbeatAck{.ballot = random_.Chance(0.8) ? replica().ballot() : AnyBallot(), .probe = Number(1),
-                            .chosen_index = AnySlot(), .refuses_for = AnyDuration()};
+        return HeartbeatAck{.ballot = random_.Chance(0.8) ? replica().ballot() : AnyBallot(),
+                            .probe = Number(1),
+                            .chosen_index = AnySlot(),
+                            .refuses_for = AnyDuration()};
       case 9:
         return Waiver{.ballot = AnyBallot()};
       case 10:
         return StandNow{.ballot = AnyBallot()};
       case 11:
-        return Fetch{.stream = Number(1), .number = Number(1), .position = {.slot = AnySlot(), .byte = Number(0)},
-                     .last_slot = AnySlot(), .received = Number(0), .credit = Number(10'000)};
+        return Fetch{.stream = Number(1),
+                     .number = Number(1),
+                     .position = {.slot = AnySlot(), .byte = Number(0)},
+                     .last_slot = AnySlot(),
+                     .received = Number(0),
+                     .credit = Number(10'000)};
       case 12:
         return AnyFetchAnswer();
       case 13:
         return ReadIndexRequest{.request = Number(1)};
       default:
-        return ReadIndexAnswer{.request = Number(1), .served = random_.Chance(0.7), .index = AnySlot(),
-                               .ballot = AnyBallot()};
+        return ReadIndexAnswer{
+            .request = Number(1), .served = random_.Chance(0.7), .index = AnySlot(), .ballot = AnyBallot()};
     }
   }
 

@@ -1,5 +1,5 @@
-// Keys and records of the store: the order of the keys is that of what they stand for, and what can be decoded is what was
-// encoded.
+// Keys and records of the store: the order of the keys is that of what they stand for, and what can be decoded is what
+// was encoded.
 
 #include <algorithm>
 #include <string>

@@ -1,5 +1,5 @@
-// Requests of clients, one at a time and by the batch: what the door lets through is a command that every replica can read,
-// and nothing holds much more than its bytes.
+// Requests of clients, one at a time and by the batch: what the door lets through is a command that every replica can
+// read, and nothing holds much more than its bytes.
 
 #include <string>
 

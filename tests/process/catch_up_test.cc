@@ -123,8 +123,7 @@ TEST_P(CatchUpTest, TakesLittleLongerThanTheLinkAllows) {
   const double seconds = SecondsSince(start);
   const double sent = static_cast<double>(cluster_.LinkTo(behind_).passed() - passed);
   std::cout << GetParam() << " Mbit/s, " << bytes_ / kMegabyte << " MB behind: " << seconds << " s, "
-            << seconds / IdealSeconds() << " of what the link allows; " << sent / kMegabyte
-            << " MB were sent\n";
+            << seconds / IdealSeconds() << " of what the link allows; " << sent / kMegabyte << " MB were sent\n";
   EXPECT_LT(seconds, 1.3 * IdealSeconds());
   EXPECT_LT(sent, 1.1 * static_cast<double>(bytes_)) << "the same is sent again and again";
 }

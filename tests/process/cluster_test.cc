@@ -215,8 +215,7 @@ TEST(ClusterTest, WithoutAQuorumNothingWasCarriedOut) {
   }));
   const auto put = client->Put("k", "2");
   ASSERT_FALSE(put.ok());
-  EXPECT_TRUE(absl::IsUnavailable(put.status()) || absl::IsDeadlineExceeded(put.status()))
-      << put.status();
+  EXPECT_TRUE(absl::IsUnavailable(put.status()) || absl::IsDeadlineExceeded(put.status())) << put.status();
   EXPECT_FALSE(rpc::MayHaveHappened(put.status())) << put.status();
 }
 
@@ -240,8 +239,7 @@ TEST(ClusterTest, ADirectoryInUseIsRefusedAndSoIsAnEmptyOne) {
   ProcessCluster cluster(3);
   cluster.AwaitLeader();
   const auto run = [](const std::string& data) {
-    const std::string command =
-        StrCat(std::getenv("DECREED"), " serve --data ", data, " 2>&1 </dev/null");
+    const std::string command = StrCat(std::getenv("DECREED"), " serve --data ", data, " 2>&1 </dev/null");
     FILE* const pipe = popen(command.c_str(), "r");
     std::string text(4096, '\0');
     text.resize(fread(text.data(), 1, text.size(), pipe));

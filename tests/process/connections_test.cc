@@ -1,5 +1,5 @@
-// Who may be connected to a node: clients who open connections and leave them keep nobody out, nor does the node run out of
-// files for them; clients and other nodes call at a port each.
+// Who may be connected to a node: clients who open connections and leave them keep nobody out, nor does the node run
+// out of files for them; clients and other nodes call at a port each.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -144,8 +144,8 @@ TEST_F(ConnectionsTest, ThatDoNotGreetKeepNoPeerOut) {
     for (size_t i = 0; i < count; ++i) {
       grpc::ChannelArguments own;
       own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-      stubs.push_back(v1::Peer::NewStub(grpc::CreateCustomChannel(cluster_.PeerAddress(leader),
-                                                                  grpc::InsecureChannelCredentials(), own)));
+      stubs.push_back(v1::Peer::NewStub(
+          grpc::CreateCustomChannel(cluster_.PeerAddress(leader), grpc::InsecureChannelCredentials(), own)));
       contexts.push_back(std::make_unique<grpc::ClientContext>());
       streams.push_back(stubs.back()->Exchange(contexts.back().get()));
     }
@@ -170,8 +170,8 @@ TEST_F(ConnectionsTest, ThatDoNotGreetKeepNoPeerOut) {
 TEST_F(ConnectionsTest, StreamsThatDoNotGreetKeepNoPeerOut) {
   const uint32_t leader = cluster_.AwaitLeader();
   const uint32_t other = leader % 3 + 1;
-  const auto stub = v1::Peer::NewStub(
-      grpc::CreateChannel(cluster_.PeerAddress(leader), grpc::InsecureChannelCredentials()));
+  const auto stub =
+      v1::Peer::NewStub(grpc::CreateChannel(cluster_.PeerAddress(leader), grpc::InsecureChannelCredentials()));
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
   std::vector<std::unique_ptr<grpc::ClientAsyncReaderWriter<v1::PeerFrame, v1::PeerReply>>> streams;
   grpc::CompletionQueue queue;

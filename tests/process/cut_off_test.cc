@@ -130,8 +130,8 @@ TEST_P(CutOffLeaderTest, IsReplacedAndNoRequestOfTheLibraryFails) {
   EXPECT_TRUE(cluster_.AwaitAgreement());
 }
 
-INSTANTIATE_TEST_SUITE_P(Ways, CutOffLeaderTest, testing::Values(Direction::kBoth, Direction::kSends, Direction::kHears),
-                         [](const auto& it) {
+INSTANTIATE_TEST_SUITE_P(Ways, CutOffLeaderTest,
+                         testing::Values(Direction::kBoth, Direction::kSends, Direction::kHears), [](const auto& it) {
                            return it.param == Direction::kBoth    ? "Both"
                                   : it.param == Direction::kSends ? "WhatItSends"
                                                                   : "WhatItHears";
@@ -166,8 +166,8 @@ TEST_F(IsolatedNodeTest, AsTheFirstEndpointItCostsLittle) {
 TEST_F(IsolatedNodeTest, TellsAtOnceToAskAnother) {
   IsolateAFollower();
   // A request without the library, which would try again.
-  const auto client = rpc::Client::Create(
-      {.endpoints = {cluster_.Endpoint(AnyFollower())}, .timeout = Seconds(2), .sessions = false});
+  const auto client =
+      rpc::Client::Create({.endpoints = {cluster_.Endpoint(AnyFollower())}, .timeout = Seconds(2), .sessions = false});
   ASSERT_TRUE(client.ok());
   const auto put = (*client)->Put("key", "v");
   ASSERT_FALSE(put.ok());
@@ -188,8 +188,7 @@ TEST_F(IsolatedNodeTest, OneThatHearsAQuorumAndNoLeaderHoldsARequestForAWhile) {
   cluster_.Cut(leader_, node);
   cluster_.Cut(node, leader_);
   ASSERT_TRUE(WaitFor([&] { return cluster_.StatusOf(node).leader() == 0; }));
-  const auto stub =
-      v1::KV::NewStub(grpc::CreateChannel(cluster_.Endpoint(node), grpc::InsecureChannelCredentials()));
+  const auto stub = v1::KV::NewStub(grpc::CreateChannel(cluster_.Endpoint(node), grpc::InsecureChannelCredentials()));
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
   v1::PutRequest put;

@@ -66,8 +66,8 @@ void SendWithoutEnd(const std::string& address, const std::string& method, Flood
 }  // namespace
 
 Flood::Flood(const std::string& address, const std::string& method, FloodOf what, size_t connections, double seconds) {
-  const auto until = steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(
-                                               std::chrono::duration<double>(seconds));
+  const auto until =
+      steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(std::chrono::duration<double>(seconds));
   for (size_t i = 0; i < connections; ++i) threads_.emplace_back(SendWithoutEnd, address, method, what, until);
 }
 

@@ -10,8 +10,8 @@ namespace decree::process {
 
 // What it sends again and again.
 enum class FloodOf {
-  kCalls,            // that say nothing
-  kCancelledCalls,   // and are reset at once
+  kCalls,           // that say nothing
+  kCancelledCalls,  // and are reset at once
   kPings,
   kDataOfNoCall,
 };

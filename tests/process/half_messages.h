@@ -12,9 +12,9 @@ class HalfMessages {
  public:
   struct Size {
     size_t connections = 0;
-    size_t calls = 0;            // by each
-    size_t message_bytes = 0;    // as announced
-    size_t bytes_sent_max = 0;   // of each message
+    size_t calls = 0;           // by each
+    size_t message_bytes = 0;   // as announced
+    size_t bytes_sent_max = 0;  // of each message
   };
   // Sends what it may until it goes, in a thread of its own.
   HalfMessages(const std::string& address, const std::string& method, const Size& size);

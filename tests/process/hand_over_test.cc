@@ -22,9 +22,9 @@ using testing::HasSubstr;
 constexpr Duration kElectionTimeout = Milliseconds(4000);
 
 ProcessCluster::Arguments WithLongTimeouts() {
-  const std::vector<std::string> timeouts{
-      "--election-timeout-min-ms", std::to_string(kElectionTimeout / Milliseconds(1)),
-      "--election-timeout-max-ms", "5000"};
+  const std::vector<std::string> timeouts{"--election-timeout-min-ms",
+                                          std::to_string(kElectionTimeout / Milliseconds(1)),
+                                          "--election-timeout-max-ms", "5000"};
   return {.init = timeouts, .serve = timeouts};
 }
 
@@ -34,8 +34,7 @@ void AwaitReady(const ProcessCluster& cluster) {
   for (uint32_t node = 1; node <= cluster.size(); ++node) {
     ASSERT_TRUE(WaitFor([&] {
       const auto status = client->NodeStatus(node - 1);
-      return status.ok() && status->uptime_ms() > 2 * status->lease_ms() &&
-             status->peers_connected() == 2;
+      return status.ok() && status->uptime_ms() > 2 * status->lease_ms() && status->peers_connected() == 2;
     }));
   }
 }
@@ -93,9 +92,8 @@ TEST(HandOverTest, OnDemandToWhomIsNamedOrWhoeverIsMostAdvanced) {
   EXPECT_THAT(itself.status().ToString(), HasSubstr("leads already"));
   const uint32_t dead = any->leader() % 3 + 1;
   cluster.Kill(dead);
-  ASSERT_TRUE(WaitFor([&] {
-    return absl::IsFailedPrecondition(client->TransferLeadership(dead).status());
-  })) << "a dead node was made the heir";
+  ASSERT_TRUE(WaitFor([&] { return absl::IsFailedPrecondition(client->TransferLeadership(dead).status()); }))
+      << "a dead node was made the heir";
 }
 
 }  // namespace

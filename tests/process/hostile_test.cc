@@ -1,5 +1,5 @@
-// What clients may do to a cluster with little effort: ask for much, and take nothing. Whatever it is, each node keeps to
-// its memory, the leader goes on leading, and other clients are served.
+// What clients may do to a cluster with little effort: ask for much, and take nothing. Whatever it is, each node keeps
+// to its memory, the leader goes on leading, and other clients are served.
 
 #include <sys/resource.h>
 
@@ -69,7 +69,11 @@ class StallWatch {
 
 class HostileTest : public testing::Test {
  protected:
-  HostileTest() : stalls_(std::make_unique<StallWatch>()), cluster_(3), leader_(cluster_.AwaitLeader()), ballot_(BallotOf(leader_)) {
+  HostileTest()
+      : stalls_(std::make_unique<StallWatch>()),
+        cluster_(3),
+        leader_(cluster_.AwaitLeader()),
+        ballot_(BallotOf(leader_)) {
     // Its clients have machines of their own elsewhere.
     setpriority(PRIO_PROCESS, 0, kNiceness);
     other_ = cluster_.NewClient(Seconds(30));
@@ -84,7 +88,8 @@ class HostileTest : public testing::Test {
     }
     const Duration stall = stalls_->Longest();
     if (stall > kStallMax) {
-      std::cout << "this machine had no processor for " << ToMilliseconds(stall) << " ms: nothing is said of the leader\n";
+      std::cout << "this machine had no processor for " << ToMilliseconds(stall)
+                << " ms: nothing is said of the leader\n";
     } else {
       EXPECT_EQ(BallotOf(leader_), ballot_) << "it has lost its leadership:\n" << cluster_.Log(leader_);
     }
@@ -357,9 +362,8 @@ class Unread {
     link_.Hold();
     for (size_t i = 0; i < calls; ++i) {
       contexts_[i].set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(120));
-      ask.begin(*stubs_[i % kChannels], contexts_[i], session, [this](const grpc::Status& status) {
-        status.ok() ? ++ok_ : ++failed_;
-      });
+      ask.begin(*stubs_[i % kChannels], contexts_[i], session,
+                [this](const grpc::Status& status) { status.ok() ? ++ok_ : ++failed_; });
     }
   }
   ~Unread() {
@@ -412,14 +416,14 @@ v1::OutcomeRequest OutcomeOfFirst() {
 
 const std::vector<Ask>& Asks() {
   static const std::vector<Ask> asks{
-      {"Get", Asking<v1::GetRequest, v1::GetResponse>(
-                  LargeGet(), [](auto& stub, auto... arguments) { stub.Get(arguments...); })},
+      {"Get", Asking<v1::GetRequest, v1::GetResponse>(LargeGet(),
+                                                      [](auto& stub, auto... arguments) { stub.Get(arguments...); })},
       {"Swap", Asking<v1::CompareAndSwapRequest, v1::CompareAndSwapResponse>(
                    RefusedSwap(), [](auto& stub, auto... arguments) { stub.CompareAndSwap(arguments...); })},
       {"Range", Asking<v1::RangeRequest, v1::RangeResponse>(
                     LargeRange(), [](auto& stub, auto... arguments) { stub.Range(arguments...); })},
-      {"Put", Asking<v1::PutRequest, v1::PutResponse>(
-                  LargePut(), [](auto& stub, auto... arguments) { stub.Put(arguments...); })},
+      {"Put", Asking<v1::PutRequest, v1::PutResponse>(LargePut(),
+                                                      [](auto& stub, auto... arguments) { stub.Put(arguments...); })},
       {"Outcome", Asking<v1::OutcomeRequest, v1::OutcomeResponse>(
                       OutcomeOfFirst(), [](auto& stub, auto... arguments) { stub.Outcome(arguments...); })},
   };
@@ -480,8 +484,8 @@ TEST_F(HostileTest, AllOfItTogether) {
 TEST_F(HostileTest, SessionsThatAreLeft) {
   constexpr size_t kSessions = 110'000;
   constexpr size_t kAtOnce = 500;
-  const auto stub = v1::KV::NewStub(
-      grpc::CreateChannel(cluster_.Endpoint(leader_), grpc::InsecureChannelCredentials()));
+  const auto stub =
+      v1::KV::NewStub(grpc::CreateChannel(cluster_.Endpoint(leader_), grpc::InsecureChannelCredentials()));
   std::atomic<size_t> begun{0};
   std::atomic<size_t> opened{0};
   std::atomic<size_t> ended{0};
@@ -541,8 +545,9 @@ TEST_P(FloodTest, CostsTheClusterLittle) {
 TEST_F(HostileTest, MessagesThatDoNotEnd) {
   constexpr size_t kConnections = 40;
   constexpr size_t kCalls = 100;
-  const HalfMessages half(cluster_.Endpoint(leader_), "/decree.v1.KV/Put",
-                          {.connections = kConnections, .calls = kCalls, .message_bytes = 4'000'000, .bytes_sent_max = 200'000});
+  const HalfMessages half(
+      cluster_.Endpoint(leader_), "/decree.v1.KV/Put",
+      {.connections = kConnections, .calls = kCalls, .message_bytes = 4'000'000, .bytes_sent_max = 200'000});
   ASSERT_TRUE(WaitFor([&] { return half.bytes_sent() > 40 * kMiB; }));
   std::this_thread::sleep_for(std::chrono::seconds(3));
   EXPECT_LT(cluster_.PeakBytes(leader_), 256 * kMiB);
@@ -564,13 +569,13 @@ TEST_F(HostileTest, AMessageThatIsTooLargeIsRefused) {
   EXPECT_THAT(status.error_message(), testing::HasSubstr(std::to_string(rpc::kClientMessageBytesMax)));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Of, FloodTest,
-    testing::Values(FloodCase{"Calls", FloodOf::kCalls, false}, FloodCase{"CallsAtThePeersPort", FloodOf::kCalls, true},
-                    FloodCase{"CancelledCalls", FloodOf::kCancelledCalls, false},
-                    FloodCase{"Pings", FloodOf::kPings, false},
-                    FloodCase{"DataOfNoCall", FloodOf::kDataOfNoCall, false}),
-    [](const auto& which) { return which.param.name; });
+INSTANTIATE_TEST_SUITE_P(Of, FloodTest,
+                         testing::Values(FloodCase{"Calls", FloodOf::kCalls, false},
+                                         FloodCase{"CallsAtThePeersPort", FloodOf::kCalls, true},
+                                         FloodCase{"CancelledCalls", FloodOf::kCancelledCalls, false},
+                                         FloodCase{"Pings", FloodOf::kPings, false},
+                                         FloodCase{"DataOfNoCall", FloodOf::kDataOfNoCall, false}),
+                         [](const auto& which) { return which.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(Calls, UnreadCallsTest, testing::Range<size_t>(0, Asks().size()),
                          [](const auto& which) { return Asks()[which.param].name; });

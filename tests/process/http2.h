@@ -13,7 +13,8 @@ inline constexpr uint8_t kEndHeaders = 4;
 
 std::string Frame(FrameType type, uint8_t flags, uint32_t stream, std::string_view payload);
 
-// What a connection begins with, up to the headers of its first call, stream 1, to a method such as "/decree.v1.KV/Put".
+// What a connection begins with, up to the headers of its first call, stream 1, to a method such as
+// "/decree.v1.KV/Put".
 std::string Beginning(const std::string& method);
 // Another call to that method.
 std::string Call(uint32_t stream);

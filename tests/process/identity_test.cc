@@ -92,8 +92,7 @@ TEST_F(IdentityTest, AWipedNodeUnderItsOldId) {
 TEST_F(IdentityTest, TwoNodesFormattedWithOneId) {
   const uint32_t second = cluster_.AddSpare();
   cluster_.Format(second, 3);
-  cluster_.Start(second, {"--listen-client", cluster_.Endpoint(second), "--listen-peer",
-                          cluster_.PeerAddress(second)});
+  cluster_.Start(second, {"--listen-client", cluster_.Endpoint(second), "--listen-peer", cluster_.PeerAddress(second)});
   ExpectProblem(cluster_, 1, second, "n3 is not the n3 that n1 knows");
   ExpectService(cluster_);
 }
@@ -109,8 +108,7 @@ TEST_F(IdentityTest, OneDirectoryCopiedAndRunTwice) {
     const auto status = client->NodeStatus(0);
     return status.ok() && status->peers_connected() == 2;
   }));
-  cluster_.Start(second, {"--listen-client", cluster_.Endpoint(second), "--listen-peer",
-                          cluster_.PeerAddress(second)});
+  cluster_.Start(second, {"--listen-client", cluster_.Endpoint(second), "--listen-peer", cluster_.PeerAddress(second)});
   // They take turns, each cutting the other one's streams off.
   ExpectProblem(cluster_, 1, 3, "n3 runs twice");
 }
@@ -179,7 +177,8 @@ TEST_F(IdentityTest, AnOldCopyThatOutvotesTheOthers) {
   bool is_told = false;
   for (int i = 0; i < 30 && !is_told; ++i) {
     ASSERT_TRUE(client->Put(StrCat("later", i), "v").ok());
-    is_told = WaitFor([&] { return TellsProblem(cluster_, 1, "a rule of the protocol was broken"); }, Milliseconds(300));
+    is_told =
+        WaitFor([&] { return TellsProblem(cluster_, 1, "a rule of the protocol was broken"); }, Milliseconds(300));
   }
   // A leader elected anew would have taken what is missing from n1, and none of its values differ.
   if (cluster_.StatusOf(2).ballot_round() != before.ballot_round()) GTEST_SKIP() << "the leader has changed";

@@ -21,8 +21,7 @@ constexpr Duration kHeartbeat = Milliseconds(100);
 
 ProcessCluster::Arguments WithLongLease() {
   const std::string lease = std::to_string(kLease / Milliseconds(1));
-  const std::vector<std::string> timeouts{"--election-timeout-min-ms", lease,
-                                          "--election-timeout-max-ms", "2500"};
+  const std::vector<std::string> timeouts{"--election-timeout-min-ms", lease, "--election-timeout-max-ms", "2500"};
   ProcessCluster::Arguments arguments{.init = timeouts, .serve = timeouts};
   arguments.init.insert(arguments.init.end(), {"--lease-ms", lease});
   return arguments;
@@ -33,8 +32,7 @@ ProcessCluster::Arguments WithLongLease() {
 class Writer {
  public:
   Writer(const ProcessCluster& cluster, uint32_t node, std::string value)
-      : client_(cluster.NewClientOf(node, Seconds(30))),
-        thread_([this, value = std::move(value)] {
+      : client_(cluster.NewClientOf(node, Seconds(30))), thread_([this, value = std::move(value)] {
           ASSERT_TRUE(WaitFor([&] { return client_->Put("k", value).ok(); }));
           took_ = steady_clock::now() - started_;
           is_done_ = true;

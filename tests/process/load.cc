@@ -28,8 +28,7 @@ bool TakeEnding(const StatusOr<Response>& response, Operation& operation) {
     operation.revision = response->header().revision();
     return true;
   }
-  operation.ending =
-      rpc::MayHaveHappened(response.status()) ? Ending::kUnknown : Ending::kNotExecuted;
+  operation.ending = rpc::MayHaveHappened(response.status()) ? Ending::kUnknown : Ending::kNotExecuted;
   return false;
 }
 

@@ -50,9 +50,8 @@ TEST(LogTest, NothingIsLoggedWhileNothingHappensAndNeverAKeyOrValue) {
   const auto client = cluster.NewClient(Seconds(30));
   ASSERT_TRUE(client->Put("warm", "up").ok());
   ASSERT_TRUE(WaitFor([&] {
-    return std::ranges::all_of(std::array{1u, 2u, 3u}, [&](uint32_t node) {
-      return cluster.StatusOf(node).peers_connected() == 2;
-    });
+    return std::ranges::all_of(std::array{1u, 2u, 3u},
+                               [&](uint32_t node) { return cluster.StatusOf(node).peers_connected() == 2; });
   }));
   const std::string before = AllLogs(cluster);
   for (int i = 0; i < 200; ++i) {
@@ -75,8 +74,7 @@ TEST(LogTest, EachChangeOfLeaderIsOneLineWithItsReason) {
   const auto client = cluster.NewClient(Seconds(30));
   const auto transfer = client->TransferLeadership(0);
   ASSERT_TRUE(transfer.ok()) << transfer.status();
-  EXPECT_THAT(cluster.Log(transfer->leader()),
-              HasSubstr("reason=handed_over predecessor=n" + std::to_string(first)));
+  EXPECT_THAT(cluster.Log(transfer->leader()), HasSubstr("reason=handed_over predecessor=n" + std::to_string(first)));
   EXPECT_EQ(CountOf(AllLogs(cluster), " leads: "), leaders + 1);
 
   const uint32_t second = transfer->leader();

@@ -1,5 +1,5 @@
-// Rule 12: what comes beyond a bound waits at its sender, or is refused at once and can be sent again; a peer that takes nothing
-// costs its leader little and the clients nothing.
+// Rule 12: what comes beyond a bound waits at its sender, or is refused at once and can be sent again; a peer that
+// takes nothing costs its leader little and the clients nothing.
 
 #include <signal.h>
 
@@ -31,8 +31,7 @@ using testing::HasSubstr;
 class Flood {
  public:
   Flood(const std::string& endpoint, size_t requests, size_t value_bytes)
-      : stub_(v1::KV::NewStub(
-            grpc::CreateChannel(endpoint, grpc::InsecureChannelCredentials()))) {
+      : stub_(v1::KV::NewStub(grpc::CreateChannel(endpoint, grpc::InsecureChannelCredentials()))) {
     for (size_t i = 0; i < requests; ++i) calls_.push_back(std::make_unique<Call>());
     for (size_t i = 0; i < requests; ++i) Send(*calls_[i], i, value_bytes);
   }
@@ -58,8 +57,7 @@ class Flood {
     const std::lock_guard lock(mutex_);
     for (const auto& call : calls_) {
       if (!call->is_answered || call->status.ok()) continue;
-      ASSERT_EQ(call->status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED)
-          << call->status.error_message();
+      ASSERT_EQ(call->status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << call->status.error_message();
       const auto detail = rpc::ReadErrorDetail(call->context);
       ASSERT_TRUE(detail.has_value());
       EXPECT_GT(detail->retry_after_ms(), 0u);
@@ -81,14 +79,13 @@ class Flood {
     call.context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
     call.request.set_key(StrCat("flood", number));
     call.request.set_value(std::string(value_bytes, 'x'));
-    stub_->async()->Put(&call.context, &call.request, &call.response,
-                        [this, &call](const grpc::Status& status) {
-                          const std::lock_guard lock(mutex_);
-                          call.status = status;
-                          call.is_answered = true;
-                          ++answered_;
-                          changed_.notify_all();
-                        });
+    stub_->async()->Put(&call.context, &call.request, &call.response, [this, &call](const grpc::Status& status) {
+      const std::lock_guard lock(mutex_);
+      call.status = status;
+      call.is_answered = true;
+      ++answered_;
+      changed_.notify_all();
+    });
   }
 
   const std::unique_ptr<v1::KV::Stub> stub_;
@@ -102,8 +99,7 @@ class Flood {
 class OverloadTest : public testing::Test {
  protected:
   static ProcessCluster::Arguments Patient(std::vector<std::string> serve) {
-    const std::vector<std::string> timeouts{"--election-timeout-min-ms", "5000",
-                                            "--election-timeout-max-ms", "6000"};
+    const std::vector<std::string> timeouts{"--election-timeout-min-ms", "5000", "--election-timeout-max-ms", "6000"};
     serve.insert(serve.end(), timeouts.begin(), timeouts.end());
     return {.init = timeouts, .serve = serve};
   }
@@ -133,7 +129,8 @@ TEST_F(OverloadTest, RequestsBeyondTheBoundAreRefusedWhileTheOthersWait) {
   EXPECT_EQ(flood.Count(grpc::StatusCode::OK), kRequestsMax);
 }
 
-// It is read as it is served, and what was read is not refused: else whoever tries again sends all of it again, in vain.
+// It is read as it is served, and what was read is not refused: else whoever tries again sends all of it again, in
+// vain.
 TEST_F(OverloadTest, BytesBeyondTheBoundWait) {
   constexpr size_t kPendingMax = 4 << 20;
   constexpr size_t kValueBytes = 1 << 20;

@@ -141,8 +141,7 @@ TEST(PipelineTest, RequestTooLargeForAnyMessageHarmsNoOther) {
 }
 
 TEST(PipelineTest, DeadlineEndsTheRequestAndNotTheStream) {
-  const std::vector<std::string> patient{"--election-timeout-min-ms", "5000",
-                                         "--election-timeout-max-ms", "6000"};
+  const std::vector<std::string> patient{"--election-timeout-min-ms", "5000", "--election-timeout-max-ms", "6000"};
   ProcessCluster cluster(3, {.init = patient, .serve = patient});
   const uint32_t leader = cluster.AwaitLeader();
   RawPipeline pipeline(cluster.Endpoint(leader));

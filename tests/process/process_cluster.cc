@@ -183,14 +183,11 @@ std::string ProcessCluster::Log(uint32_t node) const {
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
-std::string ProcessCluster::DataDirectory(uint32_t node) const {
-  return StrCat(directory_, "/n", node);
-}
+std::string ProcessCluster::DataDirectory(uint32_t node) const { return StrCat(directory_, "/n", node); }
 
 // ---- Processes ----
 
-pid_t ProcessCluster::Spawn(const std::vector<std::string>& arguments,
-                            const std::string& log) const {
+pid_t ProcessCluster::Spawn(const std::vector<std::string>& arguments, const std::string& log) const {
   const std::string program = Program();
   std::vector<char*> argv{const_cast<char*>(program.c_str())};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));

@@ -98,7 +98,7 @@ class ProcessCluster {
     std::unique_ptr<check::TcpProxy> client_proxy;
     std::unique_ptr<check::TcpProxy> peer_proxy;
     uint64_t cut_from = 0;  // whose bytes do not arrive here; a set of bits
-    pid_t pid = 0;  // 0: not running
+    pid_t pid = 0;          // 0: not running
   };
 
   void ApplyCuts();

@@ -22,8 +22,7 @@ inline constexpr size_t kMiB = 1 << 20;
 // A stream to one node, by hand.
 class RawPipeline {
  public:
-  explicit RawPipeline(const std::string& endpoint)
-      : stub_(v1::KV::NewStub(MakeChannel(endpoint))) {
+  explicit RawPipeline(const std::string& endpoint) : stub_(v1::KV::NewStub(MakeChannel(endpoint))) {
     context_.set_wait_for_ready(true);
     context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
     stream_ = stub_->Pipeline(&context_);

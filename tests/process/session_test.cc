@@ -130,18 +130,15 @@ TEST(SessionTest, OldRequestsAreAnsweredAsBeforeOrRefused) {
   expect_replayed(other);
 
   v1::PutResponse response;
-  EXPECT_EQ(other.Put(session, 1, 1, "other", response).error_code(),
-            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(other.Put(session, 1, 1, "other", response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(other.detail().reason(), v1::ErrorDetail::REASON_NUMBER_REUSED);
   ASSERT_TRUE(other.Put(session, 2, 2, "b", response).ok());
   EXPECT_EQ(response.version(), 2u);  // ...below the floor...
-  EXPECT_EQ(other.Put(session, 1, 1, "a", response).error_code(),
-            grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(other.Put(session, 1, 1, "a", response).error_code(), grpc::StatusCode::FAILED_PRECONDITION);
   EXPECT_EQ(other.detail().reason(), v1::ErrorDetail::REASON_BELOW_FLOOR);
   EXPECT_EQ(other.detail().outcome(), v1::ErrorDetail::OUTCOME_UNKNOWN);
   other.CloseSession(session);  // ...and after the end of the session.
-  EXPECT_EQ(other.Put(session, 2, 2, "b", response).error_code(),
-            grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(other.Put(session, 2, 2, "b", response).error_code(), grpc::StatusCode::FAILED_PRECONDITION);
   EXPECT_EQ(other.detail().reason(), v1::ErrorDetail::REASON_SESSION_UNKNOWN);
   EXPECT_EQ(cluster.NewClient()->Get("k")->kv().version(), 2u);
 }
@@ -193,10 +190,8 @@ TEST(SessionTest, OutcomeTellsWhatBecameOfARequestAndSettlesIt) {
   EXPECT_EQ(put.previous().value(), "a") << "a repetition tells another value";
   ASSERT_TRUE(client.Outcome(session, 1, false, outcome).ok());
   EXPECT_EQ(outcome.state(), Response::STATE_FORGOTTEN);
-  EXPECT_EQ(client.Outcome(session + 1, 1, false, outcome).error_code(),
-            grpc::StatusCode::NOT_FOUND);
-  EXPECT_EQ(client.Outcome(session, 0, false, outcome).error_code(),
-            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(client.Outcome(session + 1, 1, false, outcome).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(client.Outcome(session, 0, false, outcome).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST(SessionTest, AWriteThatFailedCanBeAskedFor) {
@@ -217,8 +212,7 @@ TEST(SessionTest, AWriteThatFailedCanBeAskedFor) {
     if (node != leader) cluster.Signal(node, SIGCONT);
   }
   cluster.AwaitLeader();
-  const auto outcome =
-      cluster.NewClient(Seconds(15))->Outcome(detail.session(), detail.number(), true);
+  const auto outcome = cluster.NewClient(Seconds(15))->Outcome(detail.session(), detail.number(), true);
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   const std::string value = cluster.NewClient()->Get("k")->kv().value();
   if (outcome->state() == Response::STATE_ANSWERED) {

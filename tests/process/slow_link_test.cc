@@ -27,9 +27,7 @@ double SecondsSince(steady_clock::time_point start) {
 
 class SlowLinkTest : public testing::Test {
  protected:
-  SlowLinkTest()
-      : cluster_(3, {.init = {}, .serve = {}, .has_proxies = true}),
-        leader_(cluster_.AwaitLeader()) {}
+  SlowLinkTest() : cluster_(3, {.init = {}, .serve = {}, .has_proxies = true}), leader_(cluster_.AwaitLeader()) {}
 
   void SetRates(uint64_t bytes_per_second) {
     for (const uint32_t node : {1, 2, 3}) cluster_.LinkTo(node).SetRate(bytes_per_second);
@@ -104,9 +102,8 @@ TEST_F(SlowLinkTest, ClientsThatRepeatTheirRequestsCrowdNobodyOut) {
   const auto start = steady_clock::now();
   std::vector<std::future<StatusOr<v1::PutResponse>>> puts;
   for (int i = 0; i < kClients; ++i) {
-    puts.push_back(std::async(std::launch::async, [&, i] {
-      return clients[i]->Put(StrCat("key", i), std::string(kMegabyte, 'v'));
-    }));
+    puts.push_back(std::async(std::launch::async,
+                              [&, i] { return clients[i]->Put(StrCat("key", i), std::string(kMegabyte, 'v')); }));
   }
   for (auto& put : puts) {
     const StatusOr<v1::PutResponse> answer = put.get();

@@ -1,7 +1,7 @@
 // What generic gRPC tools ask of any server: health, and reflection.
 
-#include <csignal>
 #include <chrono>
+#include <csignal>
 #include <functional>
 #include <memory>
 #include <string>
@@ -31,8 +31,7 @@ using testing::UnorderedElementsAre;
 
 class StandardServicesTest : public testing::Test {
  protected:
-  StandardServicesTest()
-      : channel_(grpc::CreateChannel(cluster_.Endpoint(1), grpc::InsecureChannelCredentials())) {
+  StandardServicesTest() : channel_(grpc::CreateChannel(cluster_.Endpoint(1), grpc::InsecureChannelCredentials())) {
     cluster_.AwaitLeader();
   }
 
@@ -116,10 +115,9 @@ TEST_F(ReflectionTest, ListsTheServices) {
 
 // With what it answers a tool can build every message of a service.
 TEST_F(ReflectionTest, TellsAllThatAServiceIsMadeOf) {
-  for (const std::string service : {"decree.v1.KV", "decree.v1.Admin", "grpc.health.v1.Health",
-                                    "grpc.reflection.v1alpha.ServerReflection"}) {
-    const ServerReflectionResponse response =
-        Ask([&](auto& request) { request.set_file_containing_symbol(service); });
+  for (const std::string service :
+       {"decree.v1.KV", "decree.v1.Admin", "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}) {
+    const ServerReflectionResponse response = Ask([&](auto& request) { request.set_file_containing_symbol(service); });
     // It answers up to 64 KiB.
     EXPECT_LT(response.ByteSizeLong(), 64u << 10);
     google::protobuf::DescriptorPool pool;
@@ -131,7 +129,8 @@ TEST_F(ReflectionTest, TellsAllThatAServiceIsMadeOf) {
     }
     EXPECT_NE(pool.FindServiceByName(service), nullptr) << service;
   }
-  EXPECT_TRUE(Ask([](auto& request) { request.set_file_by_filename("decree/v1/kv.proto"); }).has_file_descriptor_response());
+  EXPECT_TRUE(
+      Ask([](auto& request) { request.set_file_by_filename("decree/v1/kv.proto"); }).has_file_descriptor_response());
 }
 
 TEST_F(ReflectionTest, WhatIsNotThereIsNotFound) {

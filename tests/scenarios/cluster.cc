@@ -41,12 +41,10 @@ bool IsEmpty(const paxos::Output& out) {
 }  // namespace
 
 bool Pattern::Matches(const paxos::Envelope& envelope) const {
-  return envelope.from == from && envelope.to == to &&
-         (kind.empty() || kind == paxos::MessageName(envelope.message));
+  return envelope.from == from && envelope.to == to && (kind.empty() || kind == paxos::MessageName(envelope.message));
 }
 
-Cluster::Cluster(const Settings& settings)
-    : settings_(settings), founding_(MakeFounding(settings)) {
+Cluster::Cluster(const Settings& settings) : settings_(settings), founding_(MakeFounding(settings)) {
   for (uint32_t id = 1; id <= settings.nodes; ++id) {
     const NodeId node(id);
     ids_.push_back(node);
@@ -59,8 +57,8 @@ Cluster::Cluster(const Settings& settings)
 // ---- Messages ----
 
 bool Cluster::Deliver(const Pattern& pattern) {
-  const auto found = std::find_if(messages_.begin(), messages_.end(),
-                                  [&](const auto& envelope) { return pattern.Matches(envelope); });
+  const auto found =
+      std::find_if(messages_.begin(), messages_.end(), [&](const auto& envelope) { return pattern.Matches(envelope); });
   if (found == messages_.end()) return false;
   const paxos::Envelope envelope = std::move(*found);
   messages_.erase(found);
@@ -71,8 +69,8 @@ bool Cluster::Deliver(const Pattern& pattern) {
 }
 
 bool Cluster::Duplicate(const Pattern& pattern) {
-  const auto found = std::find_if(messages_.begin(), messages_.end(),
-                                  [&](const auto& envelope) { return pattern.Matches(envelope); });
+  const auto found =
+      std::find_if(messages_.begin(), messages_.end(), [&](const auto& envelope) { return pattern.Matches(envelope); });
   if (found == messages_.end()) return false;
   messages_.push_front(paxos::Envelope(*found));
   return Deliver(pattern);
@@ -83,9 +81,8 @@ size_t Cluster::Drop(const Pattern& pattern) {
 }
 
 size_t Cluster::Count(const Pattern& pattern) const {
-  return static_cast<size_t>(
-      std::count_if(messages_.begin(), messages_.end(),
-                    [&](const auto& envelope) { return pattern.Matches(envelope); }));
+  return static_cast<size_t>(std::count_if(messages_.begin(), messages_.end(),
+                                           [&](const auto& envelope) { return pattern.Matches(envelope); }));
 }
 
 void Cluster::DeliverAll() {
@@ -233,11 +230,9 @@ void Cluster::Persist(Member& member, const paxos::RecordBatch& batch) {
       member.promised = std::max(member.promised, promised->ballot);
     } else if (const auto* accepted = std::get_if<paxos::AcceptedRecord>(&record)) {
       member.promised = std::max(member.promised, accepted->ballot);
-      member.votes[accepted->slot] = {
-          .slot = accepted->slot, .ballot = accepted->ballot, .entry = accepted->entry};
+      member.votes[accepted->slot] = {.slot = accepted->slot, .ballot = accepted->ballot, .entry = accepted->entry};
     } else if (const auto* chosen = std::get_if<paxos::ChosenRecord>(&record)) {
-      member.votes[chosen->slot] = {
-          .slot = chosen->slot, .ballot = {}, .chosen = true, .entry = chosen->entry};
+      member.votes[chosen->slot] = {.slot = chosen->slot, .ballot = {}, .chosen = true, .entry = chosen->entry};
     } else if (const auto* index = std::get_if<paxos::ChosenIndexRecord>(&record)) {
       member.chosen_index = std::max(member.chosen_index, index->slot);
     }
@@ -292,7 +287,7 @@ void Cluster::Read(NodeId node, const std::string& name) {
 
 bool Cluster::Transfer(NodeId node) {
   bool begun = false;
-  With(node, [&](auto& replica, auto& out) { 
+  With(node, [&](auto& replica, auto& out) {
     begun = replica.TransferLeadership(paxos::kNoNode, now_, out) == paxos::TransferResult::kBegun;
   });
   return begun;
@@ -342,10 +337,10 @@ std::string Cluster::Describe() const {
       continue;
     }
     const paxos::Replica& r = replica(node);
-    text << RoleName(r.role()) << " follows=n" << r.leader() << " ballot=" << r.ballot()
-         << " promised=" << r.promised() << " chosen_index=" << r.chosen_index()
-         << " applied=" << r.applied() << " lease_left_ms=" << ToMilliseconds(r.LeaseLeft(now_))
-         << " records_held=" << At(node).waiting.size() << '\n';
+    text << RoleName(r.role()) << " follows=n" << r.leader() << " ballot=" << r.ballot() << " promised=" << r.promised()
+         << " chosen_index=" << r.chosen_index() << " applied=" << r.applied()
+         << " lease_left_ms=" << ToMilliseconds(r.LeaseLeft(now_)) << " records_held=" << At(node).waiting.size()
+         << '\n';
   }
   for (const paxos::Envelope& envelope : messages_) text << "  on its way: " << envelope << '\n';
   return text.str();

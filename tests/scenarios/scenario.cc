@@ -73,16 +73,15 @@ Status Scenario::Run(std::string_view text) {
     LOG(INFO) << "line " << number << ": " << line;
     const Status status = scenario.RunLine(words);
     if (!status.ok()) {
-      return Status(status.code(),
-                    StrCat("line ", number, " \"", line, "\": ", std::string(status.message()),
-                           "\n", scenario.cluster_ ? scenario.cluster_->Describe() : ""));
+      return Status(status.code(), StrCat("line ", number, " \"", line, "\": ", std::string(status.message()), "\n",
+                                          scenario.cluster_ ? scenario.cluster_->Describe() : ""));
     }
   }
   if (scenario.cluster_ == nullptr) return Wrong("an empty scenario");
   const Status status = scenario.Converge();
   if (status.ok()) return status;
-  return Status(status.code(), StrCat("after the last line: ", std::string(status.message()), "\n",
-                                      scenario.cluster_->Describe()));
+  return Status(status.code(),
+                StrCat("after the last line: ", std::string(status.message()), "\n", scenario.cluster_->Describe()));
 }
 
 Status Scenario::RunLine(const Words& words) {

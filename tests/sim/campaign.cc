@@ -44,8 +44,8 @@ RunningSeed& Running() {
 
 std::string CommandFor(const RunOptions& run, const std::string& faults) {
   std::ostringstream command;
-  command << "decree-sim --seed " << run.seed << " --runs 1 --nodes " << run.nodes << " --faults "
-          << faults << " --virtual-seconds " << run.faulty / Seconds(1);
+  command << "decree-sim --seed " << run.seed << " --runs 1 --nodes " << run.nodes << " --faults " << faults
+          << " --virtual-seconds " << run.faulty / Seconds(1);
   if (run.clocks_beyond_margin) command << " --clocks-beyond-margin";
 #ifdef DECREE_PLANTED_BUGS
   for (const PlantedBug bug : AllPlantedBugs()) {
@@ -64,8 +64,7 @@ void PrintLastEvents(const std::string& command) {
   const std::string arguments = command.substr(command.find(' '));
   std::cerr << "\nThe last events:" << std::endl;
   const std::string again = StrCat("'", std::string(self, static_cast<size_t>(size)), "'", arguments,
-                                   " 2>/dev/null | grep '^\\[' | tail -n ", kLastEvents,
-                                   " | cut -c 1-160 >&2");
+                                   " 2>/dev/null | grep '^\\[' | tail -n ", kLastEvents, " | cut -c 1-160 >&2");
   if (std::system(again.c_str()) != 0) std::cerr << "(cannot be had)" << std::endl;
 }
 
@@ -85,10 +84,8 @@ void OnFailure() {
 // Runs done so far by all processes, and a line that tells of them.
 class Progress {
  public:
-  explicit Progress(uint64_t total)
-      : total_(total), is_shown_(isatty(STDERR_FILENO) != 0), started_(clock_.Now()) {
-    void* const shared = mmap(nullptr, sizeof(*done_), PROT_READ | PROT_WRITE,
-                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  explicit Progress(uint64_t total) : total_(total), is_shown_(isatty(STDERR_FILENO) != 0), started_(clock_.Now()) {
+    void* const shared = mmap(nullptr, sizeof(*done_), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     PCHECK(shared != MAP_FAILED);
     done_ = new (shared) std::atomic<uint64_t>(0);
   }
@@ -105,9 +102,8 @@ class Progress {
     draw_next_ = clock_.Now() + Milliseconds(200);
     const double seconds = std::chrono::duration<double>(elapsed()).count();
     const double rate = static_cast<double>(done) / seconds;
-    std::cerr << "\r" << done << " of " << total_ << " runs, " << std::fixed << std::setprecision(0)
-              << rate << " a second, " << static_cast<double>(total_ - done) / rate
-              << " s to go\x1b[K" << std::flush;
+    std::cerr << "\r" << done << " of " << total_ << " runs, " << std::fixed << std::setprecision(0) << rate
+              << " a second, " << static_cast<double>(total_ - done) / rate << " s to go\x1b[K" << std::flush;
   }
 
  private:

@@ -7,8 +7,8 @@
 #include <string>
 #include <thread>
 
-#include <CLI/CLI.hpp>
 #include <glog/logging.h>
+#include <CLI/CLI.hpp>
 
 #include "paxos/base/planted_bug.h"
 #include "tests/sim/campaign.h"
@@ -47,7 +47,7 @@ bool Plant(const std::string&) {
 }
 #endif
 
-int Main(int argc, char** argv) {
+struct Arguments {
   uint64_t first_seed = 1;
   uint64_t runs = 100;
   uint32_t nodes = 3;
@@ -55,64 +55,74 @@ int Main(int argc, char** argv) {
   std::string seeds_file;
   std::string plant;
   double time_limit_seconds = 0;
-  CampaignOptions options;
-  options.jobs = std::max(1u, std::thread::hardware_concurrency());
+};
 
-  CLI::App app("Runs simulated clusters and checks every rule after every step.");
-  app.add_option("--seed", first_seed, "The first seed")->capture_default_str();
-  app.add_option("--runs", runs, "How many seeds, counted up from the first")
-      ->capture_default_str();
-  app.add_option("--nodes", nodes, "Nodes of the cluster")
+void AddOptions(CLI::App& app, Arguments& arguments, CampaignOptions& options) {
+  app.add_option("--seed", arguments.first_seed, "The first seed")->capture_default_str();
+  app.add_option("--runs", arguments.runs, "How many seeds, counted up from the first")->capture_default_str();
+  app.add_option("--nodes", arguments.nodes, "Nodes of the cluster")
       ->check(CLI::IsMember({1, 3, 4, 5, 7}))
       ->capture_default_str();
-  app.add_option("--virtual-seconds", virtual_seconds, "How long faults and load go on")
+  app.add_option("--virtual-seconds", arguments.virtual_seconds, "How long faults and load go on")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   app.add_option("--faults", options.faults,
                  "all: each seed draws its own among all kinds; none; or the names of kinds, with "
                  "commas between, that every seed has")
       ->capture_default_str();
-  app.add_option("--time-limit", time_limit_seconds, "Begin no run after so many seconds")
+  app.add_option("--time-limit", arguments.time_limit_seconds, "Begin no run after so many seconds")
       ->check(CLI::Range(0.001, 1e9));
   app.add_option("--jobs", options.jobs, "Processes to spread the seeds over")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
-  app.add_option("--seeds-file", seeds_file, "Run the seeds of this file (lines \"NODES SEED\")");
-  app.add_option("--plant", plant, "Break one rule on purpose; \"list\" names them");
+  app.add_option("--seeds-file", arguments.seeds_file, "Run the seeds of this file (lines \"NODES SEED\")");
+  app.add_option("--plant", arguments.plant, "Break one rule on purpose; \"list\" names them");
   app.add_flag("--trace", options.run.trace, "Print every event");
   app.add_flag("--json", options.json, "Print the summary as JSON");
   app.add_flag("--clocks-beyond-margin", options.run.clocks_beyond_margin,
                "Let clocks drift far beyond the margin: a violation may be found");
-  CLI11_PARSE(app, argc, argv);
+}
 
-  if (plant == "list") {
-    for (const PlantedBug bug : AllPlantedBugs()) std::cout << PlantedBugName(bug) << '\n';
-    return 0;
-  }
-  if (!plant.empty() && !Plant(plant)) return 2;
-  options.run.faulty = Seconds(virtual_seconds);
+// False, and told, if something is wrong.
+bool TakeArguments(const Arguments& arguments, CampaignOptions& options) {
+  options.run.faulty = Seconds(arguments.virtual_seconds);
   if (options.faults != "all") {
     const StatusOr<FaultSet> faults = ParseFaults(options.faults);
     if (!faults.ok()) {
       std::cerr << "--faults: " << faults.status().message() << '\n';
-      return 2;
+      return false;
     }
     options.run.faults = *faults;
   }
-  if (time_limit_seconds > 0) {
-    options.time_limit = std::chrono::duration_cast<Duration>(
-        std::chrono::duration<double>(time_limit_seconds));
+  if (arguments.time_limit_seconds > 0) {
+    options.time_limit =
+        std::chrono::duration_cast<Duration>(std::chrono::duration<double>(arguments.time_limit_seconds));
   }
-  if (!seeds_file.empty()) {
-    if (!ReadSeeds(seeds_file, options.seeds)) {
-      std::cerr << seeds_file << ": cannot be read\n";
-      return 2;
+  if (arguments.seeds_file.empty()) {
+    for (uint64_t i = 0; i < arguments.runs; ++i) {
+      options.seeds.push_back({.seed = arguments.first_seed + i, .nodes = arguments.nodes});
     }
-  } else {
-    for (uint64_t i = 0; i < runs; ++i) {
-      options.seeds.push_back({.seed = first_seed + i, .nodes = nodes});
-    }
+  } else if (!ReadSeeds(arguments.seeds_file, options.seeds)) {
+    std::cerr << arguments.seeds_file << ": cannot be read\n";
+    return false;
   }
+  return true;
+}
+
+int Main(int argc, char** argv) {
+  Arguments arguments;
+  CampaignOptions options;
+  options.jobs = std::max(1u, std::thread::hardware_concurrency());
+  CLI::App app("Runs simulated clusters and checks every rule after every step.");
+  AddOptions(app, arguments, options);
+  CLI11_PARSE(app, argc, argv);
+
+  if (arguments.plant == "list") {
+    for (const PlantedBug bug : AllPlantedBugs()) std::cout << PlantedBugName(bug) << '\n';
+    return 0;
+  }
+  if (!arguments.plant.empty() && !Plant(arguments.plant)) return 2;
+  if (!TakeArguments(arguments, options)) return 2;
   google::InitGoogleLogging(argv[0]);
   FLAGS_logtostderr = true;
   FLAGS_minloglevel = options.run.trace ? google::INFO : google::ERROR;

@@ -35,9 +35,8 @@ const std::vector<Nemesis::Stroke>& Nemesis::Strokes() {
 }
 
 std::vector<std::string> Nemesis::CountedNames() {
-  std::vector<std::string> names{CountedName(Fault::kIsolateNewLeader),
-                                 CountedName(Fault::kDyingSource), CountedName(Fault::kSlowLinks),
-                                 CountedName(Fault::kSlowKinds)};
+  std::vector<std::string> names{CountedName(Fault::kIsolateNewLeader), CountedName(Fault::kDyingSource),
+                                 CountedName(Fault::kSlowLinks), CountedName(Fault::kSlowKinds)};
   for (const Stroke& stroke : Strokes()) names.push_back(CountedName(stroke.fault));
   return names;
 }
@@ -166,8 +165,7 @@ void Nemesis::CutBothWays(const SimNode& a, const SimNode& b) {
 }
 
 void Nemesis::HealLater() {
-  world_.queue.After(random_.Between(Milliseconds(50), Seconds(5)),
-                     [this] { world_.network->Heal(); });
+  world_.queue.After(random_.Between(Milliseconds(50), Seconds(5)), [this] { world_.network->Heal(); });
 }
 
 void Nemesis::Split() {
@@ -193,8 +191,7 @@ void Nemesis::CutOneWay() {
   const SimNode& chosen = AnyNode();
   for (const auto& other : nodes_) {
     if (!from_all && other.get() != &chosen) continue;
-    outgoing ? world_.network->Cut(node.id(), other->id())
-             : world_.network->Cut(other->id(), node.id());
+    outgoing ? world_.network->Cut(node.id(), other->id()) : world_.network->Cut(other->id(), node.id());
   }
   HealLater();
 }
@@ -230,12 +227,11 @@ void Nemesis::OnNewLeader(const SimNode& leader) {
   }
   // It may have heard no answer yet, and holds no lease.
   if (stopped_ || !world_.swarm.faults.Has(Fault::kIsolateNewLeader) || random_.Chance(0.5)) return;
-  world_.queue.After(random_.Between(Duration(0), world_.swarm.options.heartbeat),
-                     [this, &leader] {
-                       if (stopped_) return;
-                       Note(Fault::kIsolateNewLeader);
-                       IsolateLeaderNow(leader);
-                     });
+  world_.queue.After(random_.Between(Duration(0), world_.swarm.options.heartbeat), [this, &leader] {
+    if (stopped_) return;
+    Note(Fault::kIsolateNewLeader);
+    IsolateLeaderNow(leader);
+  });
 }
 
 // One node is kept from the leader until it wants to lead itself; then those that have granted the
@@ -263,8 +259,7 @@ void Nemesis::SlowDisk() {
   SimNode& node = LeaderOrAny();
   const Duration usual = world_.swarm.sync_max;
   node.SetSyncTime(std::min<Duration>(usual * random_.Between(10, 1000), Seconds(5)));
-  world_.queue.After(random_.Between(Milliseconds(100), Seconds(5)),
-                     [&node, usual] { node.SetSyncTime(usual); });
+  world_.queue.After(random_.Between(Milliseconds(100), Seconds(5)), [&node, usual] { node.SetSyncTime(usual); });
 }
 
 void Nemesis::Transfer() {
@@ -275,8 +270,7 @@ void Nemesis::Transfer() {
 void Nemesis::ClockRate() {
   const auto ppm_max = static_cast<uint64_t>(world_.swarm.clock_ppm_max);
   // Often at the edge.
-  const uint64_t gain = random_.Chance(0.5) ? random_.Below(2 * ppm_max + 1)
-                        : random_.Chance(0.5) ? 0 : 2 * ppm_max;
+  const uint64_t gain = random_.Chance(0.5) ? random_.Below(2 * ppm_max + 1) : random_.Chance(0.5) ? 0 : 2 * ppm_max;
   AnyNode().SetClockRate(static_cast<int64_t>(gain) - world_.swarm.clock_ppm_max);
 }
 

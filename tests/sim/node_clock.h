@@ -13,9 +13,7 @@ class NodeClock final : public Clock {
   NodeClock(const EventQueue& queue, Time start) : queue_(queue), base_time_(start) {}
 
   Time Now() const override { return At(queue_.now() + busy_); }
-  Time At(Instant instant) const {
-    return base_time_ + Scale(instant - base_instant_, 1'000'000 + ppm_, 1'000'000);
-  }
+  Time At(Instant instant) const { return base_time_ + Scale(instant - base_instant_, 1'000'000 + ppm_, 1'000'000); }
   // The first instant at which the clock shows this time or a later one.
   Instant WhenShows(Time time) const {
     return base_instant_ + Scale(time - base_time_, 1'000'000, 1'000'000 + ppm_) + Duration(1);
@@ -39,8 +37,7 @@ class NodeClock final : public Clock {
 
  private:
   static Duration Scale(Duration duration, int64_t numerator, int64_t denominator) {
-    return Duration(static_cast<int64_t>(static_cast<__int128>(duration.count()) * numerator /
-                                         denominator));
+    return Duration(static_cast<int64_t>(static_cast<__int128>(duration.count()) * numerator / denominator));
   }
 
   const EventQueue& queue_;

@@ -20,8 +20,7 @@ constexpr size_t kCommandOverheadBytes = 128;
 constexpr size_t kSlotBytes = 120;  // of a slot without commands, in a message
 
 // Names a slot's value, however it is held. The two must agree.
-uint64_t FingerprintOf(paxos::LogTime log_time, std::string_view commands,
-                       std::string_view configuration) {
+uint64_t FingerprintOf(paxos::LogTime log_time, std::string_view commands, std::string_view configuration) {
   return Checksum(configuration, Checksum(commands, log_time.value()));
 }
 
@@ -33,8 +32,7 @@ uint64_t Fingerprint(const paxos::SlotCommands& slot) {
 
 uint64_t Fingerprint(const paxos::Entry& entry) {
   const bool is_configuration = entry.kind == paxos::EntryKind::kConfiguration;
-  return FingerprintOf(entry.log_time, is_configuration ? "" : entry.payload,
-                       is_configuration ? entry.payload : "");
+  return FingerprintOf(entry.log_time, is_configuration ? "" : entry.payload, is_configuration ? entry.payload : "");
 }
 
 }  // namespace
@@ -70,8 +68,8 @@ void Oracle::OnSend(const paxos::Replica& sender, const paxos::Envelope& envelop
     for (const paxos::SlotEntry& item : accept->entries) {
       const auto [known, is_new] = proposed_.try_emplace({accept->ballot, item.slot}, item.entry);
       CHECK(is_new || *known->second == *item.entry)
-          << "rule 1: two values were proposed under ballot " << accept->ballot << " in slot " << item.slot
-          << ": " << *known->second << " and " << *item.entry;
+          << "rule 1: two values were proposed under ballot " << accept->ballot << " in slot " << item.slot << ": "
+          << *known->second << " and " << *item.entry;
     }
   } else if (const auto* answer = std::get_if<paxos::FetchAnswer>(&envelope.message)) {
     for (const paxos::SlotEntry& item : answer->entries) {
@@ -84,15 +82,13 @@ void Oracle::NoteRoster(const paxos::Replica& replica) {
   if (!replica.has_begun()) return;
   const paxos::Roster roster = replica.configuration().KnownIncarnations();
   if (roster_.empty()) roster_ = roster;
-  CHECK(roster == roster_) << "rule 10: n" << replica.self().node
-                           << " has begun among others than the rest";
+  CHECK(roster == roster_) << "rule 10: n" << replica.self().node << " has begun among others than the rest";
 }
 
 void Oracle::NoteOwner(const Ballot& ballot, const paxos::Envelope& envelope) {
   CHECK_EQ(ballot.node, envelope.from) << "rule 1: a ballot of another node: " << envelope;
   const auto [owner, is_new] = owners_.try_emplace(ballot, envelope.from_life);
-  CHECK_EQ(owner->second, envelope.from_life) << "rule 1: ballot " << ballot
-                                             << " was used by two lives";
+  CHECK_EQ(owner->second, envelope.from_life) << "rule 1: ballot " << ballot << " was used by two lives";
 }
 
 void Oracle::OnStart(const paxos::Replica& replica, const std::vector<paxos::Vote>& votes) {
@@ -114,8 +110,8 @@ void Oracle::OnStart(const paxos::Replica& replica, const std::vector<paxos::Vot
 
 void Oracle::NoteChosen(Slot slot, uint64_t fingerprint, NodeId witness) {
   const auto [known, is_new] = chosen_.try_emplace(slot, fingerprint);
-  CHECK_EQ(known->second, fingerprint)
-      << "rule 4: two values were chosen: slot=" << slot << ", n" << witness << " has another than before";
+  CHECK_EQ(known->second, fingerprint) << "rule 4: two values were chosen: slot=" << slot << ", n" << witness
+                                       << " has another than before";
 }
 
 void Oracle::OnApplied(NodeId node, std::span<const paxos::SlotCommands> slots, uint64_t digest) {
@@ -148,8 +144,7 @@ void Oracle::OnStep(const paxos::Replica& replica, Time local_now, const paxos::
   CHECK_LE(replica.pending_bytes(),
            std::max(options.pending_bytes_max, options.command_bytes_max + kCommandOverheadBytes))
       << "rule 12: n" << node;
-  CHECK_LE(replica.proposer().slots_in_flight(),
-           std::max(options.slots_in_flight_max, kRecoverySlotsMax))
+  CHECK_LE(replica.proposer().slots_in_flight(), std::max(options.slots_in_flight_max, kRecoverySlotsMax))
       << "rule 3: n" << node;
 }
 

@@ -19,8 +19,7 @@ class Oracle {
  public:
   // `checks_leases`: that no two nodes ever hold one at once. Not to be asked of clocks that run beyond
   // the margin.
-  Oracle(EventQueue& queue, bool checks_leases)
-      : queue_(queue), checks_leases_(checks_leases) {}
+  Oracle(EventQueue& queue, bool checks_leases) : queue_(queue), checks_leases_(checks_leases) {}
 
   // A message leaves `sender`: what it says must be ours to say, and binds every later life of its sender.
   void OnSend(const paxos::Replica& sender, const paxos::Envelope& envelope);
@@ -59,9 +58,7 @@ class Oracle {
     Instant before;
     Instant after;
 
-    bool HoldsAt(Instant instant) const {
-      return instant < (instant < busy_until ? std::min(before, after) : after);
-    }
+    bool HoldsAt(Instant instant) const { return instant < (instant < busy_until ? std::min(before, after) : after); }
   };
 
   // A second value for a slot is the end. ("Paxos Made Simple", §2.1: only one value is chosen.)

@@ -20,17 +20,14 @@ bool CanHappen(const std::string& rare_case, uint32_t nodes) {
   return nodes >= 5 || rare_case != "another value was told than the one known to be chosen";
 }
 
-void PrintCounts(std::ostream& out, const char* title,
-                 const std::map<std::string, uint64_t>& counts) {
+void PrintCounts(std::ostream& out, const char* title, const std::map<std::string, uint64_t>& counts) {
   out << title << '\n';
   for (const auto& [name, count] : counts) {
     out << "  " << std::setw(10) << count << "  " << name << '\n';
   }
 }
 
-double VirtualSeconds(const Totals& totals) {
-  return static_cast<double>(totals.virtual_milliseconds) / 1000;
-}
+double VirtualSeconds(const Totals& totals) { return static_cast<double>(totals.virtual_milliseconds) / 1000; }
 
 int64_t RareCasesReached(const Totals& totals) {
   return std::count_if(totals.rare_cases.begin(), totals.rare_cases.end(),
@@ -58,8 +55,8 @@ void Totals::Add(const Totals& other) {
 }
 
 void Write(std::ostream& out, const Totals& totals) {
-  out << "totals " << totals.runs << ' ' << totals.repeated << ' ' << totals.virtual_milliseconds
-      << ' ' << totals.chosen << ' ' << totals.operations << '\n';
+  out << "totals " << totals.runs << ' ' << totals.repeated << ' ' << totals.virtual_milliseconds << ' '
+      << totals.chosen << ' ' << totals.operations << '\n';
   for (const auto& [kind, count] : totals.counts) out << "count " << count << ' ' << kind << '\n';
   for (const auto& [name, count] : totals.rare_cases) out << "rare " << count << ' ' << name << '\n';
 }
@@ -68,8 +65,7 @@ Totals Read(std::istream& in) {
   Totals totals;
   for (std::string what; in >> what;) {
     if (what == "totals") {
-      in >> totals.runs >> totals.repeated >> totals.virtual_milliseconds >> totals.chosen >>
-          totals.operations;
+      in >> totals.runs >> totals.repeated >> totals.virtual_milliseconds >> totals.chosen >> totals.operations;
       continue;
     }
     uint64_t count = 0;
@@ -88,11 +84,10 @@ std::vector<std::string> Missing(const Totals& totals, uint64_t seeds, uint32_t 
   if (seeds >= kSeedsForEvents) {
     std::vector<std::string> wanted = Nemesis::CountedNames();
     for (const char* kind :
-         {"message lost", "message repeated", "message delayed", "message cut off", "request lost",
-          "answer lost", "crash in the middle of a turn", "torn write cut off", "leader elected",
-          "failing disk", "write answered", "read answered", "stale read answered",
-          "outcome unknown", "session opened", "session expired", "request settled",
-          "old copy answered"}) {
+         {"message lost", "message repeated", "message delayed", "message cut off", "request lost", "answer lost",
+          "crash in the middle of a turn", "torn write cut off", "leader elected", "failing disk", "write answered",
+          "read answered", "stale read answered", "outcome unknown", "session opened", "session expired",
+          "request settled", "old copy answered"}) {
       wanted.push_back(kind);
     }
     for (const std::string& kind : wanted) {
@@ -118,12 +113,11 @@ void PrintText(std::ostream& out, const Totals& totals, double real_seconds) {
       << " (repeated with the same result: " << totals.repeated << ")"
       << " virtual_s=" << VirtualSeconds(totals) << " real_s=" << real_seconds
       << " speed=" << VirtualSeconds(totals) / real_seconds << " slots_chosen=" << totals.chosen
-      << " operations=" << totals.operations << " rare_cases=" << reached.size() << '/'
-      << totals.rare_cases.size() << " violations=0\n";
+      << " operations=" << totals.operations << " rare_cases=" << reached.size() << '/' << totals.rare_cases.size()
+      << " violations=0\n";
 }
 
-void PrintJson(std::ostream& out, const Totals& totals, double real_seconds,
-               const std::vector<std::string>& missing) {
+void PrintJson(std::ostream& out, const Totals& totals, double real_seconds, const std::vector<std::string>& missing) {
   const nlohmann::json report{{"runs", totals.runs},
                               {"repeated", totals.repeated},
                               {"virtual_s", VirtualSeconds(totals)},

@@ -34,7 +34,6 @@ Totals Read(std::istream& in);
 std::vector<std::string> Missing(const Totals& totals, uint64_t seeds, uint32_t nodes_max, bool all_faults);
 
 void PrintText(std::ostream& out, const Totals& totals, double real_seconds);
-void PrintJson(std::ostream& out, const Totals& totals, double real_seconds,
-               const std::vector<std::string>& missing);
+void PrintJson(std::ostream& out, const Totals& totals, double real_seconds, const std::vector<std::string>& missing);
 
 }  // namespace decree::sim

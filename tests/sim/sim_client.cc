@@ -16,25 +16,16 @@ using check::OperationKind;
 constexpr Duration kAttemptMin = Milliseconds(300);
 constexpr Duration kAttemptMax = Seconds(2);
 
-bool IsRead(const v1::Command& command) {
-  return command.operation_case() == v1::Command::OPERATION_NOT_SET;
-}
+bool IsRead(const v1::Command& command) { return command.operation_case() == v1::Command::OPERATION_NOT_SET; }
 
 }  // namespace
 
-SimClient::SimClient(World& world, Nodes& nodes, SeenCells& seen, uint32_t id, bool uses_sessions,
-                     Random random)
-    : world_(world),
-      nodes_(nodes),
-      seen_(seen),
-      id_(id),
-      random_(random),
-      uses_sessions_(uses_sessions) {}
+SimClient::SimClient(World& world, Nodes& nodes, SeenCells& seen, uint32_t id, bool uses_sessions, Random random)
+    : world_(world), nodes_(nodes), seen_(seen), id_(id), random_(random), uses_sessions_(uses_sessions) {}
 
 void SimClient::Begin() {
   for (uint32_t lane = 0; lane < world_.swarm.lanes; ++lane) {
-    world_.queue.After(random_.Between(Duration(0), world_.swarm.think_max),
-                       [this] { NextOperation(); });
+    world_.queue.After(random_.Between(Duration(0), world_.swarm.think_max), [this] { NextOperation(); });
   }
 }
 
@@ -47,12 +38,10 @@ void SimClient::NextOperation() {
   Operation operation;
   v1::Command command;
   Draw(operation, command);
-  const CallPtr call =
-      NewCall(std::move(operation), random_.Between(Milliseconds(500), Seconds(8)));
+  const CallPtr call = NewCall(std::move(operation), random_.Between(Milliseconds(500), Seconds(8)));
   call->command = std::move(command);
   call->done = [this](bool) {
-    world_.queue.After(random_.Between(Duration(0), world_.swarm.think_max),
-                       [this] { NextOperation(); });
+    world_.queue.After(random_.Between(Duration(0), world_.swarm.think_max), [this] { NextOperation(); });
   };
   Start(call);
 }
@@ -160,14 +149,10 @@ void SimClient::DrawSwap(const std::string& key, Operation& operation, v1::Comma
       expected = {.kind = Expectation::Kind::kValue, .value = seen->second.value};
       return swap.set_expected_value(expected.value);
     case 1:
-      expected = {.kind = Expectation::Kind::kVersion,
-                  .value = {},
-                  .number = seen->second.version};
+      expected = {.kind = Expectation::Kind::kVersion, .value = {}, .number = seen->second.version};
       return swap.set_expected_version(expected.number);
     default:
-      expected = {.kind = Expectation::Kind::kModRevision,
-                  .value = {},
-                  .number = seen->second.mod_revision};
+      expected = {.kind = Expectation::Kind::kModRevision, .value = {}, .number = seen->second.mod_revision};
       return swap.set_expected_mod_revision(expected.number);
   }
 }
@@ -178,9 +163,7 @@ void SimClient::ReadAtLast(const std::string& key, std::function<void()> done) {
   operation.key = key;
   const CallPtr call = NewCall(std::move(operation), Seconds(5));
   call->is_at_last = true;
-  call->done = [this, key, done = std::move(done)](bool answered) {
-    answered ? done() : ReadAtLast(key, done);
-  };
+  call->done = [this, key, done = std::move(done)](bool answered) { answered ? done() : ReadAtLast(key, done); };
   Start(call);
 }
 
@@ -195,9 +178,7 @@ void SimClient::WriteAtLast(const std::string& key, std::function<void()> done) 
   const CallPtr call = NewCall(std::move(operation), Seconds(5));
   call->is_at_last = true;
   call->command = std::move(command);
-  call->done = [this, key, done = std::move(done)](bool answered) {
-    answered ? done() : WriteAtLast(key, done);
-  };
+  call->done = [this, key, done = std::move(done)](bool answered) { answered ? done() : WriteAtLast(key, done); };
   Start(call);
 }
 
@@ -220,13 +201,11 @@ void SimClient::NoteLeader(const paxos::Node& process) {
 
 void SimClient::Attempt(const CallPtr& call) {
   const uint32_t attempt = ++call->attempt;
-  world_.queue.After(random_.Between(kAttemptMin, kAttemptMax),
-                     [this, call, attempt] { OnTimeout(call, attempt); });
+  world_.queue.After(random_.Between(kAttemptMin, kAttemptMax), [this, call, attempt] { OnTimeout(call, attempt); });
   const bool is_stale_read = EntryOf(*call).kind == OperationKind::kStaleGet;
   SimNode& node = is_stale_read ? *nodes_[random_.Below(nodes_.size())] : PickNode();
   world_.trace.Print([&](auto& out) {
-    out << 'c' << id_ << " asks n" << node.id() << ", attempt " << attempt << ": "
-        << EntryOf(*call);
+    out << 'c' << id_ << " asks n" << node.id() << ", attempt " << attempt << ": " << EntryOf(*call);
     if (IsInSession(*call)) {
       out << " session=" << call->command.session() << " number=" << call->command.number()
           << " floor=" << session_.numbers.floor();
@@ -263,8 +242,7 @@ void SimClient::Retry(const CallPtr& call, uint32_t attempt) {
 }
 
 void SimClient::GiveUp(const CallPtr& call) {
-  const bool settles = call->may_be_proposed && IsInSession(*call) &&
-                       random_.Chance(world_.swarm.settle_share);
+  const bool settles = call->may_be_proposed && IsInSession(*call) && random_.Chance(world_.swarm.settle_share);
   settles ? Settle(call) : EndUnanswered(call);
 }
 
@@ -294,17 +272,12 @@ void SimClient::SendWrite(const CallPtr& call, SimNode& node) {
   if (is_current) call->command.set_first_unanswered(session_.numbers.floor());
   const std::string bytes = call->command.SerializeAsString();
   node.Do([this, call, attempt, patience, bytes, &node](paxos::Node& process) {
-    process.Propose(bytes, node.clock().Now() + patience,
-                    [this, call, attempt, &node](paxos::ProposalEnd end) {
-                      if (end.kind != paxos::ProposalEnd::Kind::kApplied) {
-                        return Return(node, [this, call, attempt, kind = end.kind] {
-                          OnNoResult(call, attempt, kind);
-                        });
-                      }
-                      Return(node, [this, call, attempt, answer = node.ReadAnswer(end.answer)] {
-                        OnResult(call, attempt, answer);
-                      });
-                    });
+    process.Propose(bytes, node.clock().Now() + patience, [this, call, attempt, &node](paxos::ProposalEnd end) {
+      if (end.kind != paxos::ProposalEnd::Kind::kApplied) {
+        return Return(node, [this, call, attempt, kind = end.kind] { OnNoResult(call, attempt, kind); });
+      }
+      Return(node, [this, call, attempt, answer = node.ReadAnswer(end.answer)] { OnResult(call, attempt, answer); });
+    });
     NoteLeader(process);
   });
 }
@@ -386,29 +359,23 @@ void SimClient::OnEnd(const CallPtr& call, const v1::CommandResult& result,
   // Its own settling has overtaken it.
   if (result.refusal() == v1::CommandResult::REFUSAL_SETTLED) return;
   CHECK_EQ(result.refusal(), v1::CommandResult::REFUSAL_NONE)
-      << result.ShortDebugString() << " for " << EntryOf(*call)
-      << " session=" << call->command.session() << " number=" << call->command.number()
-      << " floor=" << call->command.first_unanswered();
+      << result.ShortDebugString() << " for " << EntryOf(*call) << " session=" << call->command.session()
+      << " number=" << call->command.number() << " floor=" << call->command.first_unanswered();
   ReplayLater(*call, &result);
   Operation& operation = EntryOf(*call);
   operation.ending = Ending::kAnswered;
   operation.returned = Now();
   operation.revision = result.revision();
   operation.changed = operation.kind == OperationKind::kPut || result.changed();
-  operation.version = operation.changed && operation.kind != OperationKind::kDelete
-                          ? result.version()
-                          : 0;
-  operation.tells_cell = operation.kind == OperationKind::kCompareAndSwap ||
-                         call->command.put().return_previous() ||
+  operation.version = operation.changed && operation.kind != OperationKind::kDelete ? result.version() : 0;
+  operation.tells_cell = operation.kind == OperationKind::kCompareAndSwap || call->command.put().return_previous() ||
                          call->command.delete_().return_previous();
   CHECK_EQ(previous.has_value(), operation.tells_cell && result.found()) << operation;
   operation.cell = previous;
   if (operation.changed && operation.kind == OperationKind::kDelete) {
     seen_.erase(operation.key);
   } else if (operation.changed) {
-    seen_[operation.key] = {.value = operation.value,
-                            .mod_revision = operation.revision,
-                            .version = operation.version};
+    seen_[operation.key] = {.value = operation.value, .mod_revision = operation.revision, .version = operation.version};
   }
   world_.trace.Count("write answered");
   Finish(call, true);

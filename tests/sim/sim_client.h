@@ -34,8 +34,7 @@ inline constexpr char kCountedBySwaps[] = "counted by swaps";
 class SimClient {
  public:
   // References must outlive the client.
-  SimClient(World& world, Nodes& nodes, SeenCells& seen, uint32_t id, bool uses_sessions,
-            Random random);
+  SimClient(World& world, Nodes& nodes, SeenCells& seen, uint32_t id, bool uses_sessions, Random random);
 
   void Begin();
   // Begins no further operation.
@@ -65,7 +64,7 @@ class SimClient {
     size_t entry = 0;  // in the history
     v1::Command command;
     Instant give_up;
-    uint32_t attempt = 0;         // the newest
+    uint32_t attempt = 0;          // the newest
     bool may_be_proposed = false;  // some attempt was lost sight of
     bool is_settled = false;       // the log has said that it never was and never will be carried out
     bool finished = false;

@@ -99,8 +99,7 @@ void SimClient::Settle(const CallPtr& call) {
 
 void SimClient::OnSettled(const CallPtr& call, const WriteAnswer* answer) {
   const bool is_told = answer != nullptr && answer->result.refusal() == CommandResult::REFUSAL_NONE;
-  const bool is_settled =
-      is_told && answer->result.settled().refusal() == CommandResult::REFUSAL_SETTLED;
+  const bool is_settled = is_told && answer->result.settled().refusal() == CommandResult::REFUSAL_SETTLED;
   if (call->finished) {
     CHECK(!is_settled || EntryOf(*call).ending != check::Ending::kAnswered)
         << "settled after it was carried out: " << EntryOf(*call);
@@ -121,22 +120,20 @@ void SimClient::ReplayLater(const Call& call, const CommandResult* result) {
   std::optional<std::string> first;
   if (result != nullptr) first = result->SerializeAsString();
   SimNode& node = *nodes_[random_.Below(nodes_.size())];
-  world_.queue.After(
-      random_.Between(Milliseconds(10), Seconds(10)),
-      [this, first, bytes = call.command.SerializeAsString(), &node] {
-        node.Do([this, first, bytes](paxos::Node& process) {
-          process.Propose(bytes, kTimeNever, [this, first](const paxos::ProposalEnd& end) {
-            if (end.kind != paxos::ProposalEnd::Kind::kApplied) return;
-            CommandResult replayed;
-            CHECK(replayed.ParseFromString(end.answer));
-            ExpectReplay(replayed, first);
-          });
-        });
-      });
+  world_.queue.After(random_.Between(Milliseconds(10), Seconds(10)),
+                     [this, first, bytes = call.command.SerializeAsString(), &node] {
+                       node.Do([this, first, bytes](paxos::Node& process) {
+                         process.Propose(bytes, kTimeNever, [this, first](const paxos::ProposalEnd& end) {
+                           if (end.kind != paxos::ProposalEnd::Kind::kApplied) return;
+                           CommandResult replayed;
+                           CHECK(replayed.ParseFromString(end.answer));
+                           ExpectReplay(replayed, first);
+                         });
+                       });
+                     });
 }
 
-void SimClient::ExpectReplay(const CommandResult& replayed,
-                             const std::optional<std::string>& first) {
+void SimClient::ExpectReplay(const CommandResult& replayed, const std::optional<std::string>& first) {
   world_.trace.Count("old copy answered");
   switch (replayed.refusal()) {
     case CommandResult::REFUSAL_SESSION_UNKNOWN:

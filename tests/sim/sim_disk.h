@@ -23,9 +23,7 @@ class SimDisk {
   // The process ends by a SimulatedCrash at the `writes`-th write from now.
   void CrashAfter(uint64_t writes) { files_.CrashAfter(writes); }
   // The next sync of a file fails, and leaves what was written in the page cache only.
-  void FailNextSync() {
-    files_.FailNext(paxos::SimulatedFileSystem::Operation::kSync, absl::UnknownError("EIO"));
-  }
+  void FailNextSync() { files_.FailNext(paxos::SimulatedFileSystem::Operation::kSync, absl::UnknownError("EIO")); }
   // Nothing of this process is left but the disk.
   void Crash(Death death) { death == Death::kPowerLoss ? files_.LosePower() : files_.Kill(); }
   // A new, empty one is there in its place.

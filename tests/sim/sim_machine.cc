@@ -11,20 +11,17 @@ namespace {
 
 constexpr char kStoreDirectory[] = "store";
 // The smallest that LevelDB takes, so that it flushes and compacts.
-constexpr kv::StoreOptions kStoreOptions{
-    .write_buffer_bytes = 64 << 10, .block_cache_bytes = 64 << 10};
+constexpr kv::StoreOptions kStoreOptions{.write_buffer_bytes = 64 << 10, .block_cache_bytes = 64 << 10};
 
 // So few that some records are forgotten.
 constexpr size_t kFewBytes = 2 << 10;
 
 }  // namespace
 
-SimMachine::SimMachine(paxos::FileSystem& files, const std::string& owner,
-                       OnApplied on_applied)
+SimMachine::SimMachine(paxos::FileSystem& files, const std::string& owner, OnApplied on_applied)
     : files_(files), on_applied_(std::move(on_applied)) {
   CHECK(files.CreateDirectory(kStoreDirectory).ok());
-  StatusOr<std::unique_ptr<kv::Store>> store =
-      kv::Store::Open(kStoreDirectory, files_, kStoreOptions, env_);
+  StatusOr<std::unique_ptr<kv::Store>> store = kv::Store::Open(kStoreDirectory, files_, kStoreOptions, env_);
   if (store.ok()) store_ = *std::move(store);
   env_.RunScheduled();
   if (files_.crashed()) throw paxos::SimulatedCrash();
@@ -40,8 +37,7 @@ SimMachine::~SimMachine() {
   env_.RunScheduled();
 }
 
-void SimMachine::Apply(std::span<const paxos::SlotCommands> slots,
-                       std::vector<paxos::CommandAnswer>& answers) {
+void SimMachine::Apply(std::span<const paxos::SlotCommands> slots, std::vector<paxos::CommandAnswer>& answers) {
   machine_->Apply(slots, answers);
   env_.RunScheduled();
   if (files_.crashed()) throw paxos::SimulatedCrash();
@@ -52,8 +48,7 @@ KeyReading SimMachine::ReadKey(const std::string& key) const {
   const auto view = machine_->view();
   KeyReading reading{.revision = view->state().revision, .cell = {}};
   const std::optional<kv::KeyRecord> record = view->Get(key);
-  CHECK(machine_->Get(key) == record)
-      << "key " << key << ": the cache says otherwise than the store";
+  CHECK(machine_->Get(key) == record) << "key " << key << ": the cache says otherwise than the store";
   if (record.has_value()) {
     reading.cell = check::Cell{.value = record->value,
                                .create_revision = record->counters.create_revision,

@@ -11,9 +11,7 @@ namespace {
 constexpr char kLogDirectory[] = "log";
 constexpr char kCluster[] = "simulated";
 
-Time DrawClockStart(Random& random) {
-  return Time(random.Between(Seconds(1), Seconds(1'000'000)));
-}
+Time DrawClockStart(Random& random) { return Time(random.Between(Seconds(1), Seconds(1'000'000))); }
 
 }  // namespace
 
@@ -31,12 +29,9 @@ SimNode::SimNode(World& world, paxos::NodeId id, Random random)
 
 void SimNode::Format() {
   incarnation_ = paxos::Incarnation(random_.Next() | 1);
-  const paxos::LogIdentity identity{.cluster = kCluster,
-                                    .node = id_,
-                                    .incarnation = incarnation_,
-                                    .founding = world_.swarm.founding};
-  const Status formatted =
-      paxos::SegmentLog::Format(disk_.files(), kLogDirectory, identity);
+  const paxos::LogIdentity identity{
+      .cluster = kCluster, .node = id_, .incarnation = incarnation_, .founding = world_.swarm.founding};
+  const Status formatted = paxos::SegmentLog::Format(disk_.files(), kLogDirectory, identity);
   CHECK(formatted.ok()) << formatted;
 }
 
@@ -60,16 +55,13 @@ void SimNode::Boot() {
 
 void SimNode::StartProcess() {
   auto process = std::make_unique<Process>();
-  StatusOr<std::unique_ptr<paxos::SegmentLog>> log =
-      paxos::SegmentLog::Open(files_, kLogDirectory, world_.swarm.log);
+  StatusOr<std::unique_ptr<paxos::SegmentLog>> log = paxos::SegmentLog::Open(files_, kLogDirectory, world_.swarm.log);
   CHECK(log.ok()) << "n" << id_ << " does not start: " << log.status();
   process->log = *std::move(log);
   if (process->log->recovered().torn_tail) world_.trace.Count("torn write cut off");
   process->machine = std::make_unique<SimMachine>(
       files_, paxos::EncodeOwner(process->log->identity()),
-      [this](auto slots, uint64_t digest) {
-        world_.oracle.OnApplied(id_, slots, digest);
-      });
+      [this](auto slots, uint64_t digest) { world_.oracle.OnApplied(id_, slots, digest); });
   StatusOr<std::unique_ptr<paxos::Node>> node =
       paxos::Node::Start(world_.swarm.options, *process->log, *process->machine, *this, clock_,
                          paxos::Life(random_.Next() | 1), random_.Next());
@@ -87,8 +79,7 @@ void SimNode::StartProcess() {
 void SimNode::DieFor(Death death, Duration away_max) {
   const bool power_loss = death == Death::kPowerLoss;
   world_.trace.Count(power_loss ? "power loss" : "kill");
-  world_.trace.Print(
-      [&](auto& out) { out << 'n' << id_ << (power_loss ? " loses power" : " is killed"); });
+  world_.trace.Print([&](auto& out) { out << 'n' << id_ << (power_loss ? " loses power" : " is killed"); });
   process_.reset();
   inbox_.clear();
   disk_.Crash(death);
@@ -125,9 +116,7 @@ void SimNode::ReplaceDisk() {
   Format();
 }
 
-void SimNode::Pause(Duration duration) {
-  busy_until_ = std::max(busy_until_, world_.queue.now()) + duration;
-}
+void SimNode::Pause(Duration duration) { busy_until_ = std::max(busy_until_, world_.queue.now()) + duration; }
 
 void SimNode::AtRest(std::function<void()> action) {
   if (worked_until_ <= world_.queue.now()) return action();
@@ -232,8 +221,7 @@ void SimNode::FinishStep() {
 
 void SimNode::NoteLease(Time local_now) {
   const Duration left = process_->node->replica().LeaseLeft(local_now);
-  world_.oracle.OnLease(id_, busy_until_,
-                        left > Duration::zero() ? clock_.WhenShows(local_now + left) : Instant());
+  world_.oracle.OnLease(id_, busy_until_, left > Duration::zero() ? clock_.WhenShows(local_now + left) : Instant());
 }
 
 void SimNode::NoteRole() {
@@ -245,8 +233,7 @@ void SimNode::NoteRole() {
     world_.on_new_leader(*this);
   }
   world_.trace.Print([&](auto& out) {
-    out << 'n' << id_ << " is a " << RoleName(role) << " now, ballot "
-        << process_->node->replica().ballot();
+    out << 'n' << id_ << " is a " << RoleName(role) << " now, ballot " << process_->node->replica().ballot();
   });
 }
 

@@ -25,15 +25,13 @@ constexpr uint64_t kStepsMax = 20'000'000;
 class Simulation {
  public:
   explicit Simulation(const RunOptions& options)
-      : options_(options), random_(options.seed * 2 + options.nodes),
+      : options_(options),
+        random_(options.seed * 2 + options.nodes),
         world_(options.trace, !options.clocks_beyond_margin) {
-    world_.swarm = 
-        Swarm::Draw(options.seed, random_, options.nodes, options.faults, options.clocks_beyond_margin);
-    world_.network =
-        std::make_unique<Network>(world_.queue, world_.trace, random_.Fork(),
-                                  [this](const paxos::Envelope& envelope) {
-                                    nodes_[envelope.to.value() - 1]->Receive(envelope);
-                                  });
+    world_.swarm = Swarm::Draw(options.seed, random_, options.nodes, options.faults, options.clocks_beyond_margin);
+    world_.network = std::make_unique<Network>(
+        world_.queue, world_.trace, random_.Fork(),
+        [this](const paxos::Envelope& envelope) { nodes_[envelope.to.value() - 1]->Receive(envelope); });
     world_.network->SetLinks(world_.swarm.links);
     if (world_.swarm.links.bytes_per_second > 0) world_.trace.Count("fault: slow-links");
     for (uint32_t id = 1; id <= options.nodes; ++id) {
@@ -43,8 +41,7 @@ class Simulation {
     world_.on_new_leader = [this](const SimNode& leader) { nemesis_->OnNewLeader(leader); };
     for (uint32_t id = 1; id <= world_.swarm.clients; ++id) {
       const bool uses_sessions = random_.Chance(world_.swarm.session_share);
-      clients_.push_back(std::make_unique<SimClient>(world_, nodes_, seen_, id, uses_sessions,
-                                                     random_.Fork()));
+      clients_.push_back(std::make_unique<SimClient>(world_, nodes_, seen_, id, uses_sessions, random_.Fork()));
     }
     last_client_ = std::make_unique<SimClient>(world_, nodes_, seen_, world_.swarm.clients + 1,
                                                /*uses_sessions=*/false, random_.Fork());
@@ -53,8 +50,7 @@ class Simulation {
   RunResult Run() {
     for (const auto& node : nodes_) {
       const auto ppm_max = static_cast<uint64_t>(world_.swarm.clock_ppm_max);
-      node->SetClockRate(static_cast<int64_t>(random_.Below(2 * ppm_max + 1)) -
-                         world_.swarm.clock_ppm_max);
+      node->SetClockRate(static_cast<int64_t>(random_.Below(2 * ppm_max + 1)) - world_.swarm.clock_ppm_max);
       node->Boot();
     }
     for (const auto& client : clients_) client->Begin();
@@ -87,9 +83,8 @@ class Simulation {
   // it and before all had; then the nodes must say so.
   bool HasBegun() {
     const auto has_begun = [this] {
-      return std::any_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
-        return node->IsUp() && node->node().replica().has_begun();
-      });
+      return std::any_of(nodes_.begin(), nodes_.end(),
+                         [](const auto& node) { return node->IsUp() && node->node().replica().has_begun(); });
     };
     if (RunUntil(has_begun, Seconds(120))) return true;
     world_.trace.Count("never begun");
@@ -103,9 +98,7 @@ class Simulation {
   }
 
   // It was formatted anew and can never take part again.
-  bool IsLost(const SimNode& node) const {
-    return world_.oracle.roster().at(node.id()) != node.incarnation();
-  }
+  bool IsLost(const SimNode& node) const { return world_.oracle.roster().at(node.id()) != node.incarnation(); }
 
   // A seed that comes to no end, while its time stands still, is a finding too.
   void Step() {
@@ -134,9 +127,8 @@ class Simulation {
     AwaitAllReady();
     bool written = false;
     last_client_->WriteAtLast("last", [&] { written = true; });
-    const Duration limit =
-        10 * world_.swarm.options.election_timeout_max + Seconds(2) +
-        LinkTime(2 * LagOfTheLast().bytes + world_.swarm.links.queue_bytes_max);
+    const Duration limit = 10 * world_.swarm.options.election_timeout_max + Seconds(2) +
+                           LinkTime(2 * LagOfTheLast().bytes + world_.swarm.links.queue_bytes_max);
     CHECK(RunUntil([&] { return written; }, limit))
         << "no write goes through after the faults have stopped; " << Describe();
     for (const auto& node : nodes_) {
@@ -205,8 +197,7 @@ class Simulation {
     for (const check::Operation& operation : world_.history) keys.insert(operation.key);
     size_t waiting = keys.size();
     for (const std::string& key : keys) last_client_->ReadAtLast(key, [&] { --waiting; });
-    CHECK(RunUntil([&] { return waiting == 0; }, Seconds(30)))
-        << "a read does not end; " << Describe();
+    CHECK(RunUntil([&] { return waiting == 0; }, Seconds(30))) << "a read does not end; " << Describe();
   }
 
   // What was only ever counted up by one: each acknowledged time counts once, and what is not known
@@ -221,8 +212,8 @@ class Simulation {
         if (operation.IsWrite() && operation.ending == check::Ending::kUnknown) ++unknown;
         if (operation.IsWrite() && operation.IsAnswered() && operation.changed) ++acknowledged;
         if (operation.IsWrite() || !operation.IsAnswered() || !operation.cell.has_value()) continue;
-        count = std::max<uint64_t>(count, key == kCountedByPuts ? operation.cell->version
-                                                                : std::stoull(operation.cell->value));
+        count = std::max<uint64_t>(
+            count, key == kCountedByPuts ? operation.cell->version : std::stoull(operation.cell->value));
       }
       CHECK_GE(count, acknowledged) << "sessions: an acknowledged increment is lost: " << key;
       CHECK_LE(count, acknowledged + unknown) << "sessions: an increment counts twice: " << key;
@@ -252,9 +243,9 @@ class Simulation {
         continue;
       }
       const paxos::Replica& replica = node->node().replica();
-      text << RoleName(replica.role()) << " follows=n" << replica.leader()
-           << " ballot=" << replica.ballot() << " promised=" << replica.promised()
-           << " chosen_index=" << replica.chosen_index() << " applied=" << replica.applied();
+      text << RoleName(replica.role()) << " follows=n" << replica.leader() << " ballot=" << replica.ballot()
+           << " promised=" << replica.promised() << " chosen_index=" << replica.chosen_index()
+           << " applied=" << replica.applied();
     }
     return text.str();
   }

@@ -41,8 +41,7 @@ paxos::Options DrawOptions(Random& random) {
   return options;
 }
 
-paxos::Configuration DrawConfiguration(Random& random, uint32_t nodes,
-                                       const paxos::Options& options) {
+paxos::Configuration DrawConfiguration(Random& random, uint32_t nodes, const paxos::Options& options) {
   paxos::Configuration founding;
   for (uint32_t id = 1; id <= nodes; ++id) {
     founding.members.push_back({.id = NodeId(id),
@@ -91,8 +90,8 @@ NetworkFaults DrawNetwork(Random& random, const FaultSet& faults) {
   network.delay_max = PickMilliseconds(random, 1, 30);
   if (faults.Has(Fault::kLongDelay)) {
     network.tail = Pick<double>(random, std::array<double, 2>{0.01, 0.1});
-    network.tail_max = Pick<Duration>(
-        random, std::array<Duration, 4>{Milliseconds(200), Seconds(1), Seconds(5), Seconds(30)});
+    network.tail_max =
+        Pick<Duration>(random, std::array<Duration, 4>{Milliseconds(200), Seconds(1), Seconds(5), Seconds(30)});
   }
   return network;
 }
@@ -105,8 +104,7 @@ void DrawClocks(Random& random, bool beyond_margin, Swarm& swarm) {
     swarm.founding.lease = swarm.options.election_timeout_min;
     swarm.options.uses_lease = true;
     // What it takes for a leader to rely on a lease that has ended elsewhere.
-    for (const Fault fault : {Fault::kClockRate, Fault::kClockJump, Fault::kIsolateLeader,
-                              Fault::kIsolateNewLeader}) {
+    for (const Fault fault : {Fault::kClockRate, Fault::kClockJump, Fault::kIsolateLeader, Fault::kIsolateNewLeader}) {
       swarm.faults.Add(fault);
     }
     return;
@@ -136,8 +134,7 @@ void DrawCatchUp(Random random, bool draws_faults, Swarm& swarm) {
   options.fetch_window_bytes_max =
       options.fetch_piece_bytes + Pick<size_t>(random, std::array<size_t, 3>{2000, 10'000, 8 << 20});
   options.fetch_queue_target = PickMilliseconds(random, 5, 50);
-  options.accept_backlog_bytes_max =
-      Pick<size_t>(random, std::array<size_t, 4>{0, 2000, 20'000, 2 << 20});
+  options.accept_backlog_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{0, 2000, 20'000, 2 << 20});
   if (draws_faults) {
     if (random.Chance(0.3)) swarm.faults.Add(Fault::kSlowLinks);
     if (random.Chance(0.4)) swarm.faults.Add(Fault::kDyingSource);
@@ -145,8 +142,7 @@ void DrawCatchUp(Random random, bool draws_faults, Swarm& swarm) {
   if (!swarm.faults.Has(Fault::kSlowLinks)) return;
   // All that the clients may have under way must fit through within part of an election timeout: here heartbeats
   // wait behind it.
-  const int64_t least =
-      Seconds(1) * 120'000 / options.election_timeout_min;
+  const int64_t least = Seconds(1) * 120'000 / options.election_timeout_min;
   swarm.links.bytes_per_second =
       static_cast<uint64_t>(least) * Pick<uint64_t>(random, std::array<uint64_t, 3>{1, 2, 8});
   swarm.links.queue_bytes_max = Pick<uint64_t>(random, std::array<uint64_t, 2>{200'000, 1'000'000});
@@ -166,8 +162,7 @@ void DrawSlowKinds(Random random, bool draws_faults, Swarm& swarm) {
   for (uint64_t kinds = 1 + random.Below(3); kinds > 0; --kinds) {
     swarm.network.slow_kinds |= 1U << random.Below(std::variant_size_v<paxos::Message>);
   }
-  swarm.network.slow_max = Pick<Duration>(
-      random, std::array<Duration, 3>{Milliseconds(200), Seconds(1), Seconds(4)});
+  swarm.network.slow_max = Pick<Duration>(random, std::array<Duration, 3>{Milliseconds(200), Seconds(1), Seconds(4)});
 }
 
 void DrawLateAccepts(Random random, bool draws_faults, Swarm& swarm) {
@@ -184,24 +179,20 @@ Swarm Swarm::Draw(uint64_t seed, Random& random, uint32_t nodes, const std::opti
   CHECK(swarm.options.Validate().ok()) << swarm.options.Validate();
   const Status fits = swarm.options.ValidateWith(swarm.founding);
   CHECK(fits.ok()) << fits;
-  swarm.log.segment_bytes =
-      Pick<uint64_t>(random, std::array<uint64_t, 3>{4096, 64 << 10, 512 << 10});
+  swarm.log.segment_bytes = Pick<uint64_t>(random, std::array<uint64_t, 3>{4096, 64 << 10, 512 << 10});
   swarm.log.zero_ahead_bytes = swarm.log.segment_bytes / 8;
   swarm.faults = faults.has_value() ? *faults : DrawFaults(random);
   swarm.network = DrawNetwork(random, swarm.faults);
   swarm.fault_gap_max = PickMilliseconds(random, 300, 3000);
   swarm.calm_before = random.Chance(0.3) ? Duration::zero() : Seconds(3);
-  swarm.restart_max = Pick<Duration>(
-      random, std::array<Duration, 3>{Milliseconds(30), Milliseconds(500), Seconds(4)});
-  swarm.sync_max =
-      Pick<Duration>(random, std::array<Duration, 3>{Milliseconds(1), Milliseconds(5),
-                                                     Milliseconds(30)});
+  swarm.restart_max = Pick<Duration>(random, std::array<Duration, 3>{Milliseconds(30), Milliseconds(500), Seconds(4)});
+  swarm.sync_max = Pick<Duration>(random, std::array<Duration, 3>{Milliseconds(1), Milliseconds(5), Milliseconds(30)});
   DrawClocks(random, beyond_margin, swarm);
 
   swarm.clients = static_cast<uint32_t>(random.Between(2, 6));
   swarm.lanes = static_cast<uint32_t>(random.Between(1, 3));
-  swarm.think_max = Pick<Duration>(
-      random, std::array<Duration, 3>{Milliseconds(20), Milliseconds(100), Milliseconds(300)});
+  swarm.think_max =
+      Pick<Duration>(random, std::array<Duration, 3>{Milliseconds(20), Milliseconds(100), Milliseconds(300)});
   swarm.hot_keys = static_cast<uint32_t>(random.Between(1, 4));
   swarm.key_life = PickMilliseconds(random, 500, 2000);
   swarm.value_bytes_max = Pick<size_t>(random, std::array<size_t, 4>{0, 0, 200, 3000});

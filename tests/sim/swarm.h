@@ -23,12 +23,12 @@ struct Swarm {
   NetworkFaults network;
   LinkLimits links;
   FaultSet faults;
-  Duration fault_gap_max{};     // between two faults
-  Duration calm_before{};       // without faults, at the beginning
-  Duration restart_max{};       // how long a crashed node stays away, at most
-  Duration sync_max{};          // how long a sync takes
+  Duration fault_gap_max{};   // between two faults
+  Duration calm_before{};     // without faults, at the beginning
+  Duration restart_max{};     // how long a crashed node stays away, at most
+  Duration sync_max{};        // how long a sync takes
   int64_t clock_ppm_max = 0;  // how far a clock may gain or lose
-  Duration clock_jump_max{};    // how far a clock may leap ahead, once in every lease
+  Duration clock_jump_max{};  // how far a clock may leap ahead, once in every lease
 
   // Clients.
   uint32_t clients = 0;
@@ -37,9 +37,9 @@ struct Swarm {
   uint32_t hot_keys = 0;
   Duration key_life{};  // hot keys are replaced by others so often
   size_t value_bytes_max = 0;
-  double session_share = 0;   // of the clients, that write within sessions
-  double settle_share = 0;    // of the requests given up, whose fate is settled through the log
-  double replay_share = 0;    // of the requests, of which another copy arrives much later
+  double session_share = 0;  // of the clients, that write within sessions
+  double settle_share = 0;   // of the requests given up, whose fate is settled through the log
+  double replay_share = 0;   // of the requests, of which another copy arrives much later
   kv::SessionLimits sessions;
 
   // `faults`: exactly these, not some that are drawn. The clocks stay within the configured margin

@@ -25,34 +25,23 @@ class TimedFileSystem final : public paxos::FileSystem {
   // `files` must outlive this.
   TimedFileSystem(paxos::FileSystem& files, Ask ask) : files_(files), ask_(std::move(ask)) {}
 
-  StatusOr<std::unique_ptr<paxos::File>> Open(const std::string& path) override {
-    return Wrap(files_.Open(path));
-  }
-  StatusOr<std::unique_ptr<paxos::File>> Create(const std::string& path) override {
-    return Wrap(files_.Create(path));
-  }
-  Status Rename(const std::string& from, const std::string& to) override {
-    return files_.Rename(from, to);
-  }
+  StatusOr<std::unique_ptr<paxos::File>> Open(const std::string& path) override { return Wrap(files_.Open(path)); }
+  StatusOr<std::unique_ptr<paxos::File>> Create(const std::string& path) override { return Wrap(files_.Create(path)); }
+  Status Rename(const std::string& from, const std::string& to) override { return files_.Rename(from, to); }
   Status Remove(const std::string& path) override { return files_.Remove(path); }
   Status CreateDirectory(const std::string& path) override { return files_.CreateDirectory(path); }
   Status SyncDirectory(const std::string& path) override {
     if (!ask_(Operation::kSyncDirectory)) throw paxos::SimulatedCrash();
     return files_.SyncDirectory(path);
   }
-  StatusOr<std::vector<std::string>> List(const std::string& directory) override {
-    return files_.List(directory);
-  }
+  StatusOr<std::vector<std::string>> List(const std::string& directory) override { return files_.List(directory); }
   bool Exists(const std::string& path) override { return files_.Exists(path); }
-  StatusOr<std::unique_ptr<paxos::FileLock>> Lock(const std::string& path) override {
-    return files_.Lock(path);
-  }
+  StatusOr<std::unique_ptr<paxos::FileLock>> Lock(const std::string& path) override { return files_.Lock(path); }
 
  private:
   class TimedFile final : public paxos::File {
    public:
-    TimedFile(std::unique_ptr<paxos::File> file, const Ask& ask)
-        : file_(std::move(file)), ask_(ask) {}
+    TimedFile(std::unique_ptr<paxos::File> file, const Ask& ask) : file_(std::move(file)), ask_(ask) {}
 
     StatusOr<size_t> ReadTo(uint64_t offset, size_t size, char* buffer) const override {
       return file_->ReadTo(offset, size, buffer);
@@ -81,8 +70,7 @@ class TimedFileSystem final : public paxos::FileSystem {
 
   StatusOr<std::unique_ptr<paxos::File>> Wrap(StatusOr<std::unique_ptr<paxos::File>> file) {
     if (!file.ok()) return file;
-    return std::unique_ptr<paxos::File>(
-        std::make_unique<TimedFile>(*std::move(file), ask_));
+    return std::unique_ptr<paxos::File>(std::make_unique<TimedFile>(*std::move(file), ask_));
   }
 
   paxos::FileSystem& files_;

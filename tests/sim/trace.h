@@ -29,8 +29,7 @@ class Trace {
 
   // Folds an event into the hash of the run.
   void Mix(uint64_t a, uint64_t b = 0) {
-    for (const uint64_t word :
-         {static_cast<uint64_t>(queue_.now().time_since_epoch().count()), a, b}) {
+    for (const uint64_t word : {static_cast<uint64_t>(queue_.now().time_since_epoch().count()), a, b}) {
       hash_ = (hash_ ^ word) * 0x9e3779b97f4a7c15;
       hash_ ^= hash_ >> 29;
     }

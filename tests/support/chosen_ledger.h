@@ -16,8 +16,8 @@ class ChosenLedger {
   void Note(paxos::Slot slot, const paxos::EntryPtr& entry, paxos::NodeId witness) {
     const auto [known, is_new] = chosen_.try_emplace(slot, entry);
     CHECK(is_new || known->second == entry || *known->second == *entry)
-        << "two values were chosen: slot=" << slot << " known: " << *known->second << ", n"
-        << witness << " has: " << *entry;
+        << "two values were chosen: slot=" << slot << " known: " << *known->second << ", n" << witness
+        << " has: " << *entry;
   }
 
   // Null if nobody has told yet.

@@ -16,7 +16,8 @@ namespace decree::check {
 class ContainedFileSystem final : public paxos::FileSystem {
  public:
   // `files` must outlive this. `before_change` is called before every change and sync.
-  explicit ContainedFileSystem(paxos::FileSystem& files, std::function<void()> before_change = [] {})
+  explicit ContainedFileSystem(
+      paxos::FileSystem& files, std::function<void()> before_change = [] {})
       : files_(files), before_change_(std::move(before_change)) {}
 
   bool crashed() const { return crashed_; }

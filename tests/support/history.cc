@@ -52,8 +52,8 @@ void DescribeAnswer(std::ostream& out, const Operation& operation) {
     return;
   }
   const Cell& cell = *operation.cell;
-  out << " cell=" << Short(cell.value) << " create=" << cell.create_revision
-      << " mod=" << cell.mod_revision << " v=" << cell.version;
+  out << " cell=" << Short(cell.value) << " create=" << cell.create_revision << " mod=" << cell.mod_revision
+      << " v=" << cell.version;
 }
 
 }  // namespace

@@ -28,8 +28,7 @@ struct Sightings {
 
   // Nobody would notice if another write of the same kind stood in this one's place.
   bool IsHiddenPut(const Operation& operation) const {
-    return operation.kind == OperationKind::kPut && !operation.IsAnswered() &&
-           !named.contains(operation.value);
+    return operation.kind == OperationKind::kPut && !operation.IsAnswered() && !named.contains(operation.value);
   }
 };
 
@@ -96,8 +95,7 @@ class OperationSet {
   bool Contains(size_t number) const { return (words_[number / 64] >> (number % 64) & 1) != 0; }
   size_t Hash() const {
     uint64_t hash = 0x9e3779b97f4a7c15;
-    for (const uint64_t word : words_)
-      hash = (hash ^ word) * 0xff51afd7ed558ccd, hash ^= hash >> 32;
+    for (const uint64_t word : words_) hash = (hash ^ word) * 0xff51afd7ed558ccd, hash ^= hash >> 32;
     return hash;
   }
   friend bool operator==(const OperationSet&, const OperationSet&) = default;
@@ -115,8 +113,7 @@ struct Visited {
 };
 struct VisitedHash {
   size_t operator()(const Visited& visited) const {
-    return visited.ordered.Hash() ^
-           (std::hash<const void*>()(visited.state.writer) * 31 + visited.state.version);
+    return visited.ordered.Hash() ^ (std::hash<const void*>()(visited.state.writer) * 31 + visited.state.version);
   }
 };
 
@@ -133,8 +130,7 @@ struct VisitedHash {
 class KeySearch {
  public:
   // The operations are in order of invocation.
-  KeySearch(std::vector<const Operation*> operations, const KeyModel& model,
-            const Sightings& sightings)
+  KeySearch(std::vector<const Operation*> operations, const KeyModel& model, const Sightings& sightings)
       : operations_(std::move(operations)), model_(model), ordered_(operations_.size()) {
     FindTwins(sightings);
     MakeEvents();
@@ -226,16 +222,13 @@ class KeySearch {
       points.push_back({operations_[i]->returned, true, i});
       if (operations_[i]->IsAnswered()) ++unreturned_;
     }
-    std::sort(points.begin(), points.end(),
-              [](const Point& a, const Point& b) { return a.Key() < b.Key(); });
+    std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.Key() < b.Key(); });
     events_.push_back({});
     std::vector<size_t> invocation_of(operations_.size());
     for (const Point& point : points) {
       const size_t event = events_.size();
-      events_.push_back({.operation = point.operation,
-                         .is_invocation = !point.is_return,
-                         .previous = event - 1,
-                         .next = event + 1});
+      events_.push_back(
+          {.operation = point.operation, .is_invocation = !point.is_return, .previous = event - 1, .next = event + 1});
       if (point.is_return) {
         events_[invocation_of[point.operation]].mate = event;
       } else {
@@ -253,8 +246,7 @@ class KeySearch {
   }
 
   size_t FirstChoice() const {
-    for (size_t event = events_[kHead].next; events_[event].is_invocation;
-         event = events_[event].next) {
+    for (size_t event = events_[kHead].next; events_[event].is_invocation; event = events_[event].next) {
       if (IsFree(event)) return event;
     }
     return events_[kHead].next;
@@ -330,8 +322,7 @@ Sightings Look(const History& history) {
   return seen;
 }
 
-std::string Explain(const char* what, const std::string& key,
-                    const std::vector<const Operation*>& operations) {
+std::string Explain(const char* what, const std::string& key, const std::vector<const Operation*>& operations) {
   std::ostringstream text;
   text << what << ": key=" << key << " operations:";
   for (const Operation* operation : operations) text << "\n  " << *operation;
@@ -352,8 +343,7 @@ Verdict CheckLinearizable(const History& history, uint64_t steps_max) {
     by_key[operation.key].push_back(&operation);
   }
   for (auto& [key, operations] : by_key) {
-    std::stable_sort(operations.begin(), operations.end(),
-                     [](auto* a, auto* b) { return a->invoked < b->invoked; });
+    std::stable_sort(operations.begin(), operations.end(), [](auto* a, auto* b) { return a->invoked < b->invoked; });
     switch (KeySearch(operations, model, sightings).Run(steps_max)) {
       case KeySearch::Result::kFound:
         break;

@@ -34,8 +34,8 @@ class Op {
     op.operation_.changed = true;
     return op;
   }
-  static Op Swap(const std::string& key, const Expectation& expected, const std::string& value,
-                 int64_t from, int64_t to) {
+  static Op Swap(const std::string& key, const Expectation& expected, const std::string& value, int64_t from,
+                 int64_t to) {
     Op op(OperationKind::kCompareAndSwap, key, from, to);
     op.operation_.value = value;
     op.operation_.expected = expected;
@@ -86,8 +86,7 @@ class Op {
   operator Operation() const { return operation_; }  // NOLINT
 
  private:
-  Op(OperationKind kind, const std::string& key, int64_t from, int64_t to)
-      : operation_(Begin(kind, key, from)) {
+  Op(OperationKind kind, const std::string& key, int64_t from, int64_t to) : operation_(Begin(kind, key, from)) {
     operation_.returned = to;
     operation_.ending = Ending::kAnswered;
   }
@@ -95,12 +94,8 @@ class Op {
 };
 
 Expectation Absent() { return {.kind = Expectation::Kind::kAbsent, .value = {}}; }
-Expectation Value(const std::string& value) {
-  return {.kind = Expectation::Kind::kValue, .value = value};
-}
-Expectation Version(uint64_t version) {
-  return {.kind = Expectation::Kind::kVersion, .value = {}, .number = version};
-}
+Expectation Value(const std::string& value) { return {.kind = Expectation::Kind::kValue, .value = value}; }
+Expectation Version(uint64_t version) { return {.kind = Expectation::Kind::kVersion, .value = {}, .number = version}; }
 Expectation ModRevision(uint64_t revision) {
   return {.kind = Expectation::Kind::kModRevision, .value = {}, .number = revision};
 }
@@ -130,11 +125,10 @@ TEST_P(GoodHistory, IsAccepted) {
 const std::vector<Example> kGood = {
     {"Empty", {}},
     {"ReadOfNothing", {Op::Get("k", 1, 2).At(1)}},
-    {"WriteThenRead",
-     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Get("k", 3, 4).At(2).Saw("a", 2, 2, 1)}},
+    {"WriteThenRead", {Op::Put("k", "a", 1, 2).At(2, 1), Op::Get("k", 3, 4).At(2).Saw("a", 2, 2, 1)}},
     {"ConcurrentReadsSeeOldAndNew",
-     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 9).At(3, 2),
-      Op::Get("k", 4, 5).At(2).Saw("a", 2, 2, 1), Op::Get("k", 6, 7).At(3).Saw("b", 2, 3, 2)}},
+     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 9).At(3, 2), Op::Get("k", 4, 5).At(2).Saw("a", 2, 2, 1),
+      Op::Get("k", 6, 7).At(3).Saw("b", 2, 3, 2)}},
     {"ConcurrentWritesInEitherOrder",
      {Op::Put("k", "a", 1, 10).At(3, 2), Op::Put("k", "b", 1, 10).At(2, 1),
       Op::Get("k", 11, 12).At(3).Saw("a", 2, 3, 2)}},
@@ -142,17 +136,16 @@ const std::vector<Example> kGood = {
      {Op::Put("k", "a", 1, 0).Unknown(), Op::Get("k", 5, 6).At(1).SawNothing(),
       Op::Get("k", 100, 101).At(2).Saw("a", 2, 2, 1)}},
     {"UnknownWriteNeverSeen",
-     {Op::Put("k", "a", 1, 0).Unknown(), Op::Get("k", 5, 6).At(1).SawNothing(),
-      Op::Put("k", "b", 7, 8).At(2, 1)}},
+     {Op::Put("k", "a", 1, 0).Unknown(), Op::Get("k", 5, 6).At(1).SawNothing(), Op::Put("k", "b", 7, 8).At(2, 1)}},
     {"UnknownWriteOverwrittenUnseen",
      {Op::Put("k", "a", 1, 0).Unknown(), Op::Put("k", "b", 7, 8).At(3, 2),
       Op::Get("k", 9, 10).At(3).Saw("b", 2, 3, 2)}},
     {"UnknownDelete",
-     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Delete("k", 3, 0).Unknown(),
-      Op::Get("k", 4, 5).At(2).Saw("a", 2, 2, 1), Op::Get("k", 6, 7).At(3).SawNothing()}},
+     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Delete("k", 3, 0).Unknown(), Op::Get("k", 4, 5).At(2).Saw("a", 2, 2, 1),
+      Op::Get("k", 6, 7).At(3).SawNothing()}},
     {"DeleteRestartsVersions",
-     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Delete("k", 3, 4).At(3),
-      Op::Put("k", "b", 5, 6).At(4, 1), Op::Get("k", 7, 8).At(4).Saw("b", 4, 4, 1)}},
+     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Delete("k", 3, 4).At(3), Op::Put("k", "b", 5, 6).At(4, 1),
+      Op::Get("k", 7, 8).At(4).Saw("b", 4, 4, 1)}},
     {"DeleteOfNothing", {Op::Delete("k", 1, 2).At(1).Refused()}},
     {"SwapsOfEveryKind",
      {Op::Swap("k", Absent(), "a", 1, 2).At(2, 1).SawNothing(),
@@ -161,21 +154,16 @@ const std::vector<Example> kGood = {
       Op::Swap("k", ModRevision(4), "d", 7, 8).At(5, 4).Saw("c", 2, 4, 3),
       Op::Swap("k", ModRevision(4), "e", 9, 10).At(5).Refused().Saw("d", 2, 5, 4)}},
     {"OneOfTwoSwapsWins",
-     {Op::Put("k", "a", 1, 2).At(2, 1),
-      Op::Swap("k", Value("a"), "b", 3, 9).At(3, 2).Saw("a", 2, 2, 1),
+     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Swap("k", Value("a"), "b", 3, 9).At(3, 2).Saw("a", 2, 2, 1),
       Op::Swap("k", Value("a"), "c", 3, 9).At(3).Refused().Saw("b", 2, 3, 2)}},
-    {"UnknownSwapThatFailed",
-     {Op::Swap("k", Value("x"), "a", 1, 0).Unknown(), Op::Get("k", 5, 6).At(1).SawNothing()}},
+    {"UnknownSwapThatFailed", {Op::Swap("k", Value("x"), "a", 1, 0).Unknown(), Op::Get("k", 5, 6).At(1).SawNothing()}},
     {"StaleReadOfThePast",
      {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 4).At(3, 2),
-      Op::StaleGet("k", 5, 6, 1).At(2).Saw("a", 2, 2, 1),
-      Op::StaleGet("k", 5, 6, 2).At(1).SawNothing(),
+      Op::StaleGet("k", 5, 6, 1).At(2).Saw("a", 2, 2, 1), Op::StaleGet("k", 5, 6, 2).At(1).SawNothing(),
       Op::StaleGet("k", 7, 8, 1).At(3).Saw("b", 2, 3, 2)}},
-    {"NotExecutedIsNeverSeen",
-     {Op::Put("k", "a", 1, 2).NotExecuted(), Op::Get("k", 3, 4).At(1).SawNothing()}},
+    {"NotExecutedIsNeverSeen", {Op::Put("k", "a", 1, 2).NotExecuted(), Op::Get("k", 3, 4).At(1).SawNothing()}},
     {"TwoKeysShareTheRevisions",
-     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("l", "b", 3, 4).At(3, 1),
-      Op::Get("k", 5, 6).At(3).Saw("a", 2, 2, 1)}},
+     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("l", "b", 3, 4).At(3, 1), Op::Get("k", 5, 6).At(3).Saw("a", 2, 2, 1)}},
 };
 
 INSTANTIATE_TEST_SUITE_P(All, GoodHistory, testing::ValuesIn(kGood), NameOf);
@@ -195,30 +183,22 @@ TEST_P(BadHistory, IsRejected) {
 }
 
 const std::vector<Example> kBad = {
-    {"ReadMissesACompletedWrite",
-     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Get("k", 3, 4).At(1).SawNothing()}},
-    {"ReadMissesItAndClaimsItsRevision",
-     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Get("k", 3, 4).At(2).SawNothing()}},
+    {"ReadMissesACompletedWrite", {Op::Put("k", "a", 1, 2).At(2, 1), Op::Get("k", 3, 4).At(1).SawNothing()}},
+    {"ReadMissesItAndClaimsItsRevision", {Op::Put("k", "a", 1, 2).At(2, 1), Op::Get("k", 3, 4).At(2).SawNothing()}},
     {"ReadOfAnOldValue",
-     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 4).At(3, 2),
-      Op::Get("k", 5, 6).At(2).Saw("a", 2, 2, 1)}},
+     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 4).At(3, 2), Op::Get("k", 5, 6).At(2).Saw("a", 2, 2, 1)}},
     {"ReadOfAnOldValueAtTheNewRevision",
-     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 4).At(3, 2),
-      Op::Get("k", 5, 6).At(3).Saw("a", 2, 2, 1)}},
+     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 4).At(3, 2), Op::Get("k", 5, 6).At(3).Saw("a", 2, 2, 1)}},
     {"ReadGoesBack",
-     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 20).At(3, 2),
-      Op::Get("k", 4, 5).At(3).Saw("b", 2, 3, 2), Op::Get("k", 6, 7).At(2).Saw("a", 2, 2, 1)}},
-    {"ReadFromTheFuture",
-     {Op::Get("k", 1, 2).At(2).Saw("a", 2, 2, 1), Op::Put("k", "a", 3, 4).At(2, 1)}},
+     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 20).At(3, 2), Op::Get("k", 4, 5).At(3).Saw("b", 2, 3, 2),
+      Op::Get("k", 6, 7).At(2).Saw("a", 2, 2, 1)}},
+    {"ReadFromTheFuture", {Op::Get("k", 1, 2).At(2).Saw("a", 2, 2, 1), Op::Put("k", "a", 3, 4).At(2, 1)}},
     {"ReadOfAValueNobodyWrote", {Op::Get("k", 1, 2).At(2).Saw("x", 2, 2, 1)}},
-    {"ReadOfAnotherKeysValue",
-     {Op::Put("l", "a", 1, 2).At(2, 1), Op::Get("k", 3, 4).At(2).Saw("a", 2, 2, 1)}},
+    {"ReadOfAnotherKeysValue", {Op::Put("l", "a", 1, 2).At(2, 1), Op::Get("k", 3, 4).At(2).Saw("a", 2, 2, 1)}},
     {"LostAcknowledgedWrite",
-     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 4).At(2, 1),
-      Op::Get("k", 5, 6).At(2).Saw("b", 2, 2, 1)}},
+     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 4).At(2, 1), Op::Get("k", 5, 6).At(2).Saw("b", 2, 2, 1)}},
     {"LostDelete",
-     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Delete("k", 3, 4).At(3),
-      Op::Get("k", 5, 6).At(3).Saw("a", 2, 2, 1)}},
+     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Delete("k", 3, 4).At(3), Op::Get("k", 5, 6).At(3).Saw("a", 2, 2, 1)}},
     {"DeleteOfNothingThatClaimsToHaveDeleted", {Op::Delete("k", 1, 2).At(2)}},
     {"DeleteThatFoundNothingWhereThereWasAValue",
      {Op::Put("k", "a", 1, 2).At(2, 1), Op::Delete("k", 3, 4).At(2).Refused()},
@@ -230,12 +210,10 @@ const std::vector<Example> kBad = {
      true,
      false},
     {"BothSwapsWinAndTellWhatTheySaw",
-     {Op::Put("k", "a", 1, 2).At(2, 1),
-      Op::Swap("k", Value("a"), "b", 3, 9).At(3, 2).Saw("a", 2, 2, 1),
+     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Swap("k", Value("a"), "b", 3, 9).At(3, 2).Saw("a", 2, 2, 1),
       Op::Swap("k", Value("a"), "c", 3, 9).At(4, 3).Saw("a", 2, 2, 1)}},
     {"SwapRefusedThoughItMatched",
-     {Op::Put("k", "a", 1, 2).At(2, 1),
-      Op::Swap("k", Value("a"), "b", 3, 4).At(2).Refused().Saw("a", 2, 2, 1)}},
+     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Swap("k", Value("a"), "b", 3, 4).At(2).Refused().Saw("a", 2, 2, 1)}},
     {"SwapOnAbsenceThatOverwrote",
      {Op::Put("k", "a", 1, 2).At(2, 1), Op::Swap("k", Absent(), "b", 3, 4).At(3, 2)},
      true,
@@ -251,38 +229,30 @@ const std::vector<Example> kBad = {
      true,
      false},
     {"RefusedSwapsValueIsSeen",
-     {Op::Swap("k", Value("x"), "a", 1, 2).At(1).Refused(),
-      Op::Get("k", 3, 4).At(2).Saw("a", 2, 2, 1)}},
-    {"NotExecutedIsSeen",
-     {Op::Put("k", "a", 1, 2).NotExecuted(), Op::Get("k", 3, 4).At(2).Saw("a", 2, 2, 1)}},
+     {Op::Swap("k", Value("x"), "a", 1, 2).At(1).Refused(), Op::Get("k", 3, 4).At(2).Saw("a", 2, 2, 1)}},
+    {"NotExecutedIsSeen", {Op::Put("k", "a", 1, 2).NotExecuted(), Op::Get("k", 3, 4).At(2).Saw("a", 2, 2, 1)}},
     {"ExecutedTwice",
-     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 4).At(3, 2),
-      Op::Get("k", 5, 6).At(4).Saw("a", 2, 4, 3)}},
+     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 4).At(3, 2), Op::Get("k", 5, 6).At(4).Saw("a", 2, 4, 3)}},
     {"UnknownWriteExecutedTwice",
-     {Op::Put("k", "a", 1, 0).Unknown(), Op::Get("k", 3, 4).At(2).Saw("a", 2, 2, 1),
-      Op::Put("k", "b", 5, 6).At(3, 2), Op::Get("k", 7, 8).At(4).Saw("a", 2, 4, 3)}},
+     {Op::Put("k", "a", 1, 0).Unknown(), Op::Get("k", 3, 4).At(2).Saw("a", 2, 2, 1), Op::Put("k", "b", 5, 6).At(3, 2),
+      Op::Get("k", 7, 8).At(4).Saw("a", 2, 4, 3)}},
     {"UnknownWriteComesAndGoes",
-     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 0).Unknown(),
-      Op::Get("k", 4, 5).At(3).Saw("b", 2, 3, 2), Op::Get("k", 6, 7).At(3).Saw("a", 2, 2, 1)}},
+     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 0).Unknown(), Op::Get("k", 4, 5).At(3).Saw("b", 2, 3, 2),
+      Op::Get("k", 6, 7).At(3).Saw("a", 2, 2, 1)}},
     {"VersionSkipped", {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 4).At(3, 3)}},
     {"VersionNotRestartedAfterDelete",
-     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Delete("k", 3, 4).At(3),
-      Op::Put("k", "b", 5, 6).At(4, 2)}},
+     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Delete("k", 3, 4).At(3), Op::Put("k", "b", 5, 6).At(4, 2)}},
     {"RevisionUsedTwiceForDifferentKeys",
      {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("l", "b", 3, 4).At(2, 1)},
      false,
      true},
-    {"RevisionsAgainstRealTime",
-     {Op::Put("k", "a", 1, 2).At(3, 1), Op::Put("l", "b", 3, 4).At(2, 1)},
-     false,
-     true},
+    {"RevisionsAgainstRealTime", {Op::Put("k", "a", 1, 2).At(3, 1), Op::Put("l", "b", 3, 4).At(2, 1)}, false, true},
     {"ReadOfOtherKeyGoesBackInRevision",
      {Op::Put("k", "a", 1, 2).At(2, 1), Op::Get("l", 3, 4).At(1).SawNothing()},
      false,
      true},
     {"CreateRevisionChanged",
-     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 4).At(3, 2),
-      Op::Get("k", 5, 6).At(3).Saw("b", 3, 3, 2)},
+     {Op::Put("k", "a", 1, 2).At(2, 1), Op::Put("k", "b", 3, 4).At(3, 2), Op::Get("k", 5, 6).At(3).Saw("b", 3, 3, 2)},
      false,
      true},
     {"StaleReadOfAStateThatNeverWas",
@@ -322,16 +292,14 @@ TEST(LinearizabilityTest, SearchBearsManyOpenWrites) {
     const uint64_t version = static_cast<uint64_t>(i) + 1;
     ++revision;
     history.push_back(Op::Put("k", value, 10 * i + 2, 10 * i + 15).At(revision, version));
-    history.push_back(
-        Op::Get("k", 10 * i + 13, 10 * i + 20).At(revision).Saw(value, 2, revision, version));
+    history.push_back(Op::Get("k", 10 * i + 13, 10 * i + 20).At(revision).Saw(value, 2, revision, version));
   }
   const Verdict verdict = CheckHistory(history);
   EXPECT_TRUE(verdict.ok) << verdict.problem;
 }
 
 TEST(LinearizabilityTest, GivingUpIsNotAcquittal) {
-  const History history = {Op::Put("k", "a", 1, 2).At(2, 1),
-                           Op::Get("k", 3, 4).At(2).Saw("a", 2, 2, 1)};
+  const History history = {Op::Put("k", "a", 1, 2).At(2, 1), Op::Get("k", 3, 4).At(2).Saw("a", 2, 2, 1)};
   const Verdict verdict = CheckLinearizable(history, 1);
   EXPECT_FALSE(verdict.ok);
   EXPECT_THAT(verdict.problem, testing::HasSubstr("gave up"));

@@ -66,8 +66,7 @@ class RevisionCheck {
       if (!operation.IsAnswered() || !operation.changed) continue;
       const bool deletes = operation.kind == OperationKind::kDelete;
       if (!deletes && operation.version == 0) Fail("a write without a version", operation);
-      AddChange(operation, operation.revision,
-                {.operation = &operation, .version = deletes ? 0 : operation.version});
+      AddChange(operation, operation.revision, {.operation = &operation, .version = deletes ? 0 : operation.version});
     }
   }
 
@@ -147,8 +146,7 @@ class RevisionCheck {
   void CheckLink(const KeyHistory& key, const Change* before, const Change& change) {
     const uint64_t base = before == nullptr ? 0 : before->version;
     if (change.IsDeletion()) {
-      if (base == 0 && key.hidden_writes == 0)
-        Fail("deleted what was not there", *change.operation);
+      if (base == 0 && key.hidden_writes == 0) Fail("deleted what was not there", *change.operation);
       return;
     }
     const uint64_t highest = base + 1 + key.hidden_writes;
@@ -156,8 +154,8 @@ class RevisionCheck {
     if (change.version < lowest || change.version > highest) {
       Fail("the version does not follow from the writes before it", *change.operation);
     }
-    if (key.hidden_writes == 0 && key.hidden_deletes == 0 && base > 0 && before->created_at &&
-        change.created_at && *before->created_at != *change.created_at) {
+    if (key.hidden_writes == 0 && key.hidden_deletes == 0 && base > 0 && before->created_at && change.created_at &&
+        *before->created_at != *change.created_at) {
       Fail("the create revision changed without a deletion", *change.operation);
     }
   }
@@ -234,22 +232,17 @@ class RevisionCheck {
     for (const Placed& placed : by_invocation) {
       if (placed.operation->IsAnswered()) by_return.push_back(placed);
     }
-    std::stable_sort(by_invocation.begin(), by_invocation.end(), [](const auto& a, const auto& b) {
-      return a.operation->invoked < b.operation->invoked;
-    });
-    std::stable_sort(by_return.begin(), by_return.end(), [](const auto& a, const auto& b) {
-      return a.operation->returned < b.operation->returned;
-    });
+    std::stable_sort(by_invocation.begin(), by_invocation.end(),
+                     [](const auto& a, const auto& b) { return a.operation->invoked < b.operation->invoked; });
+    std::stable_sort(by_return.begin(), by_return.end(),
+                     [](const auto& a, const auto& b) { return a.operation->returned < b.operation->returned; });
     uint64_t reached = 0;
     auto returned = by_return.begin();
     for (const Placed& placed : by_invocation) {
-      for (;
-           returned != by_return.end() && returned->operation->returned < placed.operation->invoked;
-           ++returned) {
+      for (; returned != by_return.end() && returned->operation->returned < placed.operation->invoked; ++returned) {
         reached = std::max(reached, returned->revision);
       }
-      if (placed.revision < reached)
-        Fail("missed what had been answered before", *placed.operation);
+      if (placed.revision < reached) Fail("missed what had been answered before", *placed.operation);
       if (placed.changed && placed.revision == reached) {
         Fail("a write in the past of an answer", *placed.operation);
       }
@@ -283,10 +276,8 @@ class RevisionCheck {
     }
     for (auto& [process, reads] : by_process) {
       std::vector<const Operation*> by_return = reads;
-      std::stable_sort(reads.begin(), reads.end(),
-                       [](auto* a, auto* b) { return a->invoked < b->invoked; });
-      std::stable_sort(by_return.begin(), by_return.end(),
-                       [](auto* a, auto* b) { return a->returned < b->returned; });
+      std::stable_sort(reads.begin(), reads.end(), [](auto* a, auto* b) { return a->invoked < b->invoked; });
+      std::stable_sort(by_return.begin(), by_return.end(), [](auto* a, auto* b) { return a->returned < b->returned; });
       uint64_t shown = 0;
       auto returned = by_return.begin();
       for (const Operation* read : reads) {

@@ -53,7 +53,6 @@ struct SimulatedFileSystem::Inode {
     bytes.replace(offset, data.size(), data);
     unsynced.push_back(std::move(change));
   }
-
 };
 
 struct SimulatedFileSystem::Locks {
@@ -106,8 +105,7 @@ class SimulatedFileSystem::OpenFile final : public File {
   Status Sync() override {
     CheckAlive();
     if (const Status error = files_.TakeError(Operation::kSync); !error.ok()) {
-      std::move(inode_->unsynced.begin(), inode_->unsynced.end(),
-                std::back_inserter(inode_->cache_only));
+      std::move(inode_->unsynced.begin(), inode_->unsynced.end(), std::back_inserter(inode_->cache_only));
       inode_->unsynced.clear();
       return error;
     }
@@ -143,8 +141,7 @@ class SimulatedFileSystem::OpenFile final : public File {
   const std::shared_ptr<size_t> count_;
 };
 
-SimulatedFileSystem::SimulatedFileSystem(uint64_t seed)
-    : random_(seed), locks_(std::make_shared<Locks>()) {}
+SimulatedFileSystem::SimulatedFileSystem(uint64_t seed) : random_(seed), locks_(std::make_shared<Locks>()) {}
 
 SimulatedFileSystem::~SimulatedFileSystem() = default;
 
@@ -215,9 +212,7 @@ bool SimulatedFileSystem::IsTheLast() { return crash_after_ > 0 && --crash_after
 
 // ---- Faults ----
 
-void SimulatedFileSystem::FailNext(Operation operation, Status error) {
-  errors_[operation] = std::move(error);
-}
+void SimulatedFileSystem::FailNext(Operation operation, Status error) { errors_[operation] = std::move(error); }
 
 Status SimulatedFileSystem::TakeError(Operation operation) {
   const auto error = errors_.find(operation);
@@ -233,9 +228,7 @@ void SimulatedFileSystem::Rot(const std::string& path, uint64_t offset, uint8_t 
   bytes[offset] = static_cast<char>(static_cast<uint8_t>(bytes[offset]) ^ bits);
 }
 
-std::string SimulatedFileSystem::Contents(const std::string& path) const {
-  return names_.at(path)->bytes;
-}
+std::string SimulatedFileSystem::Contents(const std::string& path) const { return names_.at(path)->bytes; }
 
 void SimulatedFileSystem::SetContents(const std::string& path, std::string bytes) {
   InodePtr& inode = names_[path];
@@ -292,8 +285,7 @@ Status SimulatedFileSystem::Remove(const std::string& path) {
   return OkStatus();
 }
 
-void SimulatedFileSystem::ChangeNames(const std::string& directory,
-                                      const std::vector<std::string>& paths,
+void SimulatedFileSystem::ChangeNames(const std::string& directory, const std::vector<std::string>& paths,
                                       const std::vector<InodePtr>& inodes) {
   const bool ends = IsTheLast();
   if (ends && random_.Chance(0.5)) throw SimulatedCrash();
@@ -320,8 +312,7 @@ Status SimulatedFileSystem::SyncDirectory(const std::string& path) {
   RETURN_IF_ERROR(TakeError(Operation::kSyncDirectory));
   const bool ends = IsTheLast();
   if (!ends || random_.Chance(0.5)) {
-    std::erase_if(unsynced_names_,
-                  [&](const NameChange& change) { return change.directory == path; });
+    std::erase_if(unsynced_names_, [&](const NameChange& change) { return change.directory == path; });
   }
   if (ends) throw SimulatedCrash();
   return OkStatus();
@@ -336,8 +327,7 @@ StatusOr<std::vector<std::string>> SimulatedFileSystem::List(const std::string& 
 }
 
 bool SimulatedFileSystem::Exists(const std::string& path) {
-  return names_.count(path) > 0 ||
-         std::find(directories_.begin(), directories_.end(), path) != directories_.end();
+  return names_.count(path) > 0 || std::find(directories_.begin(), directories_.end(), path) != directories_.end();
 }
 
 StatusOr<std::unique_ptr<FileLock>> SimulatedFileSystem::Lock(const std::string& path) {

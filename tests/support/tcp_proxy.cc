@@ -66,8 +66,7 @@ struct TcpProxy::Chunk {
   std::string bytes;
 };
 
-TcpProxy::TcpProxy(Whose whose)
-    : whose_(std::move(whose)), listener_(NewSocket()) {
+TcpProxy::TcpProxy(Whose whose) : whose_(std::move(whose)), listener_(NewSocket()) {
   sockaddr_in address = Loopback(0);
   PCHECK(bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
   PCHECK(listen(listener_, 64) == 0);
@@ -135,8 +134,8 @@ void TcpProxy::Accept() {
   for (;;) {
     sockaddr_in source{};
     socklen_t source_size = sizeof(source);
-    const int near = accept4(listener_, reinterpret_cast<sockaddr*>(&source), &source_size,
-                             SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const int near =
+        accept4(listener_, reinterpret_cast<sockaddr*>(&source), &source_size, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (near < 0) return;
     const int far = NewSocket();
     // Short buffers: what has left a sender and not arrived is to be in the queue, not in the kernel.
@@ -145,8 +144,7 @@ void TcpProxy::Accept() {
     SetOption(near, IPPROTO_TCP, TCP_NODELAY, 1);
     const sockaddr_in address = Loopback(target_port_);
     // On loopback it is there at once, or refused.
-    if (connect(far, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 &&
-        errno != EINPROGRESS) {
+    if (connect(far, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 && errno != EINPROGRESS) {
       close(near);
       close(far);
       continue;
@@ -159,7 +157,8 @@ void TcpProxy::Accept() {
 
 bool TcpProxy::MayPass(Connection& connection, uint64_t held) {
   if (held == 0) return true;
-  if (connection.is_over || connection.whose.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return false;
+  if (connection.is_over || connection.whose.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
+    return false;
   const std::optional<uint32_t> whose = connection.whose.get();
   // Of whoever has gone nobody can say any more who it was; what it sent is lost.
   if (!whose) connection.is_over = true;
@@ -176,8 +175,7 @@ void TcpProxy::TakeIn() {
       const ssize_t size = recv(connection.near, buffer, sizeof(buffer), 0);
       if (size == 0 || (size < 0 && !MustWait())) connection.is_over = true;
       if (size <= 0) continue;
-      queue_.push_back({.connection = &connection,
-                        .bytes = std::string(buffer, static_cast<size_t>(size))});
+      queue_.push_back({.connection = &connection, .bytes = std::string(buffer, static_cast<size_t>(size))});
       queued_ += static_cast<uint64_t>(size);
       got_some = true;
     }

@@ -27,14 +27,12 @@ class ComparisonTest : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }
 
-  void Write(const std::string& name, const std::string& text) {
-    std::ofstream(directory_ / name) << text;
-  }
+  void Write(const std::string& name, const std::string& text) { std::ofstream(directory_ / name) << text; }
 
   // As decree-bench writes it: `operations` in one second, each of a millisecond.
   void WriteRun(const std::string& name, int operations) {
-    Report report{.target = "decree", .load = "put", .options = {}, .workload = {}, .channels = 8, .result = {},
-                  .processes = {}};
+    Report report{
+        .target = "decree", .load = "put", .options = {}, .workload = {}, .channels = 8, .result = {}, .processes = {}};
     report.result.measured = Seconds(1);
     for (int i = 0; i < operations; ++i) report.result.latency[0].Add(Milliseconds(1));
     report.result.longest_gap = Milliseconds(operations);

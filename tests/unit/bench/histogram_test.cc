@@ -45,8 +45,7 @@ TEST(HistogramTest, APercentileIsAtMostASixtyFourthTooHighAndNeverTooLow) {
     const Duration exact = values[rank - 1];
     const Duration found = histogram.Percentile(percent);
     EXPECT_GE(found, exact) << percent;
-    EXPECT_LE(static_cast<double>(found.count()),
-              static_cast<double>(exact.count()) * (1 + Histogram::kErrorMax))
+    EXPECT_LE(static_cast<double>(found.count()), static_cast<double>(exact.count()) * (1 + Histogram::kErrorMax))
         << percent;
   }
   EXPECT_EQ(histogram.max(), values.back());

@@ -99,9 +99,7 @@ TEST_F(LoadTest, AClosedLoopKeepsSoManyInFlight) {
 TEST_F(LoadTest, PreloadWritesEveryKeyOnceThoughSomeFail) {
   preload_ = true;
   int calls = 0;
-  target_.fail = [&calls]() -> Status {
-    return ++calls % 5 == 0 ? absl::UnavailableError("busy") : OkStatus();
-  };
+  target_.fail = [&calls]() -> Status { return ++calls % 5 == 0 ? absl::UnavailableError("busy") : OkStatus(); };
   Run("stale-get=1");
   EXPECT_EQ(written_, 50u);
   EXPECT_EQ(target_.revisions.size(), 50u);

@@ -36,9 +36,7 @@ Report Example() {
   report.result.longest_gap = Milliseconds(750);
   report.result.seconds = {{.done = 400, .p99 = Milliseconds(7)}, {.done = 600}};
   report.processes.push_back({.name = "decreed 127.0.0.1:7001",
-                              .used = {.cpu = Milliseconds(100),
-                                       .resident_bytes = 50 << 20,
-                                       .switches = 3000}});
+                              .used = {.cpu = Milliseconds(100), .resident_bytes = 50 << 20, .switches = 3000}});
   return report;
 }
 
@@ -112,10 +110,8 @@ TEST(PlotTest, DrawsALineForEachSeriesAndABarForEachValue) {
   EXPECT_EQ(count, 5u);
   EXPECT_THAT(lines, HasSubstr("put on decree: operations in each second"));
 
-  const std::string bars = ToSvg({{.title = "a < b & c",
-                                   .series = {{"one", {1, 2}}, {"two", {3}}},
-                                   .labels = {"x", "y"},
-                                   .is_bars = true}});
+  const std::string bars =
+      ToSvg({{.title = "a < b & c", .series = {{"one", {1, 2}}, {"two", {3}}}, .labels = {"x", "y"}, .is_bars = true}});
   EXPECT_THAT(bars, HasSubstr("a &lt; b &amp; c"));
   count = 0;
   for (size_t at = bars.find("fill='#"); at != std::string::npos; at = bars.find("fill='#", at + 1)) ++count;

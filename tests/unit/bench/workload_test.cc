@@ -32,10 +32,8 @@ TEST(ZipfTest, RanksComeAsOftenAsTheirLawSays) {
     std::vector<int> seen(kCount);
     for (int i = 0; i < kDraws; ++i) ++seen.at(zipf.Draw(random));
     for (const uint64_t rank : {0, 1, 2, 9, 99}) {
-      const double expected =
-          kDraws * std::pow(static_cast<double>(rank + 1), -exponent) / total;
-      EXPECT_NEAR(seen[rank], expected, 5 * std::sqrt(expected) + 1)
-          << "rank " << rank << ", exponent " << exponent;
+      const double expected = kDraws * std::pow(static_cast<double>(rank + 1), -exponent) / total;
+      EXPECT_NEAR(seen[rank], expected, 5 * std::sqrt(expected) + 1) << "rank " << rank << ", exponent " << exponent;
     }
   }
 }
@@ -148,8 +146,7 @@ TEST(WorkloadTest, KeysAndValuesHaveTheirSize) {
 
 TEST(WorkloadOptionsTest, RefusesWhatItDoesNotKnow) {
   WorkloadOptions options;
-  EXPECT_THAT(options.SetLoad("ycsb-e").ToString(),
-              AllOf(HasSubstr("no load \"ycsb-e\""), HasSubstr("ycsb-f")));
+  EXPECT_THAT(options.SetLoad("ycsb-e").ToString(), AllOf(HasSubstr("no load \"ycsb-e\""), HasSubstr("ycsb-f")));
   for (const char* const mix : {"put", "put=", "put=x", "push=3", "put=1,,get=2", "put=-1", "put=nan"}) {
     EXPECT_THAT(options.SetMix(mix).ToString(), HasSubstr("KIND=SHARE")) << mix;
   }

@@ -16,8 +16,7 @@ TEST(CommandTest, LimitsAreNamedWithTheSize) {
   EXPECT_THAT(CheckKey("").ToString(), HasSubstr("the key is empty"));
   EXPECT_TRUE(CheckValue("").ok());
   EXPECT_TRUE(CheckValue(std::string(1 << 20, 'v')).ok());
-  EXPECT_THAT(CheckValue(std::string((1 << 20) + 1, 'v')).ToString(),
-              HasSubstr("1048577 bytes; the limit is 1048576"));
+  EXPECT_THAT(CheckValue(std::string((1 << 20) + 1, 'v')).ToString(), HasSubstr("1048577 bytes; the limit is 1048576"));
   EXPECT_TRUE(absl::IsInvalidArgument(CheckKey("")));
 }
 

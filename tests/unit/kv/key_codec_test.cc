@@ -11,14 +11,20 @@ namespace decree::kv {
 namespace {
 
 TEST(KeyCodecTest, SignpostsAreInOrderOfKeyThenRevision) {
-  const std::vector<std::string> keys{std::string(1, '\0'), std::string(2, '\0'),
-                                      std::string("\0a", 2), std::string("\0\xff", 2),
-                                      "a", std::string("a\0", 2), std::string("a\0\xff", 3),
-                                      "aa", "b", "\xff", "\xff\xff"};
+  const std::vector<std::string> keys{std::string(1, '\0'),
+                                      std::string(2, '\0'),
+                                      std::string("\0a", 2),
+                                      std::string("\0\xff", 2),
+                                      "a",
+                                      std::string("a\0", 2),
+                                      std::string("a\0\xff", 3),
+                                      "aa",
+                                      "b",
+                                      "\xff",
+                                      "\xff\xff"};
   std::vector<std::string> encoded;
   for (const std::string& key : keys) {
-    for (const Revision revision : {Revision{2, 0}, Revision{7, 1}, Revision{7, 2},
-                                    Revision{1ull << 40, 0}}) {
+    for (const Revision revision : {Revision{2, 0}, Revision{7, 1}, Revision{7, 2}, Revision{1ull << 40, 0}}) {
       encoded.push_back(SignpostKey(key, revision));
       EXPECT_EQ(RevisionOfSignpost(encoded.back()), revision);
       EXPECT_EQ(KeyOfSignpost(encoded.back()), key);
@@ -47,18 +53,19 @@ TEST(KeyCodecTest, KindsDoNotMix) {
 TEST(KeyCodecTest, TheLayoutNeverChanges) {
   EXPECT_EQ(HeadKey("k"), std::string("\0\0\0\0hk", 6));
   EXPECT_EQ(ChangeKey({.main = 0x0102, .sub = 3}), std::string("\0\0\0\0r\0\0\0\0\0\0\1\2\0\0\0\3", 17));
-  EXPECT_EQ(SignpostKey("k", {.main = 1, .sub = 2}),
-            std::string("\0\0\0\0vk\0\x01\0\0\0\0\0\0\0\1\0\0\0\2", 20));
+  EXPECT_EQ(SignpostKey("k", {.main = 1, .sub = 2}), std::string("\0\0\0\0vk\0\x01\0\0\0\0\0\0\0\1\0\0\0\2", 20));
   EXPECT_EQ(MetaKey(Meta::kState), std::string("\0\0\0\0ms", 6));
 }
 
 TEST(KeyRecordTest, ComesBackAsItWas) {
-  const KeyRecord record{
-      .counters = {.create_revision = 3, .modified = {.main = 9, .sub = 4}, .version = 5, .lease = 77,
-                   .value_bytes = 3},
-      .deleted = false,
-      .previous = {.main = 8, .sub = 1},
-      .value = std::string("a\0b", 3)};
+  const KeyRecord record{.counters = {.create_revision = 3,
+                                      .modified = {.main = 9, .sub = 4},
+                                      .version = 5,
+                                      .lease = 77,
+                                      .value_bytes = 3},
+                         .deleted = false,
+                         .previous = {.main = 8, .sub = 1},
+                         .value = std::string("a\0b", 3)};
   const std::string bytes = EncodeKeyChange("key", record);
   const auto change = DecodeKeyChange(bytes);
   ASSERT_TRUE(change.ok()) << change.status();

@@ -41,8 +41,11 @@ TEST(KeyIndexTest, CountersOfAnySizeComeBack) {
       {.create_revision = 1, .modified = {.main = 2}, .version = 1ull << 32},
       {.create_revision = 1, .modified = {.main = 2, .sub = 1}, .version = 3},
       {.create_revision = 1, .modified = {.main = 2}, .version = 3, .lease = 4},
-      {.create_revision = UINT64_MAX, .modified = {.main = UINT64_MAX, .sub = UINT32_MAX}, .version = UINT64_MAX,
-       .lease = UINT64_MAX, .value_bytes = UINT32_MAX}};
+      {.create_revision = UINT64_MAX,
+       .modified = {.main = UINT64_MAX, .sub = UINT32_MAX},
+       .version = UINT64_MAX,
+       .lease = UINT64_MAX,
+       .value_bytes = UINT32_MAX}};
   for (const KeyCounters& before : all) {
     for (const KeyCounters& after : all) {
       index.Set("k", before);

@@ -19,8 +19,7 @@ namespace decree::kv {
 inline constexpr char kStorePath[] = "store";
 inline constexpr char kOwner[] = "n1";
 
-inline std::string PutCommand(const std::string& key, const std::string& value,
-                              bool return_previous = false) {
+inline std::string PutCommand(const std::string& key, const std::string& value, bool return_previous = false) {
   v1::Command command;
   command.mutable_put()->set_key(key);
   command.mutable_put()->set_value(value);
@@ -43,8 +42,7 @@ inline v1::Command SwapCommand(const std::string& key, const std::string& value)
 }
 
 // The command of a session, under a number, with the floor.
-inline std::string InSession(uint64_t session, uint64_t number, uint64_t floor,
-                             const std::string& bytes) {
+inline std::string InSession(uint64_t session, uint64_t number, uint64_t floor, const std::string& bytes) {
   v1::Command command;
   CHECK(command.ParseFromString(bytes));
   command.set_session(session);
@@ -79,16 +77,15 @@ inline constexpr size_t kFewBytes = 2 << 10;
 // What one process has open. Closed in the right order; what LevelDB has scheduled is run before.
 class OpenStore {
  public:
-  explicit OpenStore(paxos::FileSystem& files, std::function<void()> before_change = [] {},
-                     const std::string& owner = kOwner)
+  explicit OpenStore(
+      paxos::FileSystem& files, std::function<void()> before_change = [] {}, const std::string& owner = kOwner)
       : files_(files, std::move(before_change)) {
     CHECK(files.CreateDirectory(kStorePath).ok());
     // The smallest that LevelDB takes, so that it flushes.
     auto store = Store::Open(kStorePath, files_, {.write_buffer_bytes = 64 << 10}, env_);
     CHECK(store.ok()) << store.status();
     store_ = *std::move(store);
-    auto machine =
-        StateMachine::Open(*store_, owner, {.key_index_bytes = 0, .record_cache_bytes = kFewBytes});
+    auto machine = StateMachine::Open(*store_, owner, {.key_index_bytes = 0, .record_cache_bytes = kFewBytes});
     CHECK(machine.ok()) << machine.status();
     machine_ = *std::move(machine);
   }

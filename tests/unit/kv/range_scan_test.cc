@@ -19,16 +19,15 @@ class RangeScanTest : public testing::Test {
     while (true) {
       size_t taken = 0;
       std::string previous = rest.first;
-      const auto next = kv_->machine().view()->Scan(
-          rest, revision, [&](std::string_view key, const KeyRecord& record) {
-            if (taken == page_keys) return false;
-            EXPECT_LE(record.counters.modified.main, revision);
-            EXPECT_TRUE(taken == 0 || previous < key) << "keys come in order";
-            previous = std::string(key);
-            EXPECT_TRUE(contents.emplace(key, record.value).second) << "a key comes once";
-            ++taken;
-            return true;
-          });
+      const auto next = kv_->machine().view()->Scan(rest, revision, [&](std::string_view key, const KeyRecord& record) {
+        if (taken == page_keys) return false;
+        EXPECT_LE(record.counters.modified.main, revision);
+        EXPECT_TRUE(taken == 0 || previous < key) << "keys come in order";
+        previous = std::string(key);
+        EXPECT_TRUE(contents.emplace(key, record.value).second) << "a key comes once";
+        ++taken;
+        return true;
+      });
       CHECK(next.ok()) << next.status();
       if (!next->has_value()) return contents;
       rest.first = **next;
@@ -39,9 +38,7 @@ class RangeScanTest : public testing::Test {
   std::unique_ptr<OpenStore> kv_ = std::make_unique<OpenStore>(files_);
 };
 
-TEST_F(RangeScanTest, AnEmptyStoreHasNothing) {
-  EXPECT_EQ(Read({.first = "", .end = ""}, 1, 10), Contents());
-}
+TEST_F(RangeScanTest, AnEmptyStoreHasNothing) { EXPECT_EQ(Read({.first = "", .end = ""}, 1, 10), Contents()); }
 
 TEST_F(RangeScanTest, BoundsAreInclusiveBelowAndExclusiveAbove) {
   kv_->Apply({PutCommand("a", "1"), PutCommand("b", "2"), PutCommand("c", "3")});
@@ -59,8 +56,8 @@ TEST_F(RangeScanTest, WhatWasDeletedSinceIsThereAtTheOldRevision) {
 }
 
 TEST_F(RangeScanTest, ARevisionToComeIsRefused) {
-  const auto next = kv_->machine().view()->Scan(
-      {.first = "", .end = ""}, 2, [](std::string_view, const KeyRecord&) { return true; });
+  const auto next =
+      kv_->machine().view()->Scan({.first = "", .end = ""}, 2, [](std::string_view, const KeyRecord&) { return true; });
   EXPECT_EQ(next.status().code(), absl::StatusCode::kOutOfRange);
   EXPECT_THAT(std::string(next.status().message()), testing::HasSubstr("the newest is 1"));
 }
@@ -89,9 +86,8 @@ TEST_F(RangeScanTest, AnOldRevisionOfABusyKeyIsNear) {
   const uint64_t revision = kv_->machine().state().revision;
   kv_->Apply(std::vector<std::string>(kStepsMax, PutCommand("busy", "")));
   size_t visited = 0;
-  const auto next = kv_->machine().view()->Scan(
-      {.first = "", .end = ""}, revision,
-      [&](std::string_view, const KeyRecord&) { return ++visited > 0; });
+  const auto next = kv_->machine().view()->Scan({.first = "", .end = ""}, revision,
+                                                [&](std::string_view, const KeyRecord&) { return ++visited > 0; });
   ASSERT_TRUE(next.ok());
   EXPECT_FALSE(next->has_value());
   EXPECT_EQ(visited, 2u);
@@ -108,9 +104,8 @@ TEST_F(RangeScanTest, AWalkIsBoundedHoweverLongTheChains) {
   const uint64_t revision = kv_->machine().state().revision;
   for (int i = 0; i < 6; ++i) put_all();
   size_t visited = 0;
-  const auto next = kv_->machine().view()->Scan(
-      {.first = "", .end = ""}, revision,
-      [&](std::string_view, const KeyRecord&) { return ++visited > 0; });
+  const auto next = kv_->machine().view()->Scan({.first = "", .end = ""}, revision,
+                                                [&](std::string_view, const KeyRecord&) { return ++visited > 0; });
   ASSERT_TRUE(next.ok() && next->has_value());
   EXPECT_GE(visited, kStepsMax / 8);
   EXPECT_LT(visited, kStepsMax / 6);

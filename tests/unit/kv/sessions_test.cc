@@ -21,17 +21,11 @@ class SessionsTest : public testing::Test {
   SessionsTest() : kv_(files_) {}
 
   static SessionLimits Limits() {
-    return {.sessions = 3,
-            .window = 8,
-            .answer_bytes = 2000,
-            .answer_bytes_total = 4000,
-            .idle_time = 100 * kSecond};
+    return {.sessions = 3, .window = 8, .answer_bytes = 2000, .answer_bytes_total = 4000, .idle_time = 100 * kSecond};
   }
 
   // 0: it was refused.
-  uint64_t TryOpen(const std::string& owner) {
-    return kv_.ApplyOne(OpenSessionCommand(owner, Limits())).session();
-  }
+  uint64_t TryOpen(const std::string& owner) { return kv_.ApplyOne(OpenSessionCommand(owner, Limits())).session(); }
   uint64_t Open(const std::string& owner = "somebody") {
     const uint64_t session = TryOpen(owner);
     EXPECT_NE(session, 0u);
@@ -65,8 +59,7 @@ class SessionsTest : public testing::Test {
 };
 
 TEST_F(SessionsTest, IdsComeFromThePlaceInTheLog) {
-  const auto results =
-      kv_.Apply({PutCommand("k", "v"), OpenSessionCommand(), OpenSessionCommand()});
+  const auto results = kv_.Apply({PutCommand("k", "v"), OpenSessionCommand(), OpenSessionCommand()});
   EXPECT_EQ(results[1].session(), (1u << 20) + 1);
   EXPECT_EQ(results[2].session(), (1u << 20) + 2);
   EXPECT_EQ(Open(), 2u << 20);
@@ -188,8 +181,7 @@ TEST_F(SessionsTest, AFullTableRefusesRegistrationToWhoHasItsShare) {
     sessions.push_back(Open());
     Put(sessions.back(), 1, 1, "k", "a");
   }
-  EXPECT_EQ(kv_.ApplyOne(OpenSessionCommand("somebody", Limits())).refusal(),
-            CommandResult::REFUSAL_TOO_MANY_SESSIONS);
+  EXPECT_EQ(kv_.ApplyOne(OpenSessionCommand("somebody", Limits())).refusal(), CommandResult::REFUSAL_TOO_MANY_SESSIONS);
   kv_.ApplyOne(CloseSessionCommand(sessions[0]));
   EXPECT_NE(Open(), sessions[0]);
 }
@@ -250,8 +242,9 @@ TEST_F(SessionsTest, LimitsAreThoseOfTheFirstSession) {
 TEST_F(SessionsTest, SessionsWithoutOwnerOrLimitsAreMalformed) {
   SessionLimits wrong = Limits();
   wrong.window = 0;
-  for (const std::string& command : {OpenSessionCommand("", Limits()), OpenSessionCommand(std::string(256, 'o'), Limits()),
-                                     OpenSessionCommand("somebody", wrong)}) {
+  for (const std::string& command :
+       {OpenSessionCommand("", Limits()), OpenSessionCommand(std::string(256, 'o'), Limits()),
+        OpenSessionCommand("somebody", wrong)}) {
     EXPECT_EQ(kv_.ApplyOne(command).refusal(), CommandResult::REFUSAL_MALFORMED);
   }
   EXPECT_NE(TryOpen(std::string(255, 'o')), 0u);
@@ -267,8 +260,7 @@ TEST_F(SessionsTest, ExpiresAsAWholeByLogTime) {
   PassTo(1101);
   EXPECT_EQ(Put(idle, 1, 1, "k", "a").refusal(), CommandResult::REFUSAL_SESSION_UNKNOWN);
   EXPECT_EQ(FateOf(idle, 1), Fate::kUnknownSession);
-  EXPECT_EQ(Put(used, 1, 1, "k", "b").refusal(), CommandResult::REFUSAL_NONE)
-      << "an answer of a live session is gone";
+  EXPECT_EQ(Put(used, 1, 1, "k", "b").refusal(), CommandResult::REFUSAL_NONE) << "an answer of a live session is gone";
   EXPECT_EQ(kv_.ValueOf("k"), "b");
   EXPECT_EQ(kv_.machine().session_usage().sessions, 1u);
 }
@@ -286,8 +278,8 @@ TEST(SessionsExpiryTest, ManyThatEndTogetherAreForgottenOverSeveralSlots) {
   paxos::SimulatedFileSystem files{1};
   OpenStore kv(files);
   constexpr size_t kSessions = 10'000;
-  const auto opened = kv.Apply(
-      std::vector<std::string>(kSessions, OpenSessionCommand("somebody", {.idle_time = 100 * kSecond})));
+  const auto opened =
+      kv.Apply(std::vector<std::string>(kSessions, OpenSessionCommand("somebody", {.idle_time = 100 * kSecond})));
   const uint64_t last = opened.back().session();
   const std::string answered = InSession(last, 1, 1, PutCommand("k", "a"));
   kv.ApplyOne(answered);
@@ -296,8 +288,7 @@ TEST(SessionsExpiryTest, ManyThatEndTogetherAreForgottenOverSeveralSlots) {
   kv.log_time = paxos::LogTime(101 * kSecond);
   kv.ApplyOne(PutCommand("k", "v"));
   EXPECT_EQ(kv.machine().AnswerTo(*request), std::nullopt);
-  EXPECT_EQ(kv.ApplyOne(InSession(last, 1, 1, PutCommand("k", "v"))).refusal(),
-            CommandResult::REFUSAL_SESSION_UNKNOWN)
+  EXPECT_EQ(kv.ApplyOne(InSession(last, 1, 1, PutCommand("k", "v"))).refusal(), CommandResult::REFUSAL_SESSION_UNKNOWN)
       << "its time is over, though it is not forgotten yet";
   EXPECT_EQ(kv.ApplyOne(CloseSessionCommand(last)).refusal(), CommandResult::REFUSAL_SESSION_UNKNOWN);
   const size_t left = kv.machine().session_usage().sessions;
@@ -310,12 +301,10 @@ TEST(SessionsExpiryTest, ManyThatEndTogetherAreForgottenOverSeveralSlots) {
 TEST_F(SessionsTest, AClosedOrUnknownSessionCarriesNothingOut) {
   const uint64_t session = Open();
   EXPECT_EQ(kv_.ApplyOne(CloseSessionCommand(session)).refusal(), CommandResult::REFUSAL_NONE);
-  EXPECT_EQ(kv_.ApplyOne(CloseSessionCommand(session)).refusal(),
-            CommandResult::REFUSAL_SESSION_UNKNOWN);
+  EXPECT_EQ(kv_.ApplyOne(CloseSessionCommand(session)).refusal(), CommandResult::REFUSAL_SESSION_UNKNOWN);
   EXPECT_EQ(Put(session, 1, 1, "k", "a").refusal(), CommandResult::REFUSAL_SESSION_UNKNOWN);
   EXPECT_EQ(Put(77, 1, 1, "k", "a").refusal(), CommandResult::REFUSAL_SESSION_UNKNOWN);
-  EXPECT_EQ(kv_.ApplyOne(SettleCommand(session, 1)).refusal(),
-            CommandResult::REFUSAL_SESSION_UNKNOWN);
+  EXPECT_EQ(kv_.ApplyOne(SettleCommand(session, 1)).refusal(), CommandResult::REFUSAL_SESSION_UNKNOWN);
   EXPECT_EQ(kv_.ValueOf("k"), "(none)");
 }
 
@@ -327,8 +316,7 @@ TEST_F(SessionsTest, WhatWasSettledIsNeverCarriedOut) {
   EXPECT_EQ(settle.settled().refusal(), CommandResult::REFUSAL_SETTLED);
   EXPECT_EQ(Put(session, 1, 1, "k", "a").refusal(), CommandResult::REFUSAL_SETTLED);
   EXPECT_EQ(kv_.ValueOf("k"), "(none)");
-  EXPECT_EQ(kv_.ApplyOne(SettleCommand(session, 1)).SerializeAsString(),
-            settle.SerializeAsString());
+  EXPECT_EQ(kv_.ApplyOne(SettleCommand(session, 1)).SerializeAsString(), settle.SerializeAsString());
 }
 
 TEST_F(SessionsTest, SettlingWhatHasEndedTellsHow) {
@@ -346,8 +334,7 @@ TEST_F(SessionsTest, CommandsWithoutWhatTheyNeedAreMalformed) {
   EXPECT_EQ(Put(session, 0, 1, "k", "a").refusal(), CommandResult::REFUSAL_MALFORMED);
   EXPECT_EQ(kv_.ApplyOne(CloseSessionCommand(0)).refusal(), CommandResult::REFUSAL_MALFORMED);
   EXPECT_EQ(kv_.ApplyOne(SettleCommand(0, 1)).refusal(), CommandResult::REFUSAL_MALFORMED);
-  EXPECT_EQ(kv_.ApplyOne(InSession(session, 1, 1, OpenSessionCommand())).refusal(),
-            CommandResult::REFUSAL_MALFORMED);
+  EXPECT_EQ(kv_.ApplyOne(InSession(session, 1, 1, OpenSessionCommand())).refusal(), CommandResult::REFUSAL_MALFORMED);
 }
 
 TEST_F(SessionsTest, TheHighestNumbersDoNoHarm) {
@@ -378,9 +365,9 @@ TEST_F(SessionsTest, AnswersOfOneSlotAreOneRecordThatGoesWithTheLast) {
 
 TEST_F(SessionsTest, AnAnswerThatIsDroppedInItsOwnSlotIsNeverStored) {
   const uint64_t session = Open();
-  const auto results = kv_.Apply({InSession(session, 1, 1, PutCommand("k", "a")),
-                                  InSession(session, 2, 2, PutCommand("k", "b")),
-                                  InSession(session, 2, 2, PutCommand("k", "b"))});
+  const auto results =
+      kv_.Apply({InSession(session, 1, 1, PutCommand("k", "a")), InSession(session, 2, 2, PutCommand("k", "b")),
+                 InSession(session, 2, 2, PutCommand("k", "b"))});
   EXPECT_EQ(results[2].version(), 2u);
   EXPECT_FALSE(IsStored(session, 1));
   EXPECT_TRUE(IsStored(session, 2));
@@ -438,7 +425,8 @@ TEST(SessionsLoadTest, RefusesASessionThatCannotBe) {
   batch.Put(SessionKey(7), "x");
   batch.Put(AnswersKey(7, 0), answers);
   kv.store().Write(batch);
-  EXPECT_THAT(Sessions::Load(kv.store()).status().message(), testing::HasSubstr("a session record of the store is malformed"));
+  EXPECT_THAT(Sessions::Load(kv.store()).status().message(),
+              testing::HasSubstr("a session record of the store is malformed"));
 }
 
 TEST(SessionsLoadTest, RefusesLimitsThatCannotBe) {
@@ -507,8 +495,8 @@ TEST_F(SessionsTest, WhatWasSettledIsNoAnswerToARequest) {
 
 TEST_F(SessionsTest, SurvivesARestart) {
   const uint64_t session = Open();
-  const auto both = kv_.Apply({InSession(session, 1, 1, PutCommand("k", "a", true)),
-                               InSession(session, 2, 1, PutCommand("k", "b", true))});
+  const auto both = kv_.Apply(
+      {InSession(session, 1, 1, PutCommand("k", "a", true)), InSession(session, 2, 1, PutCommand("k", "b", true))});
   const CommandResult second = Put(session, 2, 2, "k", "b");
   EXPECT_EQ(second.SerializeAsString(), both[1].SerializeAsString());
   for (int i = 0; i < 40; ++i) kv_.ApplyOne(PutCommand(StrCat("fill", i), std::string(4000, '.')));

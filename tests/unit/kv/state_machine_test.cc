@@ -12,8 +12,8 @@ using testing::HasSubstr;
 
 class StateMachineTest : public testing::Test {
  protected:
-  v1::CommandResult Swap(const std::function<void(v1::CompareAndSwapOperation&)>& expect,
-                         const std::string& key = "k", const std::string& value = "new") {
+  v1::CommandResult Swap(const std::function<void(v1::CompareAndSwapOperation&)>& expect, const std::string& key = "k",
+                         const std::string& value = "new") {
     v1::Command command = SwapCommand(key, value);
     expect(*command.mutable_compare_and_swap());
     return kv_->ApplyOne(command.SerializeAsString());
@@ -81,8 +81,7 @@ TEST_F(StateMachineTest, ASwapComparesTheValue) {
 }
 
 TEST_F(StateMachineTest, ASwapComparesCountersAndAbsence) {
-  EXPECT_FALSE(Swap([](auto& swap) { swap.set_expected_version(0); }).changed())
-      << "an absent key has no version";
+  EXPECT_FALSE(Swap([](auto& swap) { swap.set_expected_version(0); }).changed()) << "an absent key has no version";
   EXPECT_TRUE(Swap([](auto& swap) { swap.set_expected_absent(true); }).changed());
   EXPECT_FALSE(Swap([](auto& swap) { swap.set_expected_absent(true); }).changed());
   EXPECT_FALSE(Swap([](auto& swap) { swap.set_expected_version(2); }).changed());
@@ -96,9 +95,8 @@ TEST_F(StateMachineTest, ASwapComparesCountersAndAbsence) {
 TEST_F(StateMachineTest, CommandsOfOneSlotSeeEachOther) {
   v1::Command swap = SwapCommand("k", "three");
   swap.mutable_compare_and_swap()->set_expected_value("two");
-  const auto results = kv_->Apply({PutCommand("k", "one"), PutCommand("k", "two", true),
-                                   swap.SerializeAsString(), DeleteCommand("k", true),
-                                   DeleteCommand("k")});
+  const auto results = kv_->Apply({PutCommand("k", "one"), PutCommand("k", "two", true), swap.SerializeAsString(),
+                                   DeleteCommand("k", true), DeleteCommand("k")});
   EXPECT_EQ(kv_->PreviousOf(results[1]), "one");
   EXPECT_TRUE(results[2].changed());
   EXPECT_EQ(kv_->PreviousOf(results[3]), "three");
@@ -122,15 +120,13 @@ TEST_F(StateMachineTest, WhatIsNoCommandIsRefusedAndChangesNothing) {
   in_session.clear_guard();
   in_session.set_session(9);
   in_session.set_number(1);
-  const auto results = kv_->Apply({"\xff\xff", "", PutCommand("", "v"),
-                                   PutCommand(std::string(4097, 'k'), "v"),
-                                   SwapCommand("k", "v").SerializeAsString(),
-                                   guarded.SerializeAsString(), in_session.SerializeAsString()});
+  const auto results = kv_->Apply({"\xff\xff", "", PutCommand("", "v"), PutCommand(std::string(4097, 'k'), "v"),
+                                   SwapCommand("k", "v").SerializeAsString(), guarded.SerializeAsString(),
+                                   in_session.SerializeAsString()});
   using Result = v1::CommandResult;
   const std::vector<Result::Refusal> refusals{
-      Result::REFUSAL_MALFORMED, Result::REFUSAL_MALFORMED, Result::REFUSAL_LIMIT,
-      Result::REFUSAL_LIMIT,     Result::REFUSAL_LIMIT,     Result::REFUSAL_GUARD,
-      Result::REFUSAL_SESSION_UNKNOWN};
+      Result::REFUSAL_MALFORMED, Result::REFUSAL_MALFORMED, Result::REFUSAL_LIMIT,          Result::REFUSAL_LIMIT,
+      Result::REFUSAL_LIMIT,     Result::REFUSAL_GUARD,     Result::REFUSAL_SESSION_UNKNOWN};
   for (size_t i = 0; i < refusals.size(); ++i) {
     EXPECT_EQ(results[i].refusal(), refusals[i]) << i;
     EXPECT_EQ(results[i].revision(), 1u) << i;
@@ -147,9 +143,7 @@ TEST_F(StateMachineTest, AViewDoesNotChange) {
 }
 
 TEST_F(StateMachineTest, KeepsTheConfigurationAndLogTime) {
-  paxos::SlotCommands slot{.slot = paxos::Slot(1),
-                           .log_time = paxos::LogTime(500),
-                           .configuration = "who belongs"};
+  paxos::SlotCommands slot{.slot = paxos::Slot(1), .log_time = paxos::LogTime(500), .configuration = "who belongs"};
   std::vector<paxos::CommandAnswer> answers;
   kv_->machine().Apply({&slot, 1}, answers);
   slot = {.slot = paxos::Slot(2), .log_time = paxos::LogTime(0)};
@@ -161,8 +155,8 @@ TEST_F(StateMachineTest, KeepsTheConfigurationAndLogTime) {
 
 TEST_F(StateMachineTest, RefusesAStoreOfAnotherFormat) {
   kv_.reset();
-  for (const auto& [format, what] : {std::pair('\x01', "move that directory away"),
-                                     std::pair('\x7f', "start a newer decreed")}) {
+  for (const auto& [format, what] :
+       {std::pair('\x01', "move that directory away"), std::pair('\x7f', "start a newer decreed")}) {
     check::ManualEnv env;
     auto store = Store::Open(kStorePath, files_, {}, env);
     ASSERT_TRUE(store.ok()) << store.status();
@@ -194,11 +188,11 @@ TEST_F(StateMachineTest, RefusesAnotherOwnersStore) {
 
 std::optional<KeyRecord> RecordAt(const View& view, const std::string& key, uint64_t revision) {
   std::optional<KeyRecord> found;
-  const auto next = view.Scan({.first = key, .end = key + '\0'}, revision,
-                              [&](std::string_view, const KeyRecord& record) {
-                                found = record;
-                                return true;
-                              });
+  const auto next =
+      view.Scan({.first = key, .end = key + '\0'}, revision, [&](std::string_view, const KeyRecord& record) {
+        found = record;
+        return true;
+      });
   CHECK(next.ok() && !next->has_value()) << next.status();
   return found;
 }
@@ -271,8 +265,7 @@ class Model {
       for (uint64_t revision = 1; revision <= revision_; ++revision) {
         const std::optional<KeyRecord> at = RecordAt(view, key, revision);
         const auto after = history.upper_bound(revision);
-        const auto expected =
-            after == history.begin() ? std::optional<KeyRecord>() : std::prev(after)->second;
+        const auto expected = after == history.begin() ? std::optional<KeyRecord>() : std::prev(after)->second;
         ASSERT_EQ(at, expected) << key << " at " << revision;
       }
     }
@@ -286,19 +279,17 @@ class Model {
   }
   void Set(const std::string& key, const std::string& value, const v1::CommandResult& result) {
     const std::optional<KeyRecord> before = keys_[key];
-    KeyRecord record{
-        .counters = {.create_revision = before ? before->counters.create_revision : revision_ + 1,
-                     .modified = {.main = revision_ + 1},
-                     .version = before ? before->counters.version + 1 : 1,
-                     .value_bytes = static_cast<uint32_t>(value.size())},
-        .previous = before ? before->counters.modified : Revision(),
-        .value = value};
+    KeyRecord record{.counters = {.create_revision = before ? before->counters.create_revision : revision_ + 1,
+                                  .modified = {.main = revision_ + 1},
+                                  .version = before ? before->counters.version + 1 : 1,
+                                  .value_bytes = static_cast<uint32_t>(value.size())},
+                     .previous = before ? before->counters.modified : Revision(),
+                     .value = value};
     ASSERT_EQ(result.version(), record.counters.version);
     ASSERT_TRUE(result.changed());
     Note(key, std::move(record));
   }
-  void ExpectPrevious(const std::string& key, bool told, const v1::CommandResult& result,
-                      const StateMachine& machine) {
+  void ExpectPrevious(const std::string& key, bool told, const v1::CommandResult& result, const StateMachine& machine) {
     ASSERT_EQ(result.found(), keys_[key].has_value());
     const std::optional<v1::KeyValue> previous = machine.PreviousOf(result);
     ASSERT_EQ(previous.has_value(), told && result.found());
@@ -357,8 +348,8 @@ std::vector<std::vector<std::string>> MakeSlots(size_t count) {
       commands.push_back(model.NextCommand());
       if (random.Chance(0.5)) continue;
       ++number;
-      commands.back() = InSession(kSession, number, number - std::min<uint64_t>(number, random.Below(9)),
-                                  commands.back());
+      commands.back() =
+          InSession(kSession, number, number - std::min<uint64_t>(number, random.Below(9)), commands.back());
       sent.push_back(commands.back());
       if (random.Chance(0.3)) commands.push_back(sent[random.Below(sent.size())]);
     }

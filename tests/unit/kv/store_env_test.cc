@@ -75,9 +75,9 @@ TEST_F(StoreEnvTest, AFailingSyncEndsTheProcess) {
   const auto fail = [this](Operation operation) { files_.FailNext(operation, absl::InternalError("EIO")); };
   EXPECT_DEATH((fail(Operation::kSync), static_cast<void>(file->Sync())), "store/000004.ldb: sync: .*EIO");
   EXPECT_DEATH((fail(Operation::kSyncDirectory), static_cast<void>(file->Sync())), "sync of its directory: .*EIO");
-  EXPECT_DEATH((fail(Operation::kSyncDirectory),
-                static_cast<void>(env_.RenameFile("store/000004.ldb", "store/000005.ldb"))),
-               "sync of its directory: .*EIO");
+  EXPECT_DEATH(
+      (fail(Operation::kSyncDirectory), static_cast<void>(env_.RenameFile("store/000004.ldb", "store/000005.ldb"))),
+      "sync of its directory: .*EIO");
 }
 
 TEST_F(StoreEnvTest, AFailingWriteComesBack) {

@@ -61,8 +61,7 @@ TEST_P(ServiceManagerTest, MayBeAbsent) {
   NotifyServiceManager("READY=1");
 }
 
-INSTANTIATE_TEST_SUITE_P(Names, ServiceManagerTest,
-                         testing::Values("/tmp/decree_notify_", "@decree_notify_"));
+INSTANTIATE_TEST_SUITE_P(Names, ServiceManagerTest, testing::Values("/tmp/decree_notify_", "@decree_notify_"));
 
 }  // namespace
 }  // namespace decree::rpc

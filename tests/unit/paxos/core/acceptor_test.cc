@@ -21,18 +21,16 @@ class AcceptorTest : public testing::Test {
       : acceptor_(options_, recovered, refuse_until) {}
 
   void Prepare(uint32_t from, Ballot ballot, Time now = kStart, Slot first = kFirstSlot) {
-    acceptor_.OnPrepare(From(from, 9, paxos::Prepare{ballot, first}),
-                        {.ballot = ballot, .position = {first}}, chosen_index_, now, outbox_);
+    acceptor_.OnPrepare(From(from, 9, paxos::Prepare{ballot, first}), {.ballot = ballot, .position = {first}},
+                        chosen_index_, now, outbox_);
   }
   bool Accept(uint32_t from, Ballot ballot, uint64_t slot, EntryPtr value) {
-    const paxos::Accept accept{
-        .ballot = ballot, .chosen_index = {}, .entries = {{Slot(slot), std::move(value)}}};
+    const paxos::Accept accept{.ballot = ballot, .chosen_index = {}, .entries = {{Slot(slot), std::move(value)}}};
     return acceptor_.OnAccept(From(from, 9, accept), accept, kNothingChosen, outbox_);
   }
   bool Heartbeat(uint32_t from, Ballot ballot, Time now = kStart) {
     const paxos::Heartbeat beat{.ballot = ballot, .probe = 1, .chosen_index = {}};
-    return acceptor_.OnHeartbeat(From(from, 9, beat), beat, kNothingChosen, Milliseconds(400), now,
-                                 outbox_);
+    return acceptor_.OnHeartbeat(From(from, 9, beat), beat, kNothingChosen, Milliseconds(400), now, outbox_);
   }
   // What leaves before anything is durable, and the records.
   Output Drain() {
@@ -191,9 +189,7 @@ TEST_F(AcceptorTest, PagesALongPromise) {
   options_.page_bytes_max = 1;
   Acceptor acceptor(options_, RecoveredState{}, kStart);
   for (uint64_t slot = 1; slot <= 3; ++slot) {
-    const paxos::Accept accept{.ballot = B(5, 1),
-                               .chosen_index = {},
-                               .entries = {{Slot(slot), Value("x", B(5, 1))}}};
+    const paxos::Accept accept{.ballot = B(5, 1), .chosen_index = {}, .entries = {{Slot(slot), Value("x", B(5, 1))}}};
     acceptor.OnAccept(From(1, 9, accept), accept, kNothingChosen, outbox_);
   }
   const paxos::Prepare prepare{.ballot = B(6, 2), .position = {Slot(2)}};
@@ -211,9 +207,8 @@ TEST_F(AcceptorTest, ReportsAVoteThatIsLargerThanAPageInParts) {
   Acceptor acceptor(options_, RecoveredState{}, kStart);
   const EntryPtr large = Value(std::string(250, 'v'), B(5, 1));
   const uint64_t size = large->payload.size();
-  const paxos::Accept accept{.ballot = B(5, 1),
-                             .chosen_index = {},
-                             .entries = {{Slot(1), Value("x", B(5, 1))}, {Slot(2), large}}};
+  const paxos::Accept accept{
+      .ballot = B(5, 1), .chosen_index = {}, .entries = {{Slot(1), Value("x", B(5, 1))}, {Slot(2), large}}};
   acceptor.OnAccept(From(1, 9, accept), accept, kNothingChosen, outbox_);
   DrainDurable();
   const auto page = [&](LogPosition position, uint64_t page_bytes) {
@@ -299,10 +294,8 @@ TEST_F(AcceptorTest, ASecondChosenValueIsRefusedAndReported) {
 }
 
 TEST_F(AcceptorTest, RefusesAMalformedConfiguration) {
-  auto entry = std::make_shared<const Entry>(Entry{.kind = EntryKind::kConfiguration,
-                                                   .proposer = B(5, 1),
-                                                   .log_time = {},
-                                                   .payload = "nonsense"});
+  auto entry = std::make_shared<const Entry>(
+      Entry{.kind = EntryKind::kConfiguration, .proposer = B(5, 1), .log_time = {}, .payload = "nonsense"});
   Accept(1, B(5, 1), 1, entry);
   EXPECT_THAT(Sent<Accepted>(DrainDurable()), IsEmpty());
   EXPECT_EQ(acceptor_.VoteAt(Slot(1)), nullptr);
@@ -320,8 +313,7 @@ class RestartedAcceptorTest : public AcceptorTest {
                       .chosen_index = Slot(3),
                       .dropped_index = Slot(3),
                       .applied = Slot(3),
-                      .votes = {{.slot = Slot(4), .ballot = B(5, 1), .chosen = false,
-                                 .entry = Value("x", B(5, 1))}},
+                      .votes = {{.slot = Slot(4), .ballot = B(5, 1), .chosen = false, .entry = Value("x", B(5, 1))}},
                       .configuration = {},
                       .log_time = {}},
                      kStart + Milliseconds(400)) {
@@ -356,9 +348,8 @@ TEST_F(RestartedAcceptorTest, ReportsItsChosenIndexInsteadOfVotesBelowIt) {
 TEST_F(RestartedAcceptorTest, VotesAgainForWhatIsChosenWithoutARecord) {
   // A new leader whose phase 1 quorum knew less proposes slots 2 and 4 again; 4 is chosen here by now.
   for (const uint64_t slot : {2, 4}) {
-    const paxos::Accept accept{.ballot = B(5, 1),
-                               .chosen_index = Slot(1),
-                               .entries = {{Slot(slot), Value("x", B(5, 1))}}};
+    const paxos::Accept accept{
+        .ballot = B(5, 1), .chosen_index = Slot(1), .entries = {{Slot(slot), Value("x", B(5, 1))}}};
     EXPECT_TRUE(acceptor_.OnAccept(From(1, 9, accept), accept, Slot(4), outbox_));
   }
   Output out;

@@ -52,15 +52,14 @@ class CatchUpTest : public testing::Test {
     return ready;
   }
   static FetchAnswer Entries(const Fetch& fetch, uint64_t sent, uint64_t first, uint64_t last) {
-    FetchAnswer answer{
-        .stream = fetch.stream, .fetch = fetch.number, .sent = sent, .chosen_index = Slot(9)};
+    FetchAnswer answer{.stream = fetch.stream, .fetch = fetch.number, .sent = sent, .chosen_index = Slot(9)};
     for (uint64_t slot = first; slot <= last; ++slot) {
       answer.entries.push_back({Slot(slot), Value("v", B(1, 1))});
     }
     return answer;
   }
-  static FetchAnswer Part(const Fetch& fetch, uint64_t sent, uint64_t slot, const EntryPtr& whole,
-                          uint64_t first_byte, size_t size) {
+  static FetchAnswer Part(const Fetch& fetch, uint64_t sent, uint64_t slot, const EntryPtr& whole, uint64_t first_byte,
+                          size_t size) {
     Entry piece = *whole;
     piece.payload = whole->payload.substr(first_byte, size);
     return {.stream = fetch.stream,
@@ -305,12 +304,10 @@ TEST_F(CatchUpTest, PartsOfTwoValuesAreNotPutTogether) {
   Know(kN1, 1);
   Know(kN2, 1);
   const auto first = Pump();
-  const FetchAnswer part =
-      Part(first->fetch, 0, 1, Value(std::string(3000, 'x'), B(1, 1)), 0, 1000);
+  const FetchAnswer part = Part(first->fetch, 0, 1, Value(std::string(3000, 'x'), B(1, 1)), 0, 1000);
   const EntryPtr other = Value(std::string(3000, 'y'), B(2, 2));
   Take(first->source, part);
-  EXPECT_THAT(Take(first->source, Part(first->fetch, StreamBytes(part), 1, other, 1000, 5000)),
-              IsEmpty());
+  EXPECT_THAT(Take(first->source, Part(first->fetch, StreamBytes(part), 1, other, 1000, 5000)), IsEmpty());
   const auto again = Pump();
   EXPECT_NE(again->source, first->source);
   EXPECT_EQ(again->fetch.position, (LogPosition{.slot = Slot(1), .byte = 0}));

@@ -16,11 +16,9 @@ TEST(CommandQueueTest, ABatchHoldsWhatFits) {
   for (uint64_t i = 1; i <= 4; ++i) queue.Push(ProposalId(i), std::string(10, 'x'), kTimeNever);
   std::string payload;
   std::vector<DroppedProposal> dropped;
-  EXPECT_THAT(queue.TakeBatch(30, kStart, payload, dropped),
-              ElementsAre(ProposalId(1), ProposalId(2)));
+  EXPECT_THAT(queue.TakeBatch(30, kStart, payload, dropped), ElementsAre(ProposalId(1), ProposalId(2)));
   payload.clear();
-  EXPECT_THAT(queue.TakeBatch(1, kStart, payload, dropped), ElementsAre(ProposalId(3)))
-      << "at least one";
+  EXPECT_THAT(queue.TakeBatch(1, kStart, payload, dropped), ElementsAre(ProposalId(3))) << "at least one";
 }
 
 TEST(CommandQueueTest, DropsWhatHasExpired) {

@@ -49,10 +49,8 @@ class ConfigurationChangeTest : public testing::Test {
     Configuration five = leader.configuration();
     five.members[3].voter = five.members[4].voter = true;
     five.q1 = five.q2 = 3;
-    const Entry entry{.kind = EntryKind::kConfiguration,
-                      .proposer = leader.ballot(),
-                      .log_time = {},
-                      .payload = five.Encode()};
+    const Entry entry{
+        .kind = EntryKind::kConfiguration, .proposer = leader.ballot(), .log_time = {}, .payload = five.Encode()};
     const Slot slot = leader.chosen_index().Next();
     Envelope envelope = From(1, 2,
                              Accept{.ballot = leader.ballot(),
@@ -114,9 +112,7 @@ TEST_F(ConfigurationChangeTest, AnAnswerToTheFirstLeadershipIsNoneToTheSecond) {
   }
   ASSERT_FALSE(old.empty());
   // No answer to a heartbeat arrives any more, but the old ones come again.
-  cluster_.passes = [](const Envelope& it) {
-    return !Is<HeartbeatAck>(it) && (it.from == NodeId(2) || !Is<Poll>(it));
-  };
+  cluster_.passes = [](const Envelope& it) { return !Is<HeartbeatAck>(it) && (it.from == NodeId(2) || !Is<Poll>(it)); };
   AwaitChange();
   ASSERT_TRUE(cluster_.Elect(2));
   for (const Envelope& envelope : old) {

@@ -24,8 +24,8 @@ inline constexpr Time kStart{Seconds(1000)};
 inline EntryPtr Value(std::string text, Ballot proposer) {
   std::string payload;
   AppendCommand(payload, text);
-  return std::make_shared<const Entry>(Entry{
-      .kind = EntryKind::kCommands, .proposer = proposer, .log_time = {}, .payload = payload});
+  return std::make_shared<const Entry>(
+      Entry{.kind = EntryKind::kCommands, .proposer = proposer, .log_time = {}, .payload = payload});
 }
 
 inline Configuration Voters(uint32_t count) {

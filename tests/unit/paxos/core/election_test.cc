@@ -10,8 +10,7 @@ namespace {
 TEST(ElectionTest, APollNeedsAQuorumOfDistinctVoters) {
   Election election(Options(), Random(1), kStart);
   const Poll poll = election.StartPoll(B(1, 1), kNoSlot);
-  PollAnswer yes{.poll = poll.poll, .granted = true, .promised = {}, .trim_point = {},
-                 .chosen_index = {}};
+  PollAnswer yes{.poll = poll.poll, .granted = true, .promised = {}, .trim_point = {}, .chosen_index = {}};
   EXPECT_FALSE(election.OnAnswer(NodeId(1), yes, Voters(3)));
   EXPECT_FALSE(election.OnAnswer(NodeId(1), yes, Voters(3)));
   EXPECT_FALSE(election.OnAnswer(NodeId(9), yes, Voters(3))) << "no voter";

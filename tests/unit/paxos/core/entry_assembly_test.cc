@@ -64,7 +64,8 @@ TEST_F(EntryAssemblyTest, AMalformedWholeIsRefused) {
   EXPECT_TRUE(assembly_.Append(part)) << "the rest is to come";
   EXPECT_EQ(assembly_.TakeWhole(), nullptr);
 
-  const Entry cut_off{.kind = EntryKind::kCommands, .proposer = B(4, 2), .log_time = {}, .payload = std::string(9, 'x')};
+  const Entry cut_off{
+      .kind = EntryKind::kCommands, .proposer = B(4, 2), .log_time = {}, .payload = std::string(9, 'x')};
   EXPECT_FALSE(Append(cut_off, 0, 100)) << "no batch of commands";
   EXPECT_EQ(assembly_.TakeWhole(), nullptr);
 }

@@ -29,9 +29,7 @@ class FetchWindowTest : public testing::Test {
   Time now_ = kStart;
 };
 
-TEST_F(FetchWindowTest, BeginsWithOnePiece) {
-  EXPECT_EQ(window_.bytes(), options_.fetch_piece_bytes);
-}
+TEST_F(FetchWindowTest, BeginsWithOnePiece) { EXPECT_EQ(window_.bytes(), options_.fetch_piece_bytes); }
 
 TEST_F(FetchWindowTest, FillsTheLinkAndQueuesNoLongerThanTheTarget) {
   // 100 Mbit/s and a round trip of a tenth of a second: 1.25 MB fill it.

@@ -33,9 +33,7 @@ class FirstMeetingTest : public testing::Test {
   }
   bool HasBegun(uint32_t node) { return cluster_.replica(node).has_begun(); }
   bool HasPromised(uint32_t node) { return !cluster_.replica(node).promised().IsNone(); }
-  std::vector<std::string> Obstacles(uint32_t node) {
-    return cluster_.replica(node).meeting().Obstacles();
-  }
+  std::vector<std::string> Obstacles(uint32_t node) { return cluster_.replica(node).meeting().Obstacles(); }
 
   ReplicaCluster cluster_{3, Strangers(3)};
 };
@@ -45,8 +43,7 @@ TEST_F(FirstMeetingTest, ANewClusterBeginsWhenAllHaveMet) {
   for (const uint32_t node : {1, 2, 3}) {
     EXPECT_TRUE(HasBegun(node));
     EXPECT_THAT(Obstacles(node), IsEmpty());
-    EXPECT_EQ(cluster_.replica(node).configuration().KnownIncarnations(),
-              Voters(3).KnownIncarnations());
+    EXPECT_EQ(cluster_.replica(node).configuration().KnownIncarnations(), Voters(3).KnownIncarnations());
   }
 }
 
@@ -145,8 +142,7 @@ TEST_F(FirstMeetingTest, ReportsThatDifferAreTold) {
   cluster_.Pass(Seconds(1));  // n3 has met the new n2.
   Mend();
   EXPECT_EQ(cluster_.ElectAny(), 0u);
-  EXPECT_THAT(Obstacles(3),
-              Contains(AllOf(HasSubstr("n1 knows another n2 than n3 does"), HasSubstr("format"))));
+  EXPECT_THAT(Obstacles(3), Contains(AllOf(HasSubstr("n1 knows another n2 than n3 does"), HasSubstr("format"))));
   EXPECT_THAT(Obstacles(2), Contains(HasSubstr("n1 knows another n2 than this one")));
   // Before the begin all may be formatted again.
   for (const uint32_t node : {1, 2, 3}) cluster_.Wipe(node);

@@ -12,12 +12,10 @@ class LeadershipTest : public testing::Test {
   // `peer` answers a heartbeat that was sent just now.
   void Hear(uint32_t peer, uint64_t chosen_index, Time now, Duration refuses_for = Duration::zero()) {
     const Heartbeat heartbeat = leadership_.NextHeartbeat(B(1, 1), Slot(9), now);
-    leadership_.OnHeartbeatAck(NodeId(peer),
-                               {.ballot = B(1, 1),
-                                .probe = heartbeat.probe,
-                                .chosen_index = Slot(chosen_index),
-                                .refuses_for = refuses_for},
-                               now);
+    leadership_.OnHeartbeatAck(
+        NodeId(peer),
+        {.ballot = B(1, 1), .probe = heartbeat.probe, .chosen_index = Slot(chosen_index), .refuses_for = refuses_for},
+        now);
   }
 
   TransferResult CheckHeir(uint32_t heir, Time now) const {

@@ -16,8 +16,7 @@ class LearnerTest : public testing::Test {
   LearnerTest() : acceptor_(options_, {}, kStart), learner_(options_, {}, acceptor_) {}
 
   void Accept(uint64_t slot, Ballot ballot, const std::string& text = "v") {
-    const paxos::Accept accept{
-        .ballot = ballot, .chosen_index = {}, .entries = {{Slot(slot), Value(text, ballot)}}};
+    const paxos::Accept accept{.ballot = ballot, .chosen_index = {}, .entries = {{Slot(slot), Value(text, ballot)}}};
     const uint32_t from = ballot.node.value();
     acceptor_.OnAccept(From(from, 9, accept), accept, learner_.chosen_index(), outbox_);
   }
@@ -103,8 +102,7 @@ TEST_F(LearnerTest, FetchedValuesReplaceOlderVotesAndBecomeDurable) {
   learner_.OnFetchAnswer(NodeId(1),
                          {.stream = Sent<Fetch>(asked)[0].stream,
                           .chosen_index = Slot(2),
-                          .entries = {{Slot(1), Value("new", B(5, 1))},
-                                      {Slot(2), Value("next", B(5, 1))}}},
+                          .entries = {{Slot(1), Value("new", B(5, 1))}, {Slot(2), Value("next", B(5, 1))}}},
                          kStart, outbox_);
   learner_.Advance();
   EXPECT_EQ(learner_.chosen_index(), Slot(2));

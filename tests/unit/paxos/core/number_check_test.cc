@@ -67,8 +67,12 @@ TEST_F(NumberCheckTest, HonestNodesThatWereDrivenApartComeTogether) {
 
 TEST_F(NumberCheckTest, APromiseNamesNoSlotThatNobodyCanHaveVotedFor) {
   const Slot beyond = Slot(Options().window_slots_max + 10);
-  Promise page{.ballot = B(1, 1), .position = {Slot(1)}, .last_slot = Slot::Max(), .trim_point = {},
-               .chosen_index = Slot(9), .votes = {}};
+  Promise page{.ballot = B(1, 1),
+               .position = {Slot(1)},
+               .last_slot = Slot::Max(),
+               .trim_point = {},
+               .chosen_index = Slot(9),
+               .votes = {}};
   page.votes = {{.slot = beyond, .ballot = B(1, 1), .entry = Value("x", B(1, 1))}};
   const KnownNumbers known{.round = 1, .window_slots = Options().window_slots_max};
   EXPECT_THAT(std::string(CheckNumbers(page, known).message()), HasSubstr("beyond the window"));

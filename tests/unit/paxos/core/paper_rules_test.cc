@@ -31,9 +31,7 @@ struct Orphan {
 Orphan AcceptAtOneFollower(ReplicaCluster& cluster, const std::string& text) {
   const uint32_t leader = cluster.ElectAny();
   const Orphan orphan{leader, leader % 3 + 1, (leader + 1) % 3 + 1};
-  cluster.passes = [&](const Envelope& e) {
-    return e.from == NodeId(orphan.leader) && e.to == NodeId(orphan.holder);
-  };
+  cluster.passes = [&](const Envelope& e) { return e.from == NodeId(orphan.leader) && e.to == NodeId(orphan.holder); };
   cluster.Propose(leader, text);
   cluster.Deliver();
   cluster.Crash(leader);
@@ -44,9 +42,7 @@ Orphan AcceptAtOneFollower(ReplicaCluster& cluster, const std::string& text) {
 // §2.2, P1: an acceptor accepts the first proposal that it receives.
 TEST(PaperRulesTest, P1_AnAcceptorAcceptsTheFirstProposal) {
   ReplicaCluster cluster(3);
-  const Accept accept{.ballot = B(1, 2),
-                      .chosen_index = {},
-                      .entries = {{kFirstSlot, Value("v", B(1, 2))}}};
+  const Accept accept{.ballot = B(1, 2), .chosen_index = {}, .entries = {{kFirstSlot, Value("v", B(1, 2))}}};
   const Output out = cluster.Inject(1, From(2, 1, accept));
   EXPECT_EQ(cluster.replica(1).acceptor().VoteAt(kFirstSlot)->ballot, B(1, 2));
 }
@@ -56,14 +52,10 @@ TEST(PaperRulesTest, P1_AnAcceptorAcceptsTheFirstProposal) {
 TEST(PaperRulesTest, P1a_APromiseExcludesLowerProposals) {
   ReplicaCluster cluster(3);
   cluster.Inject(1, From(3, 1, Prepare{.ballot = B(5, 3), .position = {kFirstSlot}}));
-  const Accept low{.ballot = B(4, 2),
-                   .chosen_index = {},
-                   .entries = {{kFirstSlot, Value("low", B(4, 2))}}};
+  const Accept low{.ballot = B(4, 2), .chosen_index = {}, .entries = {{kFirstSlot, Value("low", B(4, 2))}}};
   cluster.Inject(1, From(2, 1, low));
   EXPECT_EQ(cluster.replica(1).acceptor().VoteAt(kFirstSlot), nullptr);
-  const Accept same{.ballot = B(5, 3),
-                    .chosen_index = {},
-                    .entries = {{kFirstSlot, Value("same", B(5, 3))}}};
+  const Accept same{.ballot = B(5, 3), .chosen_index = {}, .entries = {{kFirstSlot, Value("same", B(5, 3))}}};
   cluster.Inject(1, From(3, 1, same));
   EXPECT_EQ(cluster.replica(1).acceptor().VoteAt(kFirstSlot)->ballot, B(5, 3));
 }
@@ -121,9 +113,7 @@ TEST(PaperRulesTest, P2c_WithoutAReportAnyValueMayBeProposed) {
 // it fails and restarts.
 TEST(PaperRulesTest, AnAcceptorRemembersThroughARestart) {
   ReplicaCluster cluster(3);
-  const Accept accept{.ballot = B(3, 2),
-                      .chosen_index = {},
-                      .entries = {{kFirstSlot, Value("v", B(3, 2))}}};
+  const Accept accept{.ballot = B(3, 2), .chosen_index = {}, .entries = {{kFirstSlot, Value("v", B(3, 2))}}};
   cluster.Inject(1, From(2, 1, accept));
   cluster.Inject(1, From(3, 1, Prepare{.ballot = B(8, 3), .position = {kFirstSlot}}));
   cluster.Crash(1);
@@ -251,8 +241,7 @@ TEST(PaperRulesTest, FlexibleQuorumsOnlyNeedToMeet) {
   ASSERT_NE(leader, 0u);
   const uint32_t mate = leader % 5 + 1;
   cluster.passes = [&](const Envelope& e) {
-    return (e.from == NodeId(leader) && e.to == NodeId(mate)) ||
-           (e.from == NodeId(mate) && e.to == NodeId(leader));
+    return (e.from == NodeId(leader) && e.to == NodeId(mate)) || (e.from == NodeId(mate) && e.to == NodeId(leader));
   };
   cluster.Propose(leader, "two-of-five");
   cluster.Pass(Milliseconds(300));
@@ -265,15 +254,11 @@ TEST(PaperRulesTest, FlexibleQuorumsOnlyNeedToMeet) {
 // Rule 4 of ours: a vote under an older ballot is not proof of what was chosen.
 TEST(PaperRulesTest, AVoteOfAnOlderBallotIsNotTakenAsChosen) {
   ReplicaCluster cluster(3);
-  const Accept old{.ballot = B(3, 2),
-                   .chosen_index = {},
-                   .entries = {{kFirstSlot, Value("old", B(3, 2))}}};
+  const Accept old{.ballot = B(3, 2), .chosen_index = {}, .entries = {{kFirstSlot, Value("old", B(3, 2))}}};
   cluster.Inject(1, From(2, 1, old));
   cluster.Inject(1, From(3, 1, Heartbeat{.ballot = B(7, 3), .probe = 1, .chosen_index = Slot(1)}));
   EXPECT_EQ(cluster.replica(1).chosen_index(), kNoSlot);
-  const Accept same{.ballot = B(7, 3),
-                    .chosen_index = Slot(1),
-                    .entries = {{kFirstSlot, Value("new", B(7, 3))}}};
+  const Accept same{.ballot = B(7, 3), .chosen_index = Slot(1), .entries = {{kFirstSlot, Value("new", B(7, 3))}}};
   cluster.Inject(1, From(3, 1, same));
   EXPECT_EQ(cluster.replica(1).chosen_index(), Slot(1));
   EXPECT_THAT(cluster.Applied(1), ElementsAre("new"));

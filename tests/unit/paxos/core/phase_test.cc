@@ -201,8 +201,7 @@ TEST_F(Phase1Test, OfSeveralPagesTheHighestChosenIndexCounts) {
 class Phase2Test : public testing::Test {
  protected:
   Phase2Test() : phase2_(options_) { phase2_.Start(kBallot); }
-  std::vector<SlotEntry> Accepted(uint32_t from, std::vector<Slot> slots,
-                                  Ballot ballot = kBallot) {
+  std::vector<SlotEntry> Accepted(uint32_t from, std::vector<Slot> slots, Ballot ballot = kBallot) {
     return phase2_.OnAccepted(NodeId(from), {.ballot = ballot, .slots = std::move(slots)}, three_);
   }
   Output Drain() {
@@ -313,8 +312,8 @@ TEST_F(Phase2Test, AVoterThatLagsIsSparedWhatTheOthersChoose) {
     phase2.Propose(Slot(slot), Value(std::string(300, 'v'), kBallot));
     phase2.Send(three_, Slot(slot - 1), kStart, outbox_);
     for (uint32_t voter : {1, 2}) {
-      phase2.OnAccepted(NodeId(voter),
-                        {.ballot = kBallot, .chosen_index = Slot(slot - 1), .slots = {Slot(slot)}}, three_);
+      phase2.OnAccepted(NodeId(voter), {.ballot = kBallot, .chosen_index = Slot(slot - 1), .slots = {Slot(slot)}},
+                        three_);
     }
     return Sent<Accept>(Drain()).size();
   };

@@ -33,8 +33,7 @@ TEST(AskedReadsTest, ReadsThatComeDuringARoundWaitForTheNext) {
               ElementsAre(ReadId(1)));
   const auto second = reads.BeginRound(kStart);
   ASSERT_TRUE(second.has_value());
-  EXPECT_THAT(reads.EndRound({.request = first->request, .served = true, .index = {}, .ballot = {}}),
-              IsEmpty())
+  EXPECT_THAT(reads.EndRound({.request = first->request, .served = true, .index = {}, .ballot = {}}), IsEmpty())
       << "an answer to an earlier round";
 }
 

@@ -24,8 +24,7 @@ inline auto Everything() {
 
 class ReplicaCluster {
  public:
-  explicit ReplicaCluster(uint32_t count, Configuration configuration = {}, Options options = {})
-      : options_(options) {
+  explicit ReplicaCluster(uint32_t count, Configuration configuration = {}, Options options = {}) : options_(options) {
     if (configuration.members.empty()) configuration = Voters(count);
     for (uint32_t i = 1; i <= count; ++i) {
       nodes_[i].recovered.configuration = configuration;
@@ -50,9 +49,7 @@ class ReplicaCluster {
   ProposeResult ResultOf(const std::string& text) const { return results_.at(text); }
   TransferResult Transfer(uint32_t node, NodeId heir) {
     TransferResult result = TransferResult::kNotLeader;
-    Run(node, [&](Replica& replica, Output& out) {
-      result = replica.TransferLeadership(heir, now_, out);
-    });
+    Run(node, [&](Replica& replica, Output& out) { result = replica.TransferLeadership(heir, now_, out); });
     return result;
   }
   void Read(uint32_t node, uint64_t id) {
@@ -114,8 +111,7 @@ class ReplicaCluster {
       network_.pop_front();
       const auto to = nodes_.find(envelope.to.value());
       if (to == nodes_.end() || to->second.replica == nullptr || !passes(envelope)) continue;
-      Run(envelope.to.value(),
-          [&](Replica& replica, Output& out) { replica.OnMessage(envelope, now_, out); });
+      Run(envelope.to.value(), [&](Replica& replica, Output& out) { replica.OnMessage(envelope, now_, out); });
     }
   }
   // Completes what a stuck disk was given.
@@ -131,9 +127,7 @@ class ReplicaCluster {
   std::vector<std::string> Applied(uint32_t node) const { return nodes_.at(node).applied; }
   const std::vector<ReadGrant>& Granted(uint32_t node) const { return nodes_.at(node).granted; }
   const std::vector<RefusedRead>& Refused(uint32_t node) const { return nodes_.at(node).refused; }
-  const std::vector<Placement>& Placements(uint32_t node) const {
-    return nodes_.at(node).placements;
-  }
+  const std::vector<Placement>& Placements(uint32_t node) const { return nodes_.at(node).placements; }
   // Every message sent since the start.
   const std::vector<Envelope>& trace() const { return trace_; }
   void ClearTrace() { trace_.clear(); }
@@ -207,8 +201,7 @@ class ReplicaCluster {
         disk.promised = std::max(disk.promised, promised->ballot);
       } else if (const auto* accepted = std::get_if<AcceptedRecord>(&record)) {
         disk.promised = std::max(disk.promised, accepted->ballot);
-        SetVote(disk, {.slot = accepted->slot, .ballot = accepted->ballot, .chosen = false,
-                       .entry = accepted->entry});
+        SetVote(disk, {.slot = accepted->slot, .ballot = accepted->ballot, .chosen = false, .entry = accepted->entry});
       } else if (const auto* chosen = std::get_if<ChosenRecord>(&record)) {
         SetVote(disk, {.slot = chosen->slot, .ballot = {}, .chosen = true, .entry = chosen->entry});
       } else if (const auto* roster = std::get_if<RosterRecord>(&record)) {
@@ -226,8 +219,7 @@ class ReplicaCluster {
       }
     }
     disk.votes.push_back(vote);
-    std::sort(disk.votes.begin(), disk.votes.end(),
-              [](const Vote& a, const Vote& b) { return a.slot < b.slot; });
+    std::sort(disk.votes.begin(), disk.votes.end(), [](const Vote& a, const Vote& b) { return a.slot < b.slot; });
   }
 
   static std::string Text(const Entry& entry) {

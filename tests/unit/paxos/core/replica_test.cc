@@ -19,9 +19,7 @@ bool IsBetween(const Envelope& envelope, uint32_t a, uint32_t b) {
 
 // Cuts a node off from all others.
 auto Without(uint32_t node) {
-  return [node](const Envelope& envelope) {
-    return envelope.from != NodeId(node) && envelope.to != NodeId(node);
-  };
+  return [node](const Envelope& envelope) { return envelope.from != NodeId(node) && envelope.to != NodeId(node); };
 }
 
 TEST(ReplicaTest, ElectsALeaderAndChoosesACommandEverywhere) {
@@ -93,8 +91,9 @@ TEST(ReplicaTest, NewLeaderFinishesWhatADeadOneBegan) {
   const uint32_t survivor = leader % 3 + 1;
   const uint32_t other = survivor % 3 + 1;
   // Only one follower hears of it, and the leader never learns that.
-  cluster.passes = [&](const Envelope& e) { return !IsBetween(e, leader, other) &&
-      !(e.from == NodeId(survivor) && e.to == NodeId(leader)); };
+  cluster.passes = [&](const Envelope& e) {
+    return !IsBetween(e, leader, other) && !(e.from == NodeId(survivor) && e.to == NodeId(leader));
+  };
   cluster.Propose(leader, "half-done");
   cluster.Deliver();
   cluster.Crash(leader);
@@ -184,8 +183,7 @@ TEST(ReplicaTest, HandsLeadershipOverWithoutAnElectionTimeout) {
   const uint32_t leader = cluster.ElectAny();
   cluster.Pass(Milliseconds(300));
   Output out;
-  ASSERT_EQ(cluster.replica(leader).TransferLeadership(kNoNode, cluster.now(), out),
-            TransferResult::kBegun);
+  ASSERT_EQ(cluster.replica(leader).TransferLeadership(kNoNode, cluster.now(), out), TransferResult::kBegun);
   EXPECT_EQ(cluster.replica(leader).role(), Role::kFollower);
   for (const Envelope& envelope : out.messages) {
     cluster.Inject(envelope.to.value(), envelope);
@@ -297,8 +295,7 @@ TEST(ReplicaTest, ALeaderWithItsLeaseOffTakesARoundAndGrantsLeasesToOthers) {
   EXPECT_EQ(cluster.replica(leader).LeaseLeft(cluster.now()), Duration::zero());
   const uint32_t other = leader % 3 + 1;
   const NodeId third((other % 3) + 1);
-  EXPECT_GT(cluster.replica(other).acceptor().LeaseLeftAgainst(third, cluster.now()),
-            Duration::zero());
+  EXPECT_GT(cluster.replica(other).acceptor().LeaseLeftAgainst(third, cluster.now()), Duration::zero());
   cluster.Read(leader, 1);
   EXPECT_THAT(cluster.Granted(leader), IsEmpty());
   cluster.Deliver();
@@ -316,8 +313,7 @@ TEST(ReplicaTest, ARestartedAcceptorSitsOutTheLeaseItMayHaveGranted) {
   cluster.passes = Without(leader);
   cluster.Crash(granter);
   cluster.Restart(granter);
-  const Envelope prepare = From(contender, granter, Prepare{.ballot = B(1000, contender),
-                                                            .position = {kFirstSlot}});
+  const Envelope prepare = From(contender, granter, Prepare{.ballot = B(1000, contender), .position = {kFirstSlot}});
   EXPECT_THAT(cluster.Inject(granter, prepare).records, IsEmpty());
   EXPECT_LT(cluster.replica(granter).promised(), B(1000, contender));
   cluster.Pass(lease + Milliseconds(5));
@@ -331,19 +327,17 @@ TEST(ReplicaTest, AfterAWaiverTheOldBallotHoldsNoLeaseAndANewLeaderNeedNotWait) 
   cluster.Pass(Milliseconds(200));
   const Ballot old_ballot = cluster.replica(leader).ballot();
   Output out;
-  ASSERT_EQ(cluster.replica(leader).TransferLeadership(kNoNode, cluster.now(), out),
-            TransferResult::kBegun);
+  ASSERT_EQ(cluster.replica(leader).TransferLeadership(kNoNode, cluster.now(), out), TransferResult::kBegun);
   EXPECT_EQ(cluster.replica(leader).LeaseUntil(), Time::min());
   for (const Envelope& envelope : out.messages) cluster.Inject(envelope.to.value(), envelope);
   for (uint32_t node = 1; node <= 3; ++node) {
     for (uint32_t other = 1; other <= 3; ++other) {
-      EXPECT_EQ(cluster.replica(node).acceptor().LeaseLeftAgainst(NodeId(other), cluster.now()),
-                Duration::zero());
+      EXPECT_EQ(cluster.replica(node).acceptor().LeaseLeftAgainst(NodeId(other), cluster.now()), Duration::zero());
     }
   }
   // Acknowledgements of the old ballot that come late raise nothing.
-  cluster.Inject(leader, From(leader % 3 + 1, leader,
-                              HeartbeatAck{.ballot = old_ballot, .probe = 1, .chosen_index = {}}));
+  cluster.Inject(leader,
+                 From(leader % 3 + 1, leader, HeartbeatAck{.ballot = old_ballot, .probe = 1, .chosen_index = {}}));
   EXPECT_EQ(cluster.replica(leader).LeaseUntil(), Time::min());
 }
 

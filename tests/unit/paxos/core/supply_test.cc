@@ -69,8 +69,8 @@ class SupplyTest : public testing::Test {
 
 TEST_F(SupplyTest, SmallEntriesShareAnAnswer) {
   for (int i = 0; i < 4; ++i) Choose(100);
-  const auto answers = Ask(
-      {.stream = 1, .number = 1, .position = {.slot = Slot(2)}, .last_slot = Slot(9), .credit = 10});
+  const auto answers =
+      Ask({.stream = 1, .number = 1, .position = {.slot = Slot(2)}, .last_slot = Slot(9), .credit = 10});
   ASSERT_THAT(answers, SizeIs(1));
   ASSERT_THAT(answers[0].entries, SizeIs(3)) << "chosen ones only";
   EXPECT_EQ(answers[0].entries[0].slot, Slot(2));
@@ -104,15 +104,19 @@ TEST_F(SupplyTest, AFetchThatCameLateTakesNoCreditBack) {
 
 TEST_F(SupplyTest, NobodyGetsMoreThanAWindow) {
   Choose(90'000);
-  const auto answers = Ask({.stream = 1, .number = 1, .position = {.slot = Slot(1)}, .last_slot = Slot(1),
-                            .credit = uint64_t{1} << 62});
+  const auto answers =
+      Ask({.stream = 1, .number = 1, .position = {.slot = Slot(1)}, .last_slot = Slot(1), .credit = uint64_t{1} << 62});
   EXPECT_THAT(answers, SizeIs(5));
 }
 
 TEST_F(SupplyTest, AStreamThatIsNotKnownBeginsWhereThePeerStands) {
   Choose(2500);
-  const auto answers = Ask({.stream = 7, .number = 30, .position = {.slot = Slot(1), .byte = 2000},
-                            .last_slot = Slot(1), .received = 80'000, .credit = 81'000});
+  const auto answers = Ask({.stream = 7,
+                            .number = 30,
+                            .position = {.slot = Slot(1), .byte = 2000},
+                            .last_slot = Slot(1),
+                            .received = 80'000,
+                            .credit = 81'000});
   ASSERT_THAT(answers, SizeIs(1));
   EXPECT_EQ(answers[0].sent, 80'000u);
   EXPECT_EQ(answers[0].part->first_byte, 2000u);
@@ -150,8 +154,8 @@ TEST_F(SupplyTest, WhatTheLogLacksIsNotAskedForAgainAndAgain) {
 
 TEST_F(SupplyTest, SaysThatItHasNothing) {
   Choose(100);
-  const auto answers = Ask(
-      {.stream = 1, .number = 1, .position = {.slot = Slot(2)}, .last_slot = Slot(9), .credit = 1000});
+  const auto answers =
+      Ask({.stream = 1, .number = 1, .position = {.slot = Slot(2)}, .last_slot = Slot(9), .credit = 1000});
   ASSERT_THAT(answers, SizeIs(1));
   EXPECT_TRUE(answers[0].IsEmpty());
   EXPECT_EQ(answers[0].chosen_index, Slot(1));

@@ -125,12 +125,9 @@ class RefusedValueTest : public ValueConflictTest {
     Propose(2);
     EXPECT_TRUE(replica_.takes_part());
   }
-  void Propose(uint64_t slot) {
-    Take(2, Accept{.ballot = B(2, 2), .chosen_index = {}, .entries = {{Slot(slot), y_}}});
-  }
+  void Propose(uint64_t slot) { Take(2, Accept{.ballot = B(2, 2), .chosen_index = {}, .entries = {{Slot(slot), y_}}}); }
   Output Announce(Ballot ballot, uint64_t chosen_index) {
-    return Take(ballot.node.value(),
-                Heartbeat{.ballot = ballot, .probe = 1, .chosen_index = Slot(chosen_index)});
+    return Take(ballot.node.value(), Heartbeat{.ballot = ballot, .probe = 1, .chosen_index = Slot(chosen_index)});
   }
 };
 
@@ -163,10 +160,9 @@ TEST_F(RefusedValueTest, OfSeveralTheNewestBallotCounts) {
 TEST_F(ValueConflictTest, AConfigurationThatNamesAnotherIncarnationHaltsAndKillsNot) {
   Configuration others = Voters(3);
   others.members[2].incarnation = Incarnation(9);
-  HaveChosen(B(3, 1), std::make_shared<const Entry>(Entry{.kind = EntryKind::kConfiguration,
-                                                          .proposer = B(3, 1),
-                                                          .log_time = {},
-                                                          .payload = others.Encode()}));
+  HaveChosen(B(3, 1),
+             std::make_shared<const Entry>(Entry{
+                 .kind = EntryKind::kConfiguration, .proposer = B(3, 1), .log_time = {}, .payload = others.Encode()}));
   EXPECT_TRUE(replica_.is_halted());
   EXPECT_THAT(replica_.Obstacles(), ElementsAre(HasSubstr("another incarnation of n3")));
 }

@@ -80,8 +80,7 @@ TEST_F(PosixFileSystemTest, CarriesALog) {
     ASSERT_TRUE(log.ok()) << log.status();
     EXPECT_EQ((*log)->recovered().last_slot, Slot(life * 100));
     for (uint64_t slot = life * 100 + 1; slot <= life * 100 + 100; ++slot) {
-      const RecordBatch batch{.ticket = Ticket(1),
-                              .records = {AcceptedAt(slot, std::string(1000, 'x'))}};
+      const RecordBatch batch{.ticket = Ticket(1), .records = {AcceptedAt(slot, std::string(1000, 'x'))}};
       (*log)->Append({&batch, 1});
     }
     while ((*log)->HasIdleWork()) (*log)->OnIdle();

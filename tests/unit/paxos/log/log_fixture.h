@@ -16,10 +16,8 @@ namespace decree::paxos {
 inline constexpr char kLog[] = "log";
 
 inline LogIdentity MakeIdentity(uint32_t node = 1, std::string cluster = "test") {
-  LogIdentity identity{.cluster = std::move(cluster),
-                       .node = NodeId(node),
-                       .incarnation = Incarnation(77),
-                       .founding = {}};
+  LogIdentity identity{
+      .cluster = std::move(cluster), .node = NodeId(node), .incarnation = Incarnation(77), .founding = {}};
   for (uint32_t id = 1; id <= 3; ++id) {
     identity.founding.members.push_back({.id = NodeId(id),
                                          .incarnation = {},
@@ -33,10 +31,8 @@ inline LogIdentity MakeIdentity(uint32_t node = 1, std::string cluster = "test")
 }
 
 inline EntryPtr MakeEntry(std::string payload) {
-  return std::make_shared<const Entry>(Entry{.kind = EntryKind::kCommands,
-                                             .proposer = {1, NodeId(1)},
-                                             .log_time = LogTime(5),
-                                             .payload = std::move(payload)});
+  return std::make_shared<const Entry>(Entry{
+      .kind = EntryKind::kCommands, .proposer = {1, NodeId(1)}, .log_time = LogTime(5), .payload = std::move(payload)});
 }
 
 inline Record AcceptedAt(uint64_t slot, std::string payload, uint64_t round = 1) {
@@ -65,9 +61,7 @@ class LogTest : public testing::Test {
     ASSERT_TRUE(log.ok()) << log.status();
     log_ = *std::move(log);
   }
-  StatusOr<std::unique_ptr<SegmentLog>> TryOpen() {
-    return SegmentLog::Open(files_, kLog, options_);
-  }
+  StatusOr<std::unique_ptr<SegmentLog>> TryOpen() { return SegmentLog::Open(files_, kLog, options_); }
   void Kill() {
     log_.reset();
     files_.Kill();
@@ -85,8 +79,7 @@ class LogTest : public testing::Test {
     while (log_->HasIdleWork()) log_->OnIdle();
   }
   // What Read gives, as "slot=payload", "slot:payload" if it is known to be chosen.
-  std::vector<std::string> Contents(uint64_t first = 1, uint64_t last = 1'000'000,
-                                    size_t bytes_max = size_t{1} << 40) {
+  std::vector<std::string> Contents(uint64_t first = 1, uint64_t last = 1'000'000, size_t bytes_max = size_t{1} << 40) {
     const auto votes = log_->Read(Slot(first), Slot(last), bytes_max);
     EXPECT_TRUE(votes.ok()) << votes.status();
     std::vector<std::string> contents;

@@ -8,9 +8,7 @@ namespace {
 
 std::string Encode(const Record& record, uint64_t offset = 4096) {
   std::string bytes;
-  EncodeRecord(record,
-               {.seed = 9, .offset = offset, .group = Group(3), .index = 2, .ends_group = true},
-               bytes);
+  EncodeRecord(record, {.seed = 9, .offset = offset, .group = Group(3), .index = 2, .ends_group = true}, bytes);
   return bytes;
 }
 
@@ -46,8 +44,7 @@ TEST(RecordCodecTest, EveryFlippedBitIsNoticed) {
     bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
     const auto header = DecodeHeader(bytes, 9, 4096);
     if (!header) continue;
-    EXPECT_FALSE(IsBodyIntact(*header, std::string_view(bytes).substr(kRecordHeaderBytes), 9, 4096))
-        << "bit " << bit;
+    EXPECT_FALSE(IsBodyIntact(*header, std::string_view(bytes).substr(kRecordHeaderBytes), 9, 4096)) << "bit " << bit;
   }
 }
 
@@ -64,8 +61,7 @@ TEST(RecordCodecTest, HostileRecordsAreRefusedOrDecoded) {
     const auto header = DecodeHeader(bytes, 9, 4096);
     ASSERT_TRUE(header);
     if (header->RecordBytes() != bytes.size()) continue;
-    const std::string_view body =
-        std::string_view(bytes).substr(kRecordHeaderBytes, header->body_bytes);
+    const std::string_view body = std::string_view(bytes).substr(kRecordHeaderBytes, header->body_bytes);
     if (const Status status = CheckRecord(*header, body); !status.ok()) {
       EXPECT_TRUE(absl::IsDataLoss(status)) << status;
     } else if (header->type != RecordType::kChosenIndex) {

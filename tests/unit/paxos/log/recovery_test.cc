@@ -179,8 +179,8 @@ TEST_F(RecoveryTest, AnotherFormatIsRefusedInPlainWords) {
   // The version is the four bytes behind checksum and kind; the checksum covers it, so another
   // program's file is made as it would.
   const std::string body = "whatever another program writes";
-  for (const auto& [version, what] : {std::pair(kLogFormatVersion + 1, "start a newer decreed"),
-                                      std::pair(kLogFormatVersion - 1, "decree export")}) {
+  for (const auto& [version, what] :
+       {std::pair(kLogFormatVersion + 1, "start a newer decreed"), std::pair(kLogFormatVersion - 1, "decree export")}) {
     files_.SetContents("log/identity", EncodeBlock(BlockKind::kIdentity, body, version));
     const auto log = TryOpen();
     EXPECT_TRUE(absl::IsFailedPrecondition(log.status()));

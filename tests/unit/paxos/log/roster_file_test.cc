@@ -7,18 +7,14 @@ namespace {
 
 using testing::HasSubstr;
 
-const Roster kRoster = {{NodeId(1), Incarnation(77)},
-                        {NodeId(2), Incarnation(5)},
-                        {NodeId(3), Incarnation(6)}};
+const Roster kRoster = {{NodeId(1), Incarnation(77)}, {NodeId(2), Incarnation(5)}, {NodeId(3), Incarnation(6)}};
 
 class RosterFileTest : public LogTest {
  protected:
   void Keep() { Append({RosterRecord{kRoster}}); }
 };
 
-TEST_F(RosterFileTest, ThereIsNoneBeforeTheFirstMeeting) {
-  EXPECT_TRUE(log_->recovered().roster.empty());
-}
+TEST_F(RosterFileTest, ThereIsNoneBeforeTheFirstMeeting) { EXPECT_TRUE(log_->recovered().roster.empty()); }
 
 // Whatever a power loss may spare of names that were not synced.
 TEST(RosterFileOnAnyDiskTest, IsFoundAgainAfterAPowerLoss) {

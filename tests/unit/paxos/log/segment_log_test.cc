@@ -70,8 +70,7 @@ TEST_F(LogTest, FormatsNoDirectoryThatWasUsed) {
     SCOPED_TRACE(with_vote ? "a vote" : "a promise");
     SimulatedFileSystem files(1);
     ASSERT_TRUE(SegmentLog::Format(files, kLog, MakeIdentity()).ok());
-    const RecordBatch batch{.ticket = Ticket(1),
-                            .records = {with_vote ? AcceptedAt(1, "a") : PromiseOf(3)}};
+    const RecordBatch batch{.ticket = Ticket(1), .records = {with_vote ? AcceptedAt(1, "a") : PromiseOf(3)}};
     (*SegmentLog::Open(files, kLog, options_))->Append({&batch, 1});
     ASSERT_TRUE(files.Remove("log/identity").ok());
     const Status again = SegmentLog::Format(files, kLog, MakeIdentity());
@@ -274,8 +273,7 @@ TEST_F(LogTest, ASegmentGrowsInZerosForTheGroupsToCome) {
 using LogDeathTest = LogTest;
 
 TEST_F(LogDeathTest, AFailingWriteOrSyncEndsTheProcess) {
-  for (const auto operation :
-       {SimulatedFileSystem::Operation::kWrite, SimulatedFileSystem::Operation::kSync}) {
+  for (const auto operation : {SimulatedFileSystem::Operation::kWrite, SimulatedFileSystem::Operation::kSync}) {
     EXPECT_DEATH(
         {
           files_.FailNext(operation, absl::InternalError("log/x: input/output error"));
@@ -290,8 +288,7 @@ TEST_F(LogDeathTest, AFailureWhileANewSegmentIsMadeEndsTheProcess) {
   Append({AcceptedAt(1, std::string(10'000, 'a'))});
   for (const auto operation :
        {SimulatedFileSystem::Operation::kWrite, SimulatedFileSystem::Operation::kSync,
-        SimulatedFileSystem::Operation::kRename,
-        SimulatedFileSystem::Operation::kSyncDirectory}) {
+        SimulatedFileSystem::Operation::kRename, SimulatedFileSystem::Operation::kSyncDirectory}) {
     EXPECT_DEATH(
         {
           files_.FailNext(operation, absl::InternalError("log/x: input/output error"));
@@ -304,8 +301,7 @@ TEST_F(LogDeathTest, AFailureWhileANewSegmentIsMadeEndsTheProcess) {
 }
 
 TEST_F(LogDeathTest, AFailingPromiseEndsTheProcess) {
-  for (const auto operation :
-       {SimulatedFileSystem::Operation::kWrite, SimulatedFileSystem::Operation::kSync}) {
+  for (const auto operation : {SimulatedFileSystem::Operation::kWrite, SimulatedFileSystem::Operation::kSync}) {
     EXPECT_DEATH(
         {
           files_.FailNext(operation, absl::InternalError("log/x: input/output error"));

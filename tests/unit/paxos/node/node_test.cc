@@ -102,9 +102,7 @@ class EchoMachine final : public StateMachine {
       if (!slot.configuration.empty()) configuration_ = slot.configuration;
       for (uint32_t index = 0; index < slot.commands.size(); ++index) {
         commands.emplace_back(slot.commands[index]);
-        answers.push_back({.slot = slot.slot,
-                           .index = index,
-                           .bytes = std::string(slot.commands[index])});
+        answers.push_back({.slot = slot.slot, .index = index, .bytes = std::string(slot.commands[index])});
       }
     }
   }
@@ -157,15 +155,11 @@ class NodeTest : public testing::Test {
   }
   // Says yes to whatever a candidate or leader sends.
   void AnswerAs(uint32_t voter, const Envelope& sent, Node& node) {
-    const auto say = [&](Message message) {
-      node.OnMessage(From(voter, sent.from.value(), std::move(message)));
-    };
+    const auto say = [&](Message message) { node.OnMessage(From(voter, sent.from.value(), std::move(message))); };
     if (const auto* poll = std::get_if<Poll>(&sent.message)) {
       say(PollAnswer{.poll = poll->poll, .granted = true, .promised = {}});
     } else if (const auto* prepare = std::get_if<Prepare>(&sent.message)) {
-      say(Promise{.ballot = prepare->ballot,
-                  .position = prepare->position,
-                  .last_slot = Slot::Max()});
+      say(Promise{.ballot = prepare->ballot, .position = prepare->position, .last_slot = Slot::Max()});
     } else if (const auto* heartbeat = std::get_if<Heartbeat>(&sent.message)) {
       say(HeartbeatAck{.ballot = heartbeat->ballot, .probe = heartbeat->probe});
     }
@@ -295,7 +289,8 @@ TEST_F(NodeTest, RefusesALogThatEndsBelowWhatTheStoreHasApplied) {
   log.LoseLast();
   const auto node = Node::Start(Options(), log, machine, transport_, clock_, Life(9), 9);
   ASSERT_FALSE(node.ok());
-  EXPECT_THAT(std::string(node.status().message()), HasSubstr("the log ends at slot 2, but the store has applied slot 3"));
+  EXPECT_THAT(std::string(node.status().message()),
+              HasSubstr("the log ends at slot 2, but the store has applied slot 3"));
 }
 
 TEST_F(NodeTest, RefusesADirectoryThatWasFormattedAnew) {
@@ -327,9 +322,8 @@ TEST_F(ProposedTest, ACommandWhoseSlotWasTakenNeverHappened) {
   EXPECT_THAT(ends_, IsEmpty());
   // n3 wins a higher ballot and has another value chosen in the same slot.
   const Ballot higher = B(node_->replica().ballot().round + 1, 3);
-  node_->OnMessage(From(3, 1, Accept{.ballot = higher,
-                                    .chosen_index = Slot(1),
-                                    .entries = {{Slot(1), Value("theirs", higher)}}}));
+  node_->OnMessage(
+      From(3, 1, Accept{.ballot = higher, .chosen_index = Slot(1), .entries = {{Slot(1), Value("theirs", higher)}}}));
   node_->Turn();
   ASSERT_THAT(ends_, SizeIs(1));
   EXPECT_EQ(ends_[0].kind, ProposalEnd::Kind::kSuperseded);
@@ -459,9 +453,7 @@ TEST_F(NodeTest, SendsBeforeItWrites) {
   EchoMachine machine;
   const auto node = Start(log, machine);
   const Ballot ballot = B(4, 2);
-  node->OnMessage(From(2, 1, Accept{.ballot = ballot,
-                                    .chosen_index = {},
-                                    .entries = {{Slot(1), Value("v", ballot)}}}));
+  node->OnMessage(From(2, 1, Accept{.ballot = ballot, .chosen_index = {}, .entries = {{Slot(1), Value("v", ballot)}}}));
   EXPECT_EQ(log.appends, 0);
   node->Turn();
   EXPECT_EQ(log.appends, 1);
@@ -474,9 +466,7 @@ TEST_F(NodeTest, AVoteLeavesBeforeEarlierEntriesAreApplied) {
   EchoMachine machine;
   const auto node = Start(log, machine);
   const Ballot ballot = B(4, 2);
-  node->OnMessage(From(2, 1, Accept{.ballot = ballot,
-                                    .chosen_index = {},
-                                    .entries = {{Slot(1), Value("a", ballot)}}}));
+  node->OnMessage(From(2, 1, Accept{.ballot = ballot, .chosen_index = {}, .entries = {{Slot(1), Value("a", ballot)}}}));
   node->Turn();
   int votes = 0;
   transport_.on_send = [&](const Envelope& envelope) {
@@ -485,9 +475,8 @@ TEST_F(NodeTest, AVoteLeavesBeforeEarlierEntriesAreApplied) {
     EXPECT_EQ(log.votes.count(Slot(2)), 1u) << "it is durable";
     EXPECT_THAT(machine.commands, IsEmpty());
   };
-  node->OnMessage(From(2, 1, Accept{.ballot = ballot,
-                                    .chosen_index = Slot(1),
-                                    .entries = {{Slot(2), Value("b", ballot)}}}));
+  node->OnMessage(
+      From(2, 1, Accept{.ballot = ballot, .chosen_index = Slot(1), .entries = {{Slot(2), Value("b", ballot)}}}));
   node->Turn();
   EXPECT_EQ(votes, 1);
   EXPECT_THAT(machine.commands, ElementsAre("a"));
@@ -502,18 +491,15 @@ TEST_F(NodeTest, AnswersAPeerFromTheLog) {
   ASSERT_TRUE(started.ok());
   Node& node = **started;
   const Ballot ballot = B(4, 2);
-  node.OnMessage(From(2, 1, Accept{.ballot = ballot,
-                                   .chosen_index = Slot(2),
-                                   .entries = {{Slot(1), Value("a", ballot)},
-                                               {Slot(2), Value("b", ballot)}}}));
+  node.OnMessage(From(2, 1,
+                      Accept{.ballot = ballot,
+                             .chosen_index = Slot(2),
+                             .entries = {{Slot(1), Value("a", ballot)}, {Slot(2), Value("b", ballot)}}}));
   node.Turn();
   ASSERT_THAT(machine.commands, SizeIs(2));
   transport_.sent.clear();
-  node.OnMessage(From(3, 1, Fetch{.stream = 1,
-                                  .number = 1,
-                                  .position = {.slot = Slot(1)},
-                                  .last_slot = Slot(2),
-                                  .credit = 1000}));
+  node.OnMessage(
+      From(3, 1, Fetch{.stream = 1, .number = 1, .position = {.slot = Slot(1)}, .last_slot = Slot(2), .credit = 1000}));
   node.Turn();
   ASSERT_THAT(transport_.sent, SizeIs(1));
   EXPECT_THAT(std::get<FetchAnswer>(transport_.sent[0].message).entries, SizeIs(2));

@@ -9,9 +9,7 @@ namespace decree::paxos {
 namespace {
 
 TEST(PublishedStateTest, CoversAReadUntilTheLeaseEndsOnceItsIndexIsApplied) {
-  const LeaseView view{.ballot = {.round = 1, .node = NodeId(1)},
-                       .until = Time(Seconds(5)),
-                       .index = Slot(7)};
+  const LeaseView view{.ballot = {.round = 1, .node = NodeId(1)}, .until = Time(Seconds(5)), .index = Slot(7)};
   EXPECT_TRUE(view.Covers(Time(Seconds(5)) - Duration(1), Slot(7)));
   EXPECT_FALSE(view.Covers(Time(Seconds(5)), Slot(7)));
   EXPECT_FALSE(view.Covers(Time(Seconds(4)), Slot(6)));

@@ -121,8 +121,7 @@ TEST(BackoffTest, GrowsUpToItsLimit) {
 TEST(ClientOptionsTest, NamesWhatIsWrong) {
   EXPECT_THAT(ClientOptions().Validate().ToString(), HasSubstr("endpoints is empty"));
   EXPECT_THAT(ClientOptions{.endpoints = {"a"}}.Validate().ToString(), HasSubstr("\"a\""));
-  EXPECT_THAT((ClientOptions{.endpoints = {"a:1", "a:1"}}).Validate().ToString(),
-              HasSubstr("a:1 is given twice"));
+  EXPECT_THAT((ClientOptions{.endpoints = {"a:1", "a:1"}}).Validate().ToString(), HasSubstr("a:1 is given twice"));
   EXPECT_THAT((ClientOptions{.endpoints = {"a:1"}, .timeout = Duration::zero()}).Validate().ToString(),
               HasSubstr("timeout"));
 }

@@ -22,8 +22,10 @@ TEST(ClientTest, PassesOverAnEndpointThatDoesNotConnect) {
   const SilentPort silent;
   FakeNode node;
   node.AnswerAll();
-  const ClientOptions options{.endpoints = {silent.address(), node.address()}, .timeout = Seconds(60),
-                              .attempt_timeout = Seconds(60), .sessions = false};
+  const ClientOptions options{.endpoints = {silent.address(), node.address()},
+                              .timeout = Seconds(60),
+                              .attempt_timeout = Seconds(60),
+                              .sessions = false};
   const PosixClock clock;
   Duration fastest_put = Seconds(60);
   Duration fastest_range = Seconds(60);
@@ -79,8 +81,8 @@ TEST(ClientTest, ASessionIsOpenedAgainForThoseThatStillWait) {
 TEST(ClientTest, AShortTimeIsNotDividedByTheNumberOfEndpoints) {
   FakeNode node;
   const SilentPort silent, another;
-  const auto client = Client::Create({.endpoints = {node.address(), silent.address(), another.address()},
-                                      .timeout = Milliseconds(450)});
+  const auto client = Client::Create(
+      {.endpoints = {node.address(), silent.address(), another.address()}, .timeout = Milliseconds(450)});
   // The only one that answers takes most of the time for it.
   std::thread late([&] {
     const v1::RequestBatch batch = node.AwaitBatch();
@@ -100,14 +102,13 @@ class UselessNodesTest : public testing::Test {
   explicit UselessNodesTest(Duration timeout = Seconds(60)) {
     first_.BeOfNoUse(true);
     second_.BeOfNoUse(true);
-    client_ = *Client::Create(
-        {.endpoints = {first_.address(), second_.address()}, .timeout = timeout, .sessions = false});
+    client_ =
+        *Client::Create({.endpoints = {first_.address(), second_.address()}, .timeout = timeout, .sessions = false});
   }
   void Put(int count) {
     for (int i = 0; i < count; ++i) {
-      client_->Put(v1::PutRequest(), [this](const StatusOr<v1::PutResponse>& put) {
-        put.ok() ? ++served_ : ++failed_;
-      });
+      client_->Put(v1::PutRequest(),
+                   [this](const StatusOr<v1::PutResponse>& put) { put.ok() ? ++served_ : ++failed_; });
     }
   }
   int requests() const { return first_.requests() + second_.requests(); }

@@ -67,8 +67,7 @@ class PipelineTest : public testing::Test {
   // Takes in what there is, and sends what has gathered.
   void Poll() {
     pipeline_.Flush();
-    const gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                               gpr_time_from_millis(20, GPR_TIMESPAN));
+    const gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(20, GPR_TIMESPAN));
     void* tag = nullptr;
     bool ok = false;
     if (TakeTag(queue_, deadline, &tag, &ok) == grpc::CompletionQueue::GOT_EVENT) {
@@ -112,9 +111,8 @@ class PipelineTest : public testing::Test {
  private:
   explicit PipelineTest(std::unique_ptr<FakeNode> node)
       : node_(std::move(node)),
-        pipeline_(v1::KV::NewStub(grpc::CreateChannel(node_->address(),
-                                                      grpc::InsecureChannelCredentials())),
-                  queue_, clock_, [this](Time when) { expires_.push_back(when); }) {}
+        pipeline_(v1::KV::NewStub(grpc::CreateChannel(node_->address(), grpc::InsecureChannelCredentials())), queue_,
+                  clock_, [this](Time when) { expires_.push_back(when); }) {}
 };
 
 TEST_F(PipelineTest, WhatGathersGoesInOneBatchAndAnswersComeInAnyOrder) {

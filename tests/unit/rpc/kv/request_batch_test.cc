@@ -82,8 +82,9 @@ TEST(RequestBatchTest, WhatALaterVersionAddsIsPassedOver) {
 
 // What came before it is served.
 TEST(RequestBatchTest, EndsWhereItIsBroken) {
-  for (const std::string& rest : {std::string("\x0a\x7f short"), std::string("\x0a"), std::string("\x0a\xff\xff\xff\xff\xff\xff", 7),
-                                  std::string("\x00", 1), std::string("\x0a\x03\xff\xff\xff"), std::string("\xa0")}) {
+  for (const std::string& rest :
+       {std::string("\x0a\x7f short"), std::string("\x0a"), std::string("\x0a\xff\xff\xff\xff\xff\xff", 7),
+        std::string("\x00", 1), std::string("\x0a\x03\xff\xff\xff"), std::string("\xa0")}) {
     RequestBatch batch = Receive(BatchOf({"a"}) + rest);
     EXPECT_THAT(KeysOf(batch), ElementsAre("a"));
     EXPECT_TRUE(batch.is_broken()) << testing::PrintToString(rest);

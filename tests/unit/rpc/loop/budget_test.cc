@@ -293,7 +293,8 @@ TEST_F(BudgetTest, WhenRoomAsksForTheSizeOnlyIfItMatters) {
   a_.taker.WhenRoom(kTimeNever, size, then);
   EXPECT_THAT(served_, ElementsAre("with", "with"));
   EXPECT_EQ(asked, 1);
-  a_.taker.WhenRoom(In(Seconds(1)), [] { return Size::kLarge; }, then);
+  a_.taker.WhenRoom(
+      In(Seconds(1)), [] { return Size::kLarge; }, then);
   manual_.Pass(Seconds(2));
   EXPECT_THAT(served_, ElementsAre("with", "with", "without"));
 }

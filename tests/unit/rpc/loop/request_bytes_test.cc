@@ -73,7 +73,10 @@ TEST(ParseRequestTest, RefusesWhatClaimsToBeLongAndHoldsNothingOfIt) {
 
 TEST(ParseRequestTest, RefusesWhatIsNoMessage) {
   v1::PutRequest received;
-  EXPECT_FALSE(ParseRequest("\x12\x05" "four", received));
+  EXPECT_FALSE(
+      ParseRequest("\x12\x05"
+                   "four",
+                   received));
   EXPECT_FALSE(ParseRequest(LargePut().SerializeAsString().substr(0, 1000), received));
   EXPECT_FALSE(ParseRequest(std::string(200, '\xff'), received));
   EXPECT_FALSE(ParseRequest(std::string(200, '\0'), received));

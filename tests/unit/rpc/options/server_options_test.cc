@@ -98,16 +98,14 @@ TEST_F(ServerOptionsTest, AFlagCountsBeforeTheEnvironmentAndThatBeforeTheFile) {
 }
 
 TEST_F(ServerOptionsTest, ARefusalSaysWhereTheValueWasSet) {
-  ExpectRefused({"serve", "--data", "/d", "--heartbeat-ms=5"},
-                {"--heartbeat-ms is set on the command line"});
+  ExpectRefused({"serve", "--data", "/d", "--heartbeat-ms=5"}, {"--heartbeat-ms is set on the command line"});
   ExpectFileRefused("\n\nheartbeat-ms = 5\n", {"10 to 10000", file_ + ", line 3"});
   // A contradiction: both places.
   const Variable heartbeat("DECREED_HEARTBEAT_MS", "400");
   ExpectFileRefused("election-timeout-min-ms = 600\n",
                     {"600 is not allowed", "800 or more", file_ + ", line 1",
                      "--heartbeat-ms is set in the environment, DECREED_HEARTBEAT_MS"});
-  ExpectRefused({"serve", "--data", "/d"},
-                {"--election-timeout-min-ms is not set, and has its default"});
+  ExpectRefused({"serve", "--data", "/d"}, {"--election-timeout-min-ms is not set, and has its default"});
 }
 
 TEST_F(ServerOptionsTest, AFileThatIsNoneIsRefusedWithItsLine) {
@@ -173,8 +171,8 @@ TEST_F(ServerOptionsTest, HelpIsNoError) {
 }
 
 TEST_F(ServerOptionsTest, InitNamesTheMembers) {
-  const CommandLine line = Parse({"init", "--data", "/d", "--cluster", "c", "--node", "2", "--member",
-                                  "1=a:1,a:2", "--member", "2=b:1,b:2", "--member", "3=c:1,c:2"});
+  const CommandLine line = Parse({"init", "--data", "/d", "--cluster", "c", "--node", "2", "--member", "1=a:1,a:2",
+                                  "--member", "2=b:1,b:2", "--member", "3=c:1,c:2"});
   ASSERT_EQ(line.action, Action::kInit) << err_.str();
   const auto configuration = line.init.FoundingConfiguration();
   ASSERT_TRUE(configuration.ok()) << configuration.status();

@@ -18,39 +18,62 @@ using paxos::Message;
 using paxos::Slot;
 using testing::HasSubstr;
 
-// One of each, with every field set.
-std::vector<Message> AllMessages() {
-  const paxos::EntryPtr value = paxos::Value("put-a", B(3, 2));
-  const paxos::EntryPtr noop = std::make_shared<const paxos::Entry>(
-      paxos::Entry{.kind = paxos::EntryKind::kNoOp, .proposer = B(4, 1), .log_time = {}});
-  const paxos::EntryPtr configuration = std::make_shared<const paxos::Entry>(
-      paxos::Entry{.kind = paxos::EntryKind::kConfiguration,
-                   .proposer = B(4, 1),
-                   .log_time = paxos::LogTime(77),
-                   .payload = paxos::Voters(3).Encode()});
+const paxos::EntryPtr kPut = paxos::Value("put-a", B(3, 2));
+const paxos::EntryPtr kNoOp = std::make_shared<const paxos::Entry>(
+    paxos::Entry{.kind = paxos::EntryKind::kNoOp, .proposer = B(4, 1), .log_time = {}});
+const paxos::EntryPtr kChange =
+    std::make_shared<const paxos::Entry>(paxos::Entry{.kind = paxos::EntryKind::kConfiguration,
+                                                      .proposer = B(4, 1),
+                                                      .log_time = paxos::LogTime(77),
+                                                      .payload = paxos::Voters(3).Encode()});
+
+// One of each kind, with every field set; a Promise with a part of a vote, too.
+std::vector<Message> MessagesOfBallots() {
   return {
       paxos::Introduction{.known = {{paxos::NodeId(2), paxos::Incarnation(7)}}, .has_begun = true},
       paxos::Poll{.poll = 1, .ballot = B(5, 2), .chosen_index = Slot(9)},
-      paxos::PollAnswer{.poll = 1, .granted = true, .promised = B(4, 1), .trim_point = Slot(2),
-                        .chosen_index = Slot(8), .lease_left = Milliseconds(120)},
-      paxos::Prepare{
-          .ballot = B(5, 2), .position = {Slot(10), 7}, .waived = B(4, 1), .page_bytes = 9000},
-      paxos::Promise{.ballot = B(5, 2), .position = {Slot(10)}, .last_slot = Slot::Max(),
-                     .trim_point = Slot(2), .chosen_index = Slot(9),
-                     .votes = {{.slot = Slot(10), .ballot = B(4, 1), .entry = value},
-                               {.slot = Slot(12), .chosen = true, .entry = noop}}},
-      paxos::Accept{.ballot = B(5, 2), .chosen_index = Slot(9),
-                    .entries = {{Slot(10), value}, {Slot(11), noop}, {Slot(12), configuration}},
+      paxos::PollAnswer{.poll = 1,
+                        .granted = true,
+                        .promised = B(4, 1),
+                        .trim_point = Slot(2),
+                        .chosen_index = Slot(8),
+                        .lease_left = Milliseconds(120)},
+      paxos::Prepare{.ballot = B(5, 2), .position = {Slot(10), 7}, .waived = B(4, 1), .page_bytes = 9000},
+      paxos::Promise{.ballot = B(5, 2),
+                     .position = {Slot(10)},
+                     .last_slot = Slot::Max(),
+                     .trim_point = Slot(2),
+                     .chosen_index = Slot(9),
+                     .votes = {{.slot = Slot(10), .ballot = B(4, 1), .entry = kPut},
+                               {.slot = Slot(12), .chosen = true, .entry = kNoOp}}},
+      paxos::Accept{.ballot = B(5, 2),
+                    .chosen_index = Slot(9),
+                    .entries = {{Slot(10), kPut}, {Slot(11), kNoOp}, {Slot(12), kChange}},
                     .asked = {Slot(13), Slot(14)},
                     .inquiry = 3},
-      paxos::Accepted{
-          .ballot = B(5, 2), .chosen_index = Slot(9), .slots = {Slot(10), Slot(11)}, .inquiry = 3},
+      paxos::Accepted{.ballot = B(5, 2), .chosen_index = Slot(9), .slots = {Slot(10), Slot(11)}, .inquiry = 3},
       paxos::Nack{.ballot = B(5, 2), .promised = B(6, 3)},
       paxos::Heartbeat{.ballot = B(5, 2), .probe = 7, .chosen_index = Slot(11)},
-      paxos::HeartbeatAck{.ballot = B(5, 2), .probe = 7, .chosen_index = Slot(10),
-                          .refuses_for = Milliseconds(120)},
+      paxos::HeartbeatAck{.ballot = B(5, 2), .probe = 7, .chosen_index = Slot(10), .refuses_for = Milliseconds(120)},
       paxos::Waiver{.ballot = B(5, 2)},
       paxos::StandNow{.ballot = B(5, 2)},
+      paxos::Promise{.ballot = B(5, 2),
+                     .position = {Slot(9), 5},
+                     .last_slot = Slot(10),
+                     .trim_point = Slot(2),
+                     .chosen_index = Slot(9),
+                     .votes = {},
+                     .part = {{.ballot = B(4, 1),
+                               .chosen = true,
+                               .entry = {.slot = Slot(10),
+                                         .piece = kPut,
+                                         .first_byte = 0,
+                                         .payload_bytes = kPut->payload.size() + 5}}}},
+  };
+}
+
+std::vector<Message> MessagesOfReadsAndCatchUp() {
+  return {
       paxos::Fetch{.stream = 4,
                    .number = 17,
                    .position = {.slot = Slot(3), .byte = 6},
@@ -62,29 +85,25 @@ std::vector<Message> AllMessages() {
                          .sent = 100,
                          .chosen_index = Slot(11),
                          .trim_point = Slot(2),
-                         .entries = {{Slot(3), value}},
+                         .entries = {{Slot(3), kPut}},
                          .part = {}},
-      paxos::FetchAnswer{.stream = 4,
-                         .fetch = 18,
-                         .sent = 300,
-                         .chosen_index = Slot(11),
-                         .trim_point = Slot(2),
-                         .entries = {},
-                         .part = {{.slot = Slot(4),
-                                   .piece = value,
-                                   .first_byte = 5,
-                                   .payload_bytes = value->payload.size() + 5}}},
+      paxos::FetchAnswer{
+          .stream = 4,
+          .fetch = 18,
+          .sent = 300,
+          .chosen_index = Slot(11),
+          .trim_point = Slot(2),
+          .entries = {},
+          .part = {{.slot = Slot(4), .piece = kPut, .first_byte = 5, .payload_bytes = kPut->payload.size() + 5}}},
       paxos::ReadIndexRequest{.request = 4},
       paxos::ReadIndexAnswer{.request = 4, .served = true, .index = Slot(11), .ballot = B(5, 2)},
-      paxos::Promise{.ballot = B(5, 2), .position = {Slot(9), 5}, .last_slot = Slot(10), .trim_point = Slot(2),
-                     .chosen_index = Slot(9), .votes = {},
-                     .part = {{.ballot = B(4, 1),
-                               .chosen = true,
-                               .entry = {.slot = Slot(10),
-                                         .piece = value,
-                                         .first_byte = 0,
-                                         .payload_bytes = value->payload.size() + 5}}}},
   };
+}
+
+std::vector<Message> AllMessages() {
+  std::vector<Message> messages = MessagesOfBallots();
+  for (Message& message : MessagesOfReadsAndCatchUp()) messages.push_back(std::move(message));
+  return messages;
 }
 
 v1::PeerMessage Wire(const Message& message) {
@@ -134,44 +153,44 @@ TEST(CodecTest, WhatNoCorrectPeerSendsIsRefusedWithTheField) {
     EXPECT_TRUE(absl::IsInvalidArgument(decoded.status())) << decoded.status();
     return decoded.status().ToString();
   };
-  EXPECT_THAT(refused(Any<paxos::Introduction>(), [](auto& w) {
-                w.mutable_introduction()->add_known()->set_node(3);
-              }), HasSubstr("one is 0"));
-  EXPECT_THAT(refused(Any<paxos::Introduction>(), [](auto& w) {
-                *w.mutable_introduction()->add_known() = w.introduction().known(0);
-              }), HasSubstr("twice"));
+  EXPECT_THAT(refused(Any<paxos::Introduction>(), [](auto& w) { w.mutable_introduction()->add_known()->set_node(3); }),
+              HasSubstr("one is 0"));
+  EXPECT_THAT(refused(Any<paxos::Introduction>(),
+                      [](auto& w) { *w.mutable_introduction()->add_known() = w.introduction().known(0); }),
+              HasSubstr("twice"));
   EXPECT_THAT(refused(Any<paxos::Prepare>(), [](auto& w) { w.mutable_prepare()->clear_ballot(); }),
               HasSubstr("ballot"));
   EXPECT_THAT(refused(Any<paxos::Prepare>(), [](auto& w) { w.mutable_prepare()->set_first_slot(~0ull); }),
               HasSubstr("first_slot"));
-  EXPECT_THAT(refused(Any<paxos::Accept>(), [](auto& w) {
-                w.mutable_accept()->mutable_entries(1)->set_slot(10);
-              }), HasSubstr("do not ascend"));
-  EXPECT_THAT(refused(Any<paxos::Accept>(), [](auto& w) {
-                w.mutable_accept()->mutable_entries(0)->mutable_entry()->set_payload("x");
-              }), HasSubstr("not a batch"));
-  EXPECT_THAT(refused(Any<paxos::Accept>(), [](auto& w) {
-                w.mutable_accept()->mutable_entries(0)->mutable_entry()->set_kind(9);
-              }), HasSubstr("kind is unknown"));
+  EXPECT_THAT(refused(Any<paxos::Accept>(), [](auto& w) { w.mutable_accept()->mutable_entries(1)->set_slot(10); }),
+              HasSubstr("do not ascend"));
+  EXPECT_THAT(refused(Any<paxos::Accept>(),
+                      [](auto& w) { w.mutable_accept()->mutable_entries(0)->mutable_entry()->set_payload("x"); }),
+              HasSubstr("not a batch"));
+  EXPECT_THAT(refused(Any<paxos::Accept>(),
+                      [](auto& w) { w.mutable_accept()->mutable_entries(0)->mutable_entry()->set_kind(9); }),
+              HasSubstr("kind is unknown"));
   EXPECT_THAT(refused(Any<paxos::Accept>(), [](auto& w) { w.mutable_accept()->set_asked(1, 13); }),
               HasSubstr("asked: the slots do not ascend"));
   EXPECT_THAT(refused(Any<paxos::Promise>(), [](auto& w) { w.mutable_promise()->set_last_slot(5); }),
               HasSubstr("last_slot"));
-  EXPECT_THAT(refused(Any<paxos::Fetch>(), [](auto& w) { w.mutable_fetch()->set_credit(1); }),
-              HasSubstr("credit"));
+  EXPECT_THAT(refused(Any<paxos::Fetch>(), [](auto& w) { w.mutable_fetch()->set_credit(1); }), HasSubstr("credit"));
   EXPECT_THAT(refused(Any<paxos::Fetch>(), [](auto& w) { w.mutable_fetch()->set_received(~0ull); }),
               HasSubstr("received"));
-  const Message part = AllMessages()[14];
+  const Message part = MessagesOfReadsAndCatchUp()[2];
   EXPECT_THAT(refused(part, [](auto& w) { w.mutable_fetch_answer()->mutable_part()->set_first_byte(6); }),
               HasSubstr("beyond the payload"));
   EXPECT_THAT(refused(part, [](auto& w) { w.mutable_fetch_answer()->mutable_part()->set_first_byte(~0ull); }),
               HasSubstr("beyond the payload"));
-  EXPECT_THAT(refused(part, [](auto& w) { w.mutable_fetch_answer()->mutable_part()->mutable_piece()->clear_payload(); }),
-              HasSubstr("part.piece"));
-  EXPECT_THAT(refused(part, [](auto& w) {
-                *w.mutable_fetch_answer()->add_entries() =
-                    Wire(Any<paxos::FetchAnswer>()).fetch_answer().entries(0);
-              }), HasSubstr("beside it"));
+  EXPECT_THAT(
+      refused(part, [](auto& w) { w.mutable_fetch_answer()->mutable_part()->mutable_piece()->clear_payload(); }),
+      HasSubstr("part.piece"));
+  EXPECT_THAT(refused(part,
+                      [](auto& w) {
+                        *w.mutable_fetch_answer()->add_entries() =
+                            Wire(Any<paxos::FetchAnswer>()).fetch_answer().entries(0);
+                      }),
+              HasSubstr("beside it"));
   EXPECT_THAT(refused(Any<paxos::Heartbeat>(), [](auto& w) { w.set_group(1); }), HasSubstr("group"));
   EXPECT_THAT(refused(Any<paxos::Heartbeat>(), [](auto& w) { w.set_from_life(0); }), HasSubstr("from_life"));
   EXPECT_THAT(refused(Any<paxos::Heartbeat>(), [](auto& w) { w.clear_message(); }), HasSubstr("message"));

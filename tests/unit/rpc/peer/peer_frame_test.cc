@@ -23,7 +23,7 @@ v1::PeerFrame Parse(grpc::ByteBuffer buffer) {
   return frame;
 }
 
-TEST(PeerFrameTest, ElementsSerialisedOnceMakeAnyBatch) {
+TEST(PeerFrameTest, WhatWasSerialisedOnceMakesAnyBatch) {
   std::vector<grpc::Slice> elements;
   for (uint64_t life = 1; life <= 3; ++life) {
     v1::PeerMessage message;
@@ -31,12 +31,10 @@ TEST(PeerFrameTest, ElementsSerialisedOnceMakeAnyBatch) {
     elements.push_back(EncodeElement(message));
   }
   elements.push_back(elements[0]);
-  for (const v1::StreamKind kind : {v1::STREAM_KIND_CONTROL, v1::STREAM_KIND_BULK}) {
-    const v1::PeerFrame frame = Parse(MakeBatchFrame(kind, elements));
-    ASSERT_THAT(frame.batch().messages(), SizeIs(4));
-    EXPECT_EQ(frame.batch().messages(1).from_life(), 2u);
-    EXPECT_EQ(frame.batch().messages(3).from_life(), 1u);
-  }
+  const v1::PeerFrame frame = Parse(MakeFrame(elements));
+  ASSERT_THAT(frame.batch().messages(), SizeIs(4));
+  EXPECT_EQ(frame.batch().messages(1).from_life(), 2u);
+  EXPECT_EQ(frame.batch().messages(3).from_life(), 1u);
 }
 
 TEST(PeerFrameTest, ForwardedWritesMakeABatchOfTheirOwn) {
@@ -45,7 +43,7 @@ TEST(PeerFrameTest, ForwardedWritesMakeABatchOfTheirOwn) {
   write.set_time_left_us(1500);
   write.set_command(std::string(100'000, 'x'));
   const std::vector<grpc::Slice> elements{EncodeElement(write), EncodeElement(v1::ForwardedWrite())};
-  const v1::PeerFrame frame = Parse(MakeBatchFrame(v1::STREAM_KIND_FORWARD, elements));
+  const v1::PeerFrame frame = Parse(MakeFrame(elements));
   ASSERT_THAT(frame.forwards().writes(), SizeIs(2));
   EXPECT_EQ(frame.forwards().writes(0).SerializeAsString(), write.SerializeAsString());
 }
@@ -53,7 +51,7 @@ TEST(PeerFrameTest, ForwardedWritesMakeABatchOfTheirOwn) {
 TEST(PeerFrameTest, AGreetingIsAFrame) {
   v1::PeerHello hello;
   hello.set_cluster("test");
-  EXPECT_EQ(Parse(MakeHelloFrame(hello)).hello().cluster(), "test");
+  EXPECT_EQ(Parse(MakeFrame({{EncodeElement(hello)}})).hello().cluster(), "test");
 }
 
 }  // namespace

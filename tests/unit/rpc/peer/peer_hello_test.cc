@@ -28,18 +28,13 @@ TEST_F(PeerHelloTest, APeerIsLetIn) {
 }
 
 TEST_F(PeerHelloTest, AStrangerIsToldWhatDoesNotFit) {
-  EXPECT_THAT(Answer([](auto& hello) { hello.set_cluster("other"); }),
-              HasSubstr("belongs to cluster \"other\""));
-  EXPECT_THAT(Answer([](auto& hello) { hello.set_to(3); }),
-              HasSubstr("meant to reach n3 and has reached n1"));
+  EXPECT_THAT(Answer([](auto& hello) { hello.set_cluster("other"); }), HasSubstr("belongs to cluster \"other\""));
+  EXPECT_THAT(Answer([](auto& hello) { hello.set_to(3); }), HasSubstr("meant to reach n3 and has reached n1"));
   EXPECT_THAT(Answer([](auto& hello) { hello.set_from(9); }), HasSubstr("n9 is no peer of n1"));
   EXPECT_THAT(Answer([](auto& hello) { hello.set_from(1); }), HasSubstr("n1 is no peer of n1"));
-  EXPECT_THAT(Answer([](auto& hello) { hello.set_protocol(2); }),
-              HasSubstr("run the same version of decreed"));
-  EXPECT_THAT(Answer([](auto& hello) { hello.set_founding(43); }),
-              HasSubstr("formatted with different members"));
-  EXPECT_THAT(Answer([](auto& hello) { hello.set_incarnation(5); }),
-              HasSubstr("was formatted anew"));
+  EXPECT_THAT(Answer([](auto& hello) { hello.set_protocol(2); }), HasSubstr("run the same version of decreed"));
+  EXPECT_THAT(Answer([](auto& hello) { hello.set_founding(43); }), HasSubstr("formatted with different members"));
+  EXPECT_THAT(Answer([](auto& hello) { hello.set_incarnation(5); }), HasSubstr("was formatted anew"));
   EXPECT_THAT(Answer([](auto& hello) { hello.set_life(0); }), HasSubstr("no life"));
   EXPECT_THAT(Answer([](auto& hello) { hello.set_kind(v1::STREAM_KIND_UNSPECIFIED); }),
               HasSubstr("a stream of kind 0, unknown to n1"));

@@ -61,8 +61,8 @@ class ConnectionsTest : public testing::Test {
 
 TEST_F(ConnectionsTest, TheOldestIdleOneOfAClientMakesRoomForItsNext) {
   for (int i = 0; i < 4; ++i) Connect("a");
-  EXPECT_THAT(verdicts_, ElementsAre(Verdict::kAdmitted, Verdict::kAdmitted, Verdict::kAdmitted,
-                                     Verdict::kAdmittedForAnother));
+  EXPECT_THAT(verdicts_,
+              ElementsAre(Verdict::kAdmitted, Verdict::kAdmitted, Verdict::kAdmitted, Verdict::kAdmittedForAnother));
   EXPECT_FALSE(IsOpen(0));
   for (size_t i = 1; i < 4; ++i) EXPECT_TRUE(IsOpen(i)) << i;
   EXPECT_EQ(connections_.Count(now_), 3u);

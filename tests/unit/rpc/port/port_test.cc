@@ -55,7 +55,9 @@ class PortTest : public testing::TestWithParam<std::string> {
   // False if this machine has no such address.
   bool Open(const std::string& address, const Callers::Limits& calls = {}) {
     port_ = std::make_unique<Port>(
-        loop_, answers_, Port::Options{.address = address, .purpose = "is for tests", .calls = calls, .message_bytes_max = kMessageBytesMax});
+        loop_, answers_,
+        Port::Options{
+            .address = address, .purpose = "is for tests", .calls = calls, .message_bytes_max = kMessageBytesMax});
     if (!port_->Bind().ok()) return false;
     EXPECT_TRUE(port_->Serve().ok());
     port_->methods().Add(kMethod, [this](std::unique_ptr<ServerCall> call) {
@@ -185,8 +187,9 @@ TEST(ListenerTest, AnAddressThatCannotBeTakenIsNamed) {
   EventLoop loop(clock);
   Listener first(loop);
   ASSERT_TRUE(first.Bind("127.0.0.1:0").ok());
-  for (const std::string& address : {StrCat("127.0.0.1:", first.port()), std::string("192.0.2.1:1234"),
-                                     std::string("no.such.host.invalid:1"), std::string("127.0.0.1"), std::string("[::1:2")}) {
+  for (const std::string& address :
+       {StrCat("127.0.0.1:", first.port()), std::string("192.0.2.1:1234"), std::string("no.such.host.invalid:1"),
+        std::string("127.0.0.1"), std::string("[::1:2")}) {
     Listener second(loop);
     const Status status = second.Bind(address);
     ASSERT_FALSE(status.ok()) << address;
@@ -197,7 +200,9 @@ TEST(ListenerTest, AnAddressThatCannotBeTakenIsNamed) {
 // Writes whenever it may.
 class Talker final : public ServerCall::Handler {
  public:
-  explicit Talker(std::unique_ptr<ServerCall> call) : call_(std::move(call)) { message_.set_value(std::string(1 << 20, 'x')); }
+  explicit Talker(std::unique_ptr<ServerCall> call) : call_(std::move(call)) {
+    message_.set_value(std::string(1 << 20, 'x'));
+  }
   ServerCall& call() { return *call_; }
   void WriteOn() {
     if (call_->is_writing() || call_->is_ending()) return;

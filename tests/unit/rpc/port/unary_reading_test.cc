@@ -87,8 +87,10 @@ class UnaryReadingTest : public testing::Test {
   EventLoop loop_{clock_};
   Budget answers_{loop_, {}};
   Admission admission_{loop_, {.requests_max = 100, .bytes_max = 300 * kKiB}};
-  Port port_{loop_, answers_,
-             {.address = "127.0.0.1:0", .purpose = "is for tests", .calls_told = 1000, .message_bytes_max = kMessageBytesMax}};
+  Port port_{
+      loop_,
+      answers_,
+      {.address = "127.0.0.1:0", .purpose = "is for tests", .calls_told = 1000, .message_bytes_max = kMessageBytesMax}};
   std::vector<CallPtr<v1::PutRequest, v1::PutResponse>> served_;
 };
 
