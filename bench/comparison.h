@@ -9,7 +9,7 @@
 
 namespace decree::bench {
 
-// Of one run, as decree-bench --json tells it.
+// The figures of one run, as decree-bench --json tells them.
 struct Measured {
   double throughput = 0;
   double p50_us = 0;
@@ -29,13 +29,13 @@ class Comparison {
   // kNotFound names the file and what is wrong with it.
   static StatusOr<Comparison> Read(const std::string& directory);
 
-  // For the README: tables in Markdown.
+  // The tables in Markdown, for the README.
   std::string ToMarkdown(const std::string& etcd_version) const;
   std::string ToSvg() const;
 
-  // Of each round that both systems have, Decree's figure under one load by etcd's under another.
+  // The ratio of Decree's figure under one load to etcd's under another, of each round that both have.
   std::vector<double> Ratios(const std::string& ours, const std::string& theirs, double Measured::*figure) const;
-  // Of all rounds of a system; 0 if there are none.
+  // The median over all rounds of a system; 0 if there are none.
   double MedianOf(const std::string& system, const std::string& load, double Measured::*figure) const;
 
  private:

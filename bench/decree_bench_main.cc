@@ -177,7 +177,7 @@ class MachineUsage {
     }
   }
 
-  // From Begin to End.
+  // The time from Begin to End.
   std::vector<ProcessShare> shares;
   std::optional<uint64_t> disk_bytes;
 

@@ -9,7 +9,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Whatever the sectors of the device itself are.
+// The kernel counts in these sectors, whatever the device's own are.
 constexpr uint64_t kSectorBytes = 512;
 
 // Documentation/block/stat.rst of Linux: the seventh field.

@@ -1,8 +1,8 @@
 #pragma once
 // What the disks of this machine have written.
 //
-// Of all processes together: what the kernel charges one process with (write_bytes in /proc/PID/io) counts
-// pages as they become dirty, and a file system with large folios has a small synced write charged with all of
+// These are figures of all processes together: what the kernel charges one process with (write_bytes in /proc/PID/io)
+// counts pages as they become dirty, and a file system with large folios has a small synced write charged with all of
 // one, tens of times what reaches the disk.
 
 #include <cstdint>

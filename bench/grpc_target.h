@@ -75,7 +75,7 @@ class GrpcTarget : public Target {
 
   // Sends what requests have gathered; before each `Poll` waits.
   virtual void Flush() {}
-  // From now on nobody hears of what ends.
+  // From now on the ends of requests are told to nobody.
   void Close() { is_closing_ = true; }
   bool is_closing() const { return is_closing_; }
 

@@ -22,10 +22,10 @@ class StoreTarget : public GrpcTarget {
   virtual void StartSwap(const Request& request, Waiter& waiter) = 0;
   // Asks an endpoint, for so long, whether it leads.
   virtual StatusOr<bool> Leads(size_t endpoint, Duration timeout) = 0;
-  // Whom a node that refused a call has named as leader.
+  // The leader that a node has named which refused a call.
   virtual std::string LeaderNamedBy(const Call&) const { return ""; }
 
-  // Where what the leader must carry out goes.
+  // The endpoint for what the leader must carry out.
   size_t leader() const { return leader_; }
   // The endpoint that was `asked`, as leader, has refused; `named` leads, as it says.
   void OnLeaderFailed(const Status& status, const std::string& named, size_t asked);

@@ -19,7 +19,7 @@ struct Request {
   Kind kind = Kind::kGet;  // kPut, kGet, kStaleGet or kSwap
   std::string key;
   std::string_view value;  // must stay only until `Start` returns
-  // Of a swap: the revision of the key's last change; 0: there is no such key.
+  // What a swap expects: the revision of the key's last change; 0 if there is no such key.
   uint64_t expected_revision = 0;
 };
 
@@ -27,7 +27,7 @@ struct Reply {
   Status status;
   bool found = false;    // of a get
   bool swapped = false;  // of a swap
-  // Of the key's last change, as this request saw it or made it.
+  // The revision of the key's last change, as this request saw it or made it.
   uint64_t revision = 0;
 };
 

@@ -36,7 +36,7 @@ grpc::ChannelArguments ArgumentsFor(const Pace& pace) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, pace.ping_timeout_ms);
   arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
   arguments.SetMaxSendMessageSize(kMessageBytesMax);
-  // Who is addressed has said how to be reached; nothing beyond it may redirect us.
+  // A node's address says how to reach it; no name service may redirect us.
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // Retries are ours, and know what may have been carried out.

@@ -1,6 +1,6 @@
 #pragma once
-// A node's data directory: `log/` holds the log and says whose directory it is, `store/` the state
-// machine. Made by `decreed init`, opened by `decreed serve`.
+// A node's data directory: `log/` holds the log and names the owner, `store/` holds the state. `decreed init` makes it,
+// `decreed serve` opens it.
 
 #include <cstdint>
 #include <memory>
@@ -23,7 +23,7 @@ Status FormatDataDirectory(const ServerOptions& server, const InitOptions& init,
 // Opens and locks the log. Errors say which directory it is, why it is refused, and what to do.
 StatusOr<std::unique_ptr<paxos::SegmentLog>> OpenDataDirectory(const ServerOptions& server, paxos::FileSystem& files);
 
-// From the system's generator; never 0.
+// A number of the system's generator; never 0.
 uint64_t RandomNumber();
 
 }  // namespace decree::rpc

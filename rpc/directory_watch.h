@@ -1,7 +1,7 @@
 #pragma once
-// Sees when a node's data directory is taken away under the running process: removed, replaced, or unmounted lazily.
-// Its files stay open and take every write, but nothing of that will be found again; to vote on would be to promise
-// what cannot be kept.
+// Notices when a node's data directory is taken away from under the running process: removed, replaced, or unmounted
+// lazily. Its files stay open and take every write, but nothing of that will be found again. A node that went on to
+// vote would promise what it cannot keep.
 
 #include <sys/types.h>
 
@@ -17,7 +17,7 @@ class DirectoryWatch {
   // Remembers what is there now. The directory must be formatted.
   explicit DirectoryWatch(const std::string& data);
 
-  // kDataLoss, with what is gone, once it is not the same any more.
+  // kDataLoss, with what is gone, when the directory is not the same any more.
   Status Check() const;
 
  private:

@@ -22,32 +22,32 @@ struct Failure {
   v1::ErrorDetail detail;
 
   grpc::Status ToStatus() const { return grpc::Status(code, text); }
-  // As it travels inside a message. A code that is none, as the other end may claim, becomes UNKNOWN.
+  // The failure as it travels inside a message. A number that is no code, as the other end may claim, becomes UNKNOWN.
   v1::RequestError ToRequestError() const;
   static Failure FromRequestError(v1::RequestError error);
 };
 
-// Never carried out and never will be: the client may send it again freely.
+// The request was not carried out and never will be: the client may send it again freely.
 Failure NotExecuted(grpc::StatusCode code, std::string text);
-// As above, for a lack of room: it is to come again in a moment.
+// The same for a lack of room: the client may send it again in a moment.
 Failure Overloaded(std::string text);
-// May have been carried out, or yet be.
+// The request may have been carried out, or may yet be.
 Failure OutcomeUnknown(grpc::StatusCode code, std::string text);
 
-// What the text of a failed write ends with, in either case.
+// The ends of the text of a failed write, in either case.
 inline constexpr char kNotCarriedOut[] = "; the write was not carried out";
 inline constexpr char kMayHappen[] = "; the write may have been carried out, or may yet be";
-// That of a read, and what may be added to it.
+// The end of that of a failed read, and what may be added to it.
 inline constexpr char kNotServed[] = "; the read was not served";
 inline constexpr char kStaleWouldBe[] = ", a stale read would be";
-// The text without such an end.
+// Returns the text without such an end.
 void CutVerdict(std::string& text);
 
 // The two kinds of status share their codes.
 grpc::Status ToGrpc(const Status& status);
 
-// After the call has ended. Nothing if the server sent none, as when the connection broke: then the
-// outcome is unknown.
+// The detail of a call that has ended; nothing if the server sent none, as when the connection broke: then the outcome
+// is unknown.
 std::optional<v1::ErrorDetail> ReadErrorDetail(const grpc::ClientContext& context);
 
 }  // namespace decree::rpc

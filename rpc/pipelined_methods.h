@@ -1,5 +1,5 @@
 #pragma once
-// Which field of a pipeline's messages belongs to which method. This is the one place that says so, for both ends.
+// Matches the fields of a pipeline's messages with the methods. Only this file does so, for both ends.
 
 #include <tuple>
 #include <type_traits>
@@ -43,13 +43,13 @@ using FoundPipelined = decltype(FindPipelined<Request>(static_cast<const Pipelin
 
 }  // namespace internal
 
-// Whether requests of this type may travel in pipelines, and the method that they are of.
+// Whether requests of this type may travel in pipelines, and their method.
 template <typename Request>
 inline constexpr bool kIsPipelined = std::tuple_size_v<internal::FoundPipelined<Request>> == 1;
 template <typename Request>
 using PipelinedMethodOf = std::tuple_element_t<0, internal::FoundPipelined<Request>>;
 
-// Calls `serve` with the method of the request that the message holds, an empty struct. False if it holds none that is
+// Calls `serve` with an empty struct, the method of the request that the message holds. False if it holds none that is
 // known here.
 template <typename Serve>
 bool VisitPipelined(const v1::PipelinedRequest& wire, const Serve& serve) {

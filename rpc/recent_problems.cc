@@ -6,7 +6,7 @@
 namespace decree::rpc {
 namespace {
 
-// Whoever is refused tries again several times in a second.
+// A peer or client that is refused tries again several times a second.
 constexpr Duration kRecent = Seconds(10);
 constexpr size_t kProblemsMax = 16;
 

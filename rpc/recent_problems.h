@@ -1,5 +1,5 @@
 #pragma once
-// What has lately gone wrong, for the status page and the log: each text once, with when it was last seen.
+// What has gone wrong lately, for the node status and the log: each text once, with the time when it was last seen.
 
 #include <string>
 #include <vector>
@@ -10,9 +10,9 @@ namespace decree::rpc {
 
 class RecentProblems {
  public:
-  // True if it is worth a line in the log: it was not noted for a while.
+  // Notes a problem. True if it is worth a line in the log, because it was not noted for a while.
   bool Note(const std::string& text, Time now);
-  // Those that have not stopped.
+  // The problems that have not stopped.
   std::vector<std::string> Recent(Time now) const;
 
  private:

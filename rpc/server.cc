@@ -194,7 +194,7 @@ void Server::Step(Time until) {
 
 void Server::NoteProblems() {
   for (const std::string& problem : node_->TakeProblems()) {
-    // Whoever sends nonsense may send it fast, and each time another.
+    // Nonsense may come fast, and be another each time.
     if (!problems_.Note(problem, loop_.Now())) continue;
     LOG_EVERY_T(ERROR, 1) << problem;
   }

@@ -1,5 +1,5 @@
 #pragma once
-// The wiring of one node: data directory, event loop, peers, services. The only place that knows all.
+// The wiring of one node: data directory, event loop, peers, services. Only this file knows all of them.
 //
 // One thread does everything: it takes what has gathered on the completion queue, gives the node its
 // turn (messages leave, the log is written and synced, entries are applied, requests answered), and
@@ -34,13 +34,12 @@ namespace decree::rpc {
 
 class Server {
  public:
-  // Recovers the node and takes its ports. Errors say what is wrong and what to do. `options` are
-  // valid.
+  // Recovers the node and takes its ports. Errors say what is wrong and what to do. `options` must be valid.
   static StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options);
   ~Server();
 
-  // Serves until RequestStop, then hands leadership over, answers what is on its way, and closes.
-  // Bounded: what has not ended by then is cut off.
+  // Serves until RequestStop; then hands leadership over, answers what is on its way, and closes. What has not ended
+  // after some seconds is cut off.
   void Run();
   // Any thread.
   void RequestStop() { stop_wakeup_.Ring(); }
@@ -55,7 +54,7 @@ class Server {
   Status TakePorts();
   Status StartNode();
   void OpenServices();
-  // Waits for events until then at most, and does what follows from them.
+  // Waits for events, until `until` at most, and does what follows from them.
   void Step(Time until);
   void Drain();
   void Close();

@@ -6,8 +6,8 @@
 
 namespace decree::rpc {
 
-// `state`: "READY=1" or "STOPPING=1". Does nothing where no manager asks for it; that one does not listen is
-// logged, and no error.
+// Tells the state, "READY=1" or "STOPPING=1". Does nothing if no manager asks for it; a manager that does not listen is
+// logged, and is no error.
 void NotifyServiceManager(std::string_view state);
 
 }  // namespace decree::rpc

@@ -48,7 +48,7 @@ class OpenStore {
 
   StateMachine& machine() { return *machine_; }
 
-  // As one slot.
+  // Applies the commands as one slot.
   void Apply(const std::vector<std::string>& commands) {
     paxos::SlotCommands slot{.slot = paxos::Slot(machine_->applied().value() + 1),
                              .log_time = paxos::LogTime(1),

@@ -216,7 +216,7 @@ void Replica::OnConflict(const ValueConflict& conflict, Time now, Output& out) {
         !refused_.has_value() || conflict.other_under != refused_->other_under || conflict.slot < refused_->slot;
     if (is_lowest) refused_ = conflict;
     // A late Accept does so in a healthy cluster.
-    LOG_EVERY_T(WARNING, kConflictEverySeconds) << "n" << self_.node << ": " << Describe(conflict);
+    LOG_EVERY_T(INFO, kConflictEverySeconds) << "n" << self_.node << ": " << Describe(conflict);
     return;
   }
   out.problems.push_back(Describe(conflict));

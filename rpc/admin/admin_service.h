@@ -1,5 +1,5 @@
 #pragma once
-// What operators ask of a node: how it does, and to hand leadership over.
+// What operators ask of a node: to tell how it does, and to hand leadership over.
 
 #include <memory>
 #include <optional>
@@ -15,10 +15,10 @@ namespace decree::rpc {
 
 class AdminService {
  public:
-  // References outlive the service. It is served at the port that has these methods.
+  // The references outlive the service. The port that has these methods serves it.
   AdminService(EventLoop& loop, Methods& methods, paxos::Node& node, const NodeStatusReport& report);
 
-  // To be called after every Turn of the node: another node may lead now.
+  // Call it after every Turn of the node: another node may lead now.
   void AfterTurn();
 
  private:

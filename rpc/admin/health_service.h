@@ -1,6 +1,6 @@
 #pragma once
-// gRPC's health service, on our own event loop. The one that comes with the library brings threads
-// that wait for sockets too, and then carry half of our requests from thread to thread.
+// gRPC's health service, on our own event loop. The one that comes with the library brings threads that
+// wait for sockets too, and so hand half of our requests from thread to thread.
 
 #include <memory>
 #include <set>
@@ -14,11 +14,11 @@ namespace decree::rpc {
 
 class HealthService {
  public:
-  // It is served at the port that has these methods, and answers "serving".
+  // The port that has these methods serves it. It answers "serving".
   explicit HealthService(Methods& methods);
   ~HealthService();
 
-  // Answers "not serving" from now on, and tells those who watch.
+  // From now on it answers "not serving", and tells so those who watch.
   void SetNotServing();
 
  private:
@@ -26,7 +26,7 @@ class HealthService {
   using Response = grpc::health::v1::HealthCheckResponse;
   class Watch;
 
-  // SERVICE_UNKNOWN for a name that is not ours.
+  // The status of a service; SERVICE_UNKNOWN for a name that is not ours.
   Response::ServingStatus ServingStatusOf(const std::string& service) const;
   void OnCheck(Call<Request, Response>& call);
   void OnWatch(std::unique_ptr<ServerCall> call);

@@ -1,5 +1,5 @@
 #pragma once
-// How a node does, as it tells whoever asks: its role, its state, its disk, and what is wrong.
+// What a node tells of itself when it is asked: its role, its state, its disk, and what is wrong.
 
 #include <cstdint>
 #include <functional>
@@ -16,7 +16,7 @@ namespace decree::rpc {
 
 class NodeStatusReport {
  public:
-  // Where it looks; all of it outlives the report. The functions are called in the loop's thread.
+  // The sources outlive the report. The functions are called in the loop's thread.
   struct Sources {
     const Clock& clock;
     const paxos::Node& node;

@@ -14,7 +14,7 @@ namespace decree::rpc {
 
 class ReflectionService {
  public:
-  // Tells of these services, by their full names, to those who ask at the port that has these methods.
+  // Describes these services, by their full names, at the port that has these methods.
   ReflectionService(EventLoop& loop, Methods& methods, std::vector<std::string> services);
 
  private:

@@ -18,16 +18,16 @@ struct Output {
 std::string ReadValue(const std::string& argument);
 
 int Put(Client& client, const Output& output, const std::string& key, std::string value);
-// One key: its value, byte by byte. Several: a line for each, as `import` takes them (line_format.h).
+// Prints the value of one key, byte by byte, or a line for each of several, as `import` takes them (line_format.h).
 int Get(Client& client, const Output& output, const std::vector<std::string>& keys, v1::ReadMode read);
 int Delete(Client& client, const Output& output, const std::string& key);
 int CompareAndSwap(Client& client, const Output& output, v1::CompareAndSwapRequest request);
-// What has become of a write that failed; `settle`: sees to it that it is not carried out any more.
+// Tells what has become of a write that failed. With `settle` it makes sure that the write is not carried out any more.
 int Outcome(Client& client, const Output& output, uint64_t session, uint64_t number, bool settle);
-// `heir`: 0: whoever is most advanced.
+// Makes the leader hand over to `heir`; 0 stands for the most advanced of the others.
 int TransferLeadership(Client& client, const Output& output, uint32_t heir);
 
-// Says on standard error what failed.
+// Tells on standard error what failed.
 int Fail(const Output& output, const decree::Status& status);
 
 }  // namespace decree::rpc::cli

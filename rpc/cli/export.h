@@ -1,5 +1,5 @@
 #pragma once
-// `decree export`: all keys, or those with a prefix, as they were at one revision, into a file that
+// `decree export`: writes all keys, or those with a prefix, as they were at one revision, into a file that
 // `decree import` takes.
 
 #include <cstdint>
@@ -17,8 +17,8 @@ struct ExportRequest {
   v1::ReadMode read = v1::READ_MODE_LINEARIZABLE;
 };
 
-// Writes FILE.part, which becomes FILE in the end. What an export that was interrupted has left there is gone
-// on with, at its revision.
+// Writes FILE.part, which becomes FILE in the end. If an interrupted export has left that file, this one goes on with
+// it, at its revision.
 int Export(Client& client, const Output& output, const ExportRequest& request);
 
 }  // namespace decree::rpc::cli

@@ -1,6 +1,6 @@
 #pragma once
-// The file that `decree export` writes and `decree import` reads: lines as in line_format.h, and two of its
-// own, which have no tab: the first tells what it is, the last that it is whole.
+// The file that `decree export` writes and `decree import` reads: lines as in line_format.h, and two of its own, which
+// have no tab. The first tells what the file is, the last that it is whole.
 
 #include <cstdint>
 #include <cstdio>
@@ -22,28 +22,28 @@ struct ExportHeader {
   friend bool operator==(const ExportHeader&, const ExportHeader&) = default;
 };
 
-// A line that is no key and value, but means something to people, or to us.
+// The lines that are no key and value, but mean something to people or to us.
 bool IsRemark(std::string_view line);
 std::string HeaderLine(const ExportHeader& header);
 std::optional<ExportHeader> ParseHeaderLine(std::string_view line);
 std::string EndLine(uint64_t keys);
 std::optional<uint64_t> ParseEndLine(std::string_view line);
 
-// What an export has left that did not end.
+// What an export that did not end has left.
 struct PartialExport {
   ExportHeader header;
   uint64_t keys = 0;
   std::string last_key;
   uint64_t bytes = 0;     // of whole lines
-  bool is_whole = false;  // it has its last line
+  bool is_whole = false;  // whether it has its last line
 };
-// Nothing if there is no such file. kFailedPrecondition: it is something else.
+// Nothing if there is no such file; kFailedPrecondition if it is something else.
 StatusOr<std::optional<PartialExport>> ReadPartialExport(const std::string& path);
 
 // Writes to FILE.part, which becomes FILE when it is whole; or to standard output, which is "-".
 class ExportWriter {
  public:
-  // `bytes`: how much of the part is kept.
+  // Goes on with a part, of which `bytes` are kept.
   static StatusOr<std::unique_ptr<ExportWriter>> Open(const std::string& file, uint64_t bytes);
   ~ExportWriter();
   ExportWriter(const ExportWriter&) = delete;
@@ -51,7 +51,7 @@ class ExportWriter {
 
   // Errors name the file.
   Status Write(std::string_view lines);
-  // All has been written.
+  // Tells that all has been written.
   Status Finish();
 
  private:

@@ -15,9 +15,9 @@ struct ImportRequest {
   uint64_t from_line = 1;
 };
 
-// Lines are as in line_format.h; what `export` writes around them is checked. Stops at the first line that is
-// none, or whose put fails, or when the user interrupts it, and says from which line to go on: all before it
-// are in the store.
+// Takes lines as in line_format.h, and checks what `export` writes around them. Stops at the first line that is wrong
+// or whose put fails, or when the user interrupts it, and says from which line to go on: all before that are in the
+// store.
 int Import(Client& client, const Output& output, std::istream& in, const ImportRequest& request);
 
 }  // namespace decree::rpc::cli

@@ -1,5 +1,5 @@
 #pragma once
-// How keys and values stand in lines of text: KEY<TAB>VALUE, as `get`, `export` and `import` have them.
+// Keys and values as lines of text, KEY<TAB>VALUE, for `get`, `export` and `import`.
 //
 //   \\   a backslash          \n    a line end
 //   \t   a tab                \xHH  the byte with this number
@@ -16,12 +16,12 @@ namespace decree::rpc::cli {
 
 // Backslashes and control characters are escaped.
 std::string Escape(std::string_view bytes);
-// kInvalidArgument: a backslash is followed by what it may not be.
+// kInvalidArgument if a backslash is followed by what it may not be.
 StatusOr<std::string> Unescape(std::string_view text);
 
-// Without the line end.
+// The line, without its end.
 std::string MakeLine(std::string_view key, std::string_view value);
-// kInvalidArgument: it is no such line.
+// kInvalidArgument if it is no such line.
 StatusOr<std::pair<std::string, std::string>> ParseLine(std::string_view line);
 
 }  // namespace decree::rpc::cli

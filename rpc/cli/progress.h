@@ -8,7 +8,7 @@ namespace decree::rpc::cli {
 
 class Progress {
  public:
-  // `what` is counted: "lines". With a total of bytes there is a bar.
+  // `what` is counted, such as "lines". With a total of bytes there is a bar.
   explicit Progress(const char* what, uint64_t bytes_total = 0);
   // Ends the line.
   ~Progress();

@@ -234,7 +234,7 @@ void PrintJson(const std::vector<NodeAnswer>& answers) {
 int Status(Client& client, const Output& output, std::optional<Duration> watch) {
   while (true) {
     const std::vector<NodeAnswer> answers = AskAll(client);
-    // From the top of an empty screen.
+    // Begins at the top of an empty screen.
     if (watch.has_value() && !output.json && isatty(STDOUT_FILENO) != 0) std::cout << "\033[H\033[2J";
     output.json ? PrintJson(answers) : PrintTable(answers);
     std::cout.flush();
@@ -243,7 +243,7 @@ int Status(Client& client, const Output& output, std::optional<Duration> watch) 
           std::any_of(answers.begin(), answers.end(), [](const NodeAnswer& answer) { return answer.status.ok(); });
       return is_known ? kDone : kFailed;
     }
-    // Whoever was reading has gone.
+    // The reader of the output has gone.
     if (!std::cout) return kDone;
     std::this_thread::sleep_for(*watch);
   }

@@ -1,5 +1,5 @@
 #pragma once
-// What became of one failed attempt of a request, as far as it can be known here.
+// What became of a request's attempt that failed, as far as the client can know.
 
 #include <optional>
 #include <string>
@@ -13,47 +13,47 @@
 
 namespace decree::rpc {
 
-// How an attempt ended, as seen from here.
+// How an attempt ended, in the client's eyes.
 struct AttemptEnd {
   grpc::Status status;
-  // As the server sent it; nothing if it was not the server that failed the request.
+  // The detail that the server sent; nothing if it was not the server that failed the request.
   std::optional<v1::ErrorDetail> detail;
   // The request may have reached the server.
   bool was_sent = true;
 };
 
-// Of a call that has ended.
+// The end of a call that is over.
 AttemptEnd EndOf(const grpc::Status& status, const grpc::ClientContext& context);
 
-// A failure, as it is dealt with.
+// A failure, and what follows from it.
 struct AttemptError {
   absl::StatusCode code = absl::StatusCode::kUnknown;
   std::string text;
-  // As the server sent it; empty if it was not the server that failed the request.
+  // The detail that the server sent; empty if it was not the server that failed the request.
   v1::ErrorDetail detail;
   // The request may have been carried out, or may yet be.
   bool may_have_run = true;
-  // It left this process. If not, sending it again costs nobody anything.
+  // The request has left this process. If not, sending it again costs nobody anything.
   bool was_sent = true;
-  // It may succeed when it is sent again.
+  // The request may succeed when it is sent again.
   bool is_transient = false;
-  // Nothing was heard from the node itself: better ask another.
+  // Nothing was heard from the node itself, so it is better to ask another.
   bool is_broken = false;
-  // Not even that the connection is lost, which may take long to find out.
+  // Nothing was heard at all, not even that the connection is lost, which may take long to find out.
   bool is_silent = false;
-  // The node says so itself.
+  // The node has said so itself.
   bool asks_another = false;
 
   Duration retry_after() const { return Milliseconds(detail.retry_after_ms()); }
 };
 
-// Whether what failed with this may succeed when it is sent again.
+// Whether a request that failed with this may succeed when it is sent again.
 bool IsTransient(absl::StatusCode code);
 
-// Of a request that has not left this process.
+// The failure of a request that has not left this process.
 AttemptError LocalError(absl::StatusCode code, std::string text);
 
-// `end` is not OK. `endpoint` and `waited` are for the text.
+// Reads a failure; `end` is not OK. `endpoint` and `waited` are for the text.
 AttemptError ReadAttemptError(const AttemptEnd& end, const std::string& endpoint, Duration waited);
 
 // A request over all its attempts.

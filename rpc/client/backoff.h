@@ -15,8 +15,8 @@ struct BackoffOptions {
   Duration max = Milliseconds(1000);
 };
 
-// After `failures` failures in a row, 1 at least: uniform from 0 to base * 2^(failures - 1), but no
-// further than `max`.
+// The pause after `failures` failures in a row, 1 at least: uniform from 0 to base * 2^(failures - 1), but `max` at
+// most.
 inline Duration Backoff(const BackoffOptions& options, int failures, Random& random) {
   const int doublings = std::clamp(failures - 1, 0, 20);
   const Duration limit = std::min(options.max, options.base * (int64_t{1} << doublings));

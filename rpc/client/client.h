@@ -5,8 +5,8 @@
 //   if (!client.ok()) ...
 //   const StatusOr<v1::PutResponse> put = (*client)->Put("colour", "blue");
 //
-// The client finds the leader, and repeats by itself what failed on the way, at another node if need
-// be, until the request's time is up. It does so with growing, random pauses, and under a budget that
+// The client finds the leader and repeats by itself, at another node if need be, what failed on the way, until the
+// request's time is up. It does so with growing, random pauses, and under a budget that
 // keeps retries from feeding an overload (retry_budget.h). While every node says that it can help nobody, one
 // request after another is sent to find out, and the rest wait.
 //
@@ -36,32 +36,32 @@ namespace decree::rpc {
 class ClientCore;
 
 struct ClientOptions {
-  // HOST:PORT of each node; any of them, or all.
+  // HOST:PORT of some of the nodes, or of all.
   std::vector<std::string> endpoints;
-  // What a request may take in all, retries included.
+  // How long a request may take in all, retries included.
   Duration timeout = Seconds(5);
-  // How long one node is given to answer before another is asked, at most: of what repeats safely the nodes share
-  // what is left of `timeout`.
+  // How long one node is given to answer, at most, before another is asked. For a request that repeats safely the nodes
+  // share what is left of `timeout`.
   Duration attempt_timeout = Seconds(2);
   // Without a session a write is sent again only if it surely was not carried out.
   bool sessions = true;
-  // For Get without a mode.
+  // The mode of a Get that names none.
   v1::ReadMode read = v1::READ_MODE_LINEARIZABLE;
-  // Keys and values of requests without an answer; what comes beyond is refused.
+  // How many bytes of keys and values requests without an answer may have; further ones are refused.
   size_t pending_bytes_max = 64 << 20;
-  // How long an endpoint is left out, while another works, whose connection broke or that was of no use; one that
-  // does not answer for up to eight times as long.
+  // How long an endpoint whose connection broke, or that was of no use, is left out while another works; one that does
+  // not answer is left out for up to eight times as long.
   Duration broken_time = Milliseconds(1000);
   BackoffOptions backoff;
   RetryBudgetOptions retry_budget;
 
-  // kInvalidArgument with the option, its value and what is allowed.
+  // Errors are kInvalidArgument, with the option, its value and what is allowed.
   Status Validate() const;
 };
 
 // True if the request that failed with `error` may have been carried out, or may yet be.
 bool MayHaveHappened(const Status& error);
-// What the cluster said beside the error; empty if nothing.
+// What the cluster said beside the error; empty if it said nothing.
 v1::ErrorDetail ErrorDetailOf(const Status& error);
 
 // The end of the range of all keys that begin with `prefix`; empty if it reaches to the last key.
@@ -72,11 +72,10 @@ class Client {
   template <typename Response>
   using Callback = std::function<void(StatusOr<Response>)>;
 
-  // Connects to nothing yet.
+  // Makes a client, which does not connect yet.
   static StatusOr<std::unique_ptr<Client>> Create(ClientOptions options);
 
-  // Ends what is under way with kCancelled; all callbacks have returned when this does. Not to be
-  // called by a callback.
+  // Ends what is under way with kCancelled; all callbacks have returned when this does. A callback must not call it.
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -89,15 +88,16 @@ class Client {
 
   void Put(v1::PutRequest request, Callback<v1::PutResponse> done);
   void Get(v1::GetRequest request, Callback<v1::GetResponse> done);
-  // One page. The rest: with `first` set to the answer's `next`, and `revision` to its revision.
+  // Reads one page. For the rest, ask with `first` set to the answer's `next`, and `revision` to its revision.
   void Range(v1::RangeRequest request, Callback<v1::RangeResponse> done);
   void Delete(v1::DeleteRequest request, Callback<v1::DeleteResponse> done);
   void CompareAndSwap(v1::CompareAndSwapRequest request, Callback<v1::CompareAndSwapResponse> done);
-  // What has become of a write that failed. `settle`: sees to it that it is not carried out any more.
+  // Tells what has become of a write that failed. With `settle` it makes sure that the write is not carried out any
+  // more.
   void Outcome(uint64_t session, uint64_t number, bool settle, Callback<v1::OutcomeResponse> done);
-  // Makes the leader hand over to node `heir`, or, if that is 0, to the most advanced of the others.
+  // Makes the leader hand over to node `heir`, or to the most advanced of the others if that is 0.
   void TransferLeadership(uint32_t heir, Callback<v1::TransferLeadershipResponse> done);
-  // Asks one node, once.
+  // Asks one node how it does, once.
   void NodeStatus(size_t endpoint, Callback<v1::NodeStatusResponse> done);
 
   // ---- Blocking ----

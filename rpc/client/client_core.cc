@@ -330,7 +330,7 @@ void ClientCore::Park(Operation& operation, Work& work) {
   const Time now = loop_.Now();
   if (now + kScoutEvery >= operation.deadline) return EndWith(operation, *operation.why, work);
   operation.state = Operation::State::kParked;
-  // Whoever was sent to find out comes back here, again and again.
+  // A scout comes back here again and again.
   if (!std::exchange(operation.was_parked, true)) {
     loop_.At(operation.deadline - kScoutEvery, [this, id = operation.id] { OnParkedForLong(id); });
   }

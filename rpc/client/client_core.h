@@ -1,7 +1,7 @@
 #pragma once
-// What the client does with its requests: where each attempt goes, and when it is repeated. What failed
-// on the way is, after a pause, until time is up; a write without a session only if it surely was not
-// carried out.
+// What the client does with its requests: where each attempt goes, and when it is repeated. A request
+// that failed on the way is repeated after a pause, until its time is up; a write without a session only if it surely
+// was not carried out.
 //
 // One lock guards the decisions. What follows from them (sending, callbacks) is gathered in `Work`
 // and done after the lock is released.
@@ -30,7 +30,7 @@ namespace decree::rpc {
 
 class ClientCore {
  public:
-  // `options` are valid.
+  // `options` must be valid.
   explicit ClientCore(ClientOptions options);
   // Cancels what is under way, and waits for the callbacks.
   ~ClientCore();
@@ -48,8 +48,7 @@ class ClientCore {
 
  private:
   using OperationPtr = std::unique_ptr<Operation>;
-  // What is larger than any request may be goes as a call of its own: should gRPC refuse it, that is the end of
-  // nothing else.
+  // A request that is larger than any may be goes as a call of its own: if gRPC refuses it, nothing else ends with it.
   static constexpr size_t kPipelinedBytesMax = 2 << 20;
   std::unique_ptr<Pipeline> MakePipeline(const std::shared_ptr<grpc::Channel>& channel);
 
@@ -75,7 +74,7 @@ class ClientCore {
   struct Session {
     uint64_t id = 0;  // 0: there is none
     SessionNumbers numbers;
-    bool has_unknown = false;  // the fate of one of its requests is not known: it may be asked for
+    bool has_unknown = false;  // the outcome of one of its requests is not known, and may be asked for
   };
 
   void Submit(OperationPtr operation);
@@ -83,14 +82,14 @@ class ClientCore {
   void OnPauseEnded(uint64_t id);
   void OnScoutDue();
   void OnParkedForLong(uint64_t id);
-  // An attempt at an endpoint that has not proven itself was given the time to connect.
+  // An attempt has had the time to connect to an endpoint that has not proven itself.
   void OnConnectTimePassed(uint64_t id, int attempt);
   void OnSessionOpened(const StatusOr<v1::OpenSessionResponse>& response);
   void OnSessionNotOpened(const Status& status, Work& work);
   void OnWaitedForSession(uint64_t id);
   void CloseSession();
   void AwaitAllEnded();
-  // Without the lock.
+  // Called without the lock.
   void Do(Work& work);
 
   // ---- Under the lock ----
@@ -98,20 +97,20 @@ class ClientCore {
   Operation& Add(OperationPtr operation);
   void Begin(Operation& operation, Work& work);
   void Send(Operation& operation, Time now, Work& work);
-  // Makes the write one of the session's; false if it must wait for there to be one.
+  // Makes the write one of the session's; false if it must wait for a session.
   bool EnterSession(Operation& operation, Work& work);
   void OpenSession(Work& work);
   AttemptError WhyNoSession() const;
   uint64_t FloorFor(const Operation& operation) const;
   // Whether the operation goes on in another session, after its own has expired.
   bool RenewSession(Operation& operation, Work& work);
-  // However often it is sent, it takes effect once.
+  // Whether it takes effect once, however often it is sent.
   static bool IsRepeatable(const Operation& operation);
   static bool MayBeSentAgain(const Operation& operation);
   Endpoints::Choice Choose(const Operation& operation, Time now);
   void OnFailed(Operation& operation, Work& work);
   void NoteEndpoint(const Operation& operation, const AttemptError& error, Time now);
-  // How long an attempt is given.
+  // Until when an attempt may take.
   Duration PatienceFor(const Operation& operation, Time now) const;
   // Whether the request goes on to another endpoint at once.
   bool IsRedirected(const Operation& operation, const AttemptError& error, Time now) const;
@@ -139,8 +138,8 @@ class ClientCore {
   uint64_t opening_ = 0;                        // the operation that opens one; 0: there is none
   std::optional<AttemptError> why_no_session_;  // since there was one last: how the latest attempt ended
   std::vector<uint64_t> waiting_;               // For a session; ids.
-  // While every node says that it is of no use: what waits for that to change, by id; some may have ended. One
-  // after another is sent, to find out; as many as there are would only keep the nodes from finding a leader.
+  // The ids of the operations that wait while every node says that it is of no use; some may have ended. One after
+  // another is sent as a scout; all at once would only keep the nodes from finding a leader.
   std::deque<uint64_t> parked_;
   AttemptError why_parked_;
   bool is_scout_set_ = false;

@@ -31,7 +31,7 @@ bool ClientCore::EnterSession(Operation& operation, Work& work) {
 }
 
 uint64_t ClientCore::FloorFor(const Operation& operation) const {
-  // Of a session that has been given up no floor is kept: this number is still waited for.
+  // No floor is kept of a session that was given up; this number is still waited for.
   return operation.session == session_.id ? session_.numbers.floor() : 1;
 }
 
@@ -68,7 +68,7 @@ void ClientCore::OnSessionNotOpened(const Status& status, Work& work) {
     for (const uint64_t id : std::exchange(waiting_, {})) EndWith(*operations_.at(id), error, work);
   }
   why_no_session_ = std::move(error);
-  // Whoever came later has time left.
+  // Those that came later have time left.
   if (!waiting_.empty()) OpenSession(work);
 }
 

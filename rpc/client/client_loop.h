@@ -1,5 +1,5 @@
 #pragma once
-// The client's thread: takes what has completed off gRPC's queue, by the batch, and runs timers.
+// The client's thread: takes what has completed off gRPC's queue, in batches, and runs timers.
 
 #include <functional>
 #include <map>
@@ -21,21 +21,21 @@ class ClientLoop {
   // `after_batch` is called whenever the events that had gathered, or the timers that were due, have been dealt
   // with.
   explicit ClientLoop(std::function<void()> after_batch);
-  // Stops; nothing is on the queue any more. Timers that are left are dropped.
+  // Stops. Nothing may be on the queue any more; timers that are left are dropped.
   ~ClientLoop();
   ClientLoop(const ClientLoop&) = delete;
   ClientLoop& operator=(const ClientLoop&) = delete;
 
   void Start();
 
-  // From any thread.
+  // The queue, for any thread.
   const Clock& clock() const { return clock_; }
   Time Now() const { return clock_.Now(); }
   bool IsOwnThread() const { return std::this_thread::get_id() == thread_.get_id(); }
   // Runs `action` on the loop's thread, not before `when`.
   void At(Time when, std::function<void()> action);
 
-  // What to give gRPC with an operation whose end `event` is to be told.
+  // The tag to give gRPC with an operation whose end `event` is to be told.
   static void* Tag(Event& event);
   grpc::CompletionQueue* queue() { return &queue_; }
 
@@ -50,9 +50,9 @@ class ClientLoop {
   };
 
   void Run();
-  // Waits for events until then, and handles all there are. False at the end.
+  // Waits for events until then, and handles all there are. False when the queue has ended.
   bool HandleEvents(Time until);
-  // Until when to sleep; the actions that are due have been run.
+  // Runs the actions that are due; returns until when to sleep.
   Time RunTimers();
 
   const std::function<void()> after_batch_;
@@ -61,7 +61,7 @@ class ClientLoop {
 
   std::mutex mutex_;
   std::multimap<Time, std::function<void()>> timers_;
-  // How long the thread sleeps at most; an earlier timer must wake it. Min while it does not sleep.
+  // Until when the thread sleeps; an earlier timer must wake it. Time::min() while it does not sleep.
   Time sleeps_until_ = Time::min();
   bool is_waking_ = false;
 

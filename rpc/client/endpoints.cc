@@ -56,7 +56,7 @@ void Endpoints::OnBroken(size_t endpoint, Time now) { BreakUntil(endpoint, now +
 
 void Endpoints::OnSilent(size_t endpoint, Time now) {
   Node& node = nodes_[endpoint];
-  // Of many requests that wait in vain the first tells all there is to tell.
+  // When many requests wait in vain, the first tells all there is to tell.
   if (now < node.broken_until) return OnNotLeading(endpoint);
   BreakUntil(endpoint, now + broken_time_ * (1 << node.silences));
   node.silences = std::min(node.silences + 1, kSilencesMax);

@@ -22,7 +22,7 @@ namespace decree::rpc {
 
 // ---- Methods ----
 
-// What is to be known of a method, from how its stub begins a call.
+// Types of a method, taken from how its stub begins a call.
 template <auto kPrepareCall>
 struct Method;
 template <typename Stub, typename RequestType, typename ResponseType,
@@ -69,7 +69,7 @@ struct NodeStatusMethod : Method<&v1::Admin::Stub::PrepareAsyncNodeStatus> {
   static constexpr char kName[] = "status";
 };
 
-// Tells a request of what it has a field for.
+// Fills in what the request has fields for.
 template <typename Request>
 void SetHeader(const v1::RequestHeader& header, Request& request) {
   if constexpr (std::is_same_v<Request, v1::OutcomeRequest>) {
@@ -138,7 +138,7 @@ class UnaryOperation final : public MethodOperation<Method>, private Event {
 
   void Cancel() override { context_->TryCancel(); }
   void Withdraw(const EndpointLines& lines) override {
-    // What the channel has no connection for is still here.
+    // A call for which the channel has no connection is still here.
     if (lines.channel->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY) Cancel();
   }
 
@@ -159,7 +159,7 @@ class PipelinedOperation final : public MethodOperation<Method>, private Pipelin
   void Prepare(const v1::RequestHeader& header) override { SetHeader(header, this->request_); }
 
   void Send(const EndpointLines& lines, ClientLoop& loop) override {
-    // What the loop's own thread sends is followed by more, before it is done with what it has taken in.
+    // The loop's own thread sends more before it is done with what it has taken in.
     if (loop.IsOwnThread()) return lines.pipeline->SendLater(*this, this->give_up_at);
     lines.pipeline->Send(*this, this->give_up_at);
   }

@@ -21,7 +21,7 @@
 
 namespace decree::rpc {
 
-// The ways to one endpoint, over one channel.
+// The stubs and the pipeline of one endpoint, over one channel.
 struct EndpointLines {
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::KV::Stub> kv;
@@ -31,7 +31,7 @@ struct EndpointLines {
 
 class Operation {
  public:
-  // kRepeatable: changes something, and may be sent any number of times. kLeaderOnly: never forwarded, and
+  // A kRepeatable one changes something, and may be sent any number of times. A kLeaderOnly one is never forwarded, and
   // not sent again once it may have been carried out.
   enum class Kind { kWrite, kRead, kStaleRead, kRepeatable, kLeaderOnly, kNodeStatus };
 
@@ -47,15 +47,15 @@ class Operation {
   // Takes the operation when an attempt has ended, on the loop's thread.
   using OnAttemptEnded = std::function<void(Operation&)>;
 
-  // Before each attempt, under the lock.
+  // Prepares each attempt, under the lock.
   virtual void Prepare(const v1::RequestHeader& header) = 0;
   // Begins the attempt, which ends at `give_up_at` at the latest. Without the lock.
   virtual void Send(const EndpointLines& lines, ClientLoop& loop) = 0;
-  // Ends the attempt soon, under the lock; nothing if it goes by a pipeline, which is closed as a whole.
+  // Ends the attempt soon, under the lock. Does nothing if it goes by a pipeline, which is closed as a whole.
   virtual void Cancel() = 0;
   // Ends the attempt soon if it has not left this process yet. On the loop's thread, without the lock.
   virtual void Withdraw(const EndpointLines& lines) = 0;
-  // The end: calls the callback, with the answer if `status` is OK.
+  // Ends the operation: calls the callback, with the answer if `status` is OK.
   virtual void End(const Status& status) = 0;
 
   // ---- Guarded by ClientCore's lock ----
@@ -73,24 +73,24 @@ class Operation {
   uint64_t session = 0;
   uint64_t number = 0;
 
-  // Of the latest attempt.
+  // About the latest attempt.
   size_t endpoint = 0;
   bool asked_leader_only = false;  // The node was told not to forward.
   Time sent_at;
   Time give_up_at;
   AttemptEnd end;
 
-  // Over all attempts.
+  // About all attempts.
   int attempts = 0;
-  int failures = 0;  // That were answered by a pause.
+  int failures = 0;  // attempts that were followed by a pause
   bool was_parked = false;
   int redirects = 0;
   int silences = 0;  // attempts that were sent and not answered in time
   int renewals = 0;  // of the session
   bool may_have_run = false;
-  // Why the latest attempt failed that was given the time to end.
+  // Why the latest attempt failed that had the time to end.
   std::optional<AttemptError> why;
-  // What the latest node said of itself that was of no use: it knows more than a connection that fails.
+  // What the latest node that was of no use said of itself: that tells more than a connection that fails.
   std::optional<AttemptError> said;
 };
 

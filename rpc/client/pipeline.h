@@ -1,6 +1,6 @@
 #pragma once
-// A stream to one node over which requests go and answers come by the batch. What a call each would cost,
-// a batch shares.
+// A stream to one node over which requests go and answers come in batches, which share the cost that each request would
+// have as a call of its own.
 //
 //   closed ──first request──► opening ──► open ──any failure──► ending ──► closed
 //
@@ -34,13 +34,13 @@ namespace decree::rpc {
 
 class Pipeline {
  public:
-  // One request under way. Must live until it is told its end, on the queue's thread.
+  // One request under way. It must live until it is told its end, on the queue's thread.
   class Request {
    public:
     virtual ~Request() = default;
     // Fills in the request itself. Called once or never, under the pipeline's lock.
     virtual void Fill(v1::PipelinedRequest& wire) = 0;
-    // The end: one of these. The answer is no error, and may be moved from.
+    // One of these tells the end. The answer is no error, and may be moved from.
     virtual void OnAnswer(v1::PipelinedResponse& answer) = 0;
     virtual void OnFailure(AttemptEnd end) = 0;
 
@@ -55,20 +55,19 @@ class Pipeline {
   // thread sends.
   Pipeline(std::unique_ptr<v1::KV::Stub> stub, grpc::CompletionQueue& queue, const Clock& clock,
            std::function<void(Time)> expire_at);
-  // Must be closed, or never have been used.
+  // It must be closed, or never have been used.
   ~Pipeline();
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
-  // Sends the request at once, unless a write is under way: then with the next. Fails it at `deadline`. Any
-  // thread.
+  // Sends the request at once, or with the next write if one is under way. Fails it at `deadline`. Any thread.
   void Send(Request& request, Time deadline);
   // Sends the request with the next `Flush`.
   void SendLater(Request& request, Time deadline);
 
   // ---- On the queue's thread ----
 
-  // To be called when the events that had gathered have been handled.
+  // Call it when the events that had gathered have been handled.
   void Flush();
   // Fails the requests whose deadline has passed.
   void Expire();
@@ -81,7 +80,7 @@ class Pipeline {
   // `Flush`.
   void Close();
   bool is_closed() const;
-  // Waits, on another thread than the queue's.
+  // Waits for the end, on another thread than the queue's.
   void AwaitClosed();
 
  private:

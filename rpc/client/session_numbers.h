@@ -1,8 +1,8 @@
 #pragma once
-// A client's side of a session: numbers its requests, and knows the lowest that it still waits for.
+// A client's side of a session: it numbers the requests, and knows the lowest number that it still waits for.
 //
-// A number is one request's, however often that is sent. What a client gives up counts as answered: the
-// floor passes it, and a copy of it that arrives later is not carried out any more.
+// A number belongs to one request, however often that is sent. A request that the client gives up counts as answered:
+// the floor passes it, and a copy of it that arrives later is not carried out any more.
 //
 // Passive, for one thread.
 
@@ -13,15 +13,15 @@ namespace decree::rpc {
 
 class SessionNumbers {
  public:
-  // For a request that was not sent yet.
+  // The number for a request that was not sent yet.
   uint64_t Take() {
     unanswered_.insert(unanswered_.end(), next_);
     return next_++;
   }
-  // Its answer has come, or nobody waits for it any more.
+  // The request's answer has come, or nobody waits for it any more.
   void End(uint64_t number) { unanswered_.erase(number); }
 
-  // To be told with every request.
+  // The floor, to be told with every request.
   uint64_t floor() const { return unanswered_.empty() ? next_ : *unanswered_.begin(); }
   bool IsIdle() const { return unanswered_.empty(); }
 

@@ -32,7 +32,7 @@ Failure SessionRefusal(StatusCode code, std::string text, v1::ErrorDetail::Reaso
   return failure;
 }
 
-// Of a request that may have been carried out under another copy.
+// The failure of a request of which another copy may have been carried out.
 Failure LostInSession(std::string text, v1::ErrorDetail::Reason reason) {
   Failure failure = OutcomeUnknown(StatusCode::FAILED_PRECONDITION, std::move(text));
   failure.detail.set_reason(reason);

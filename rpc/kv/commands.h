@@ -1,5 +1,5 @@
 #pragma once
-// Clients' requests as commands of the state machine, and what is checked of both at the door.
+// Turns clients' requests into commands of the state machine, and checks both at the door.
 
 #include <string>
 
@@ -11,22 +11,23 @@ namespace decree::rpc {
 
 // ---- Writes ----
 
-// Each moves keys and values out of the request.
+// These move keys and values out of the request.
 v1::Command MakeCommand(v1::PutRequest& request);
 v1::Command MakeCommand(v1::DeleteRequest& request);
 v1::Command MakeCommand(v1::CompareAndSwapRequest& request);
-// The owner is to be added.
+// The caller adds the owner.
 v1::Command MakeCommand(v1::OpenSessionRequest& request);
 v1::Command MakeCommand(v1::CloseSessionRequest& request);
-// Settles the request.
+// The command that settles the request.
 v1::Command MakeCommand(v1::OutcomeRequest& request);
 
-// kInvalidArgument that names the field, the limit and the size. For what clients send, and what other nodes forward.
+// Checks what clients send, and what other nodes forward. Errors are kInvalidArgument, with the field, the limit and
+// the size.
 Status Check(const v1::Command& command);
 
 // ---- Reads ----
 
-// As above.
+// The same for reads.
 Status Check(const v1::GetRequest& request);
 Status Check(const v1::RangeRequest& request);
 Status Check(const v1::OutcomeRequest& request);

@@ -19,7 +19,7 @@ using grpc::StatusCode;
 
 static_assert(kClientBytesMax <= kv::kOwnerBytesMax, "a client owns its sessions");
 
-// For callers who do not say how long they wait, and the most that counts.
+// How long callers wait that do not say so, and the longest time that counts.
 constexpr Duration kTimeLeftDefault = Seconds(5);
 constexpr Duration kTimeLeftMax = Seconds(3600);
 // Whether the result tells what a key held before, and how much room that takes.

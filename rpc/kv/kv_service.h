@@ -29,27 +29,26 @@ namespace decree::rpc {
 
 class KvService {
  public:
-  // What bounds the requests that it holds, and their answers.
+  // The limits to the requests that it holds and to their answers.
   struct Bounds {
     Admission& admission;  // of clients' requests
     Admission& forwarded;  // of those that other nodes forward
     Budget& answers;
   };
 
-  // All references outlive the service; the bounds also outlive the node. It is served at the port that has these
-  // methods.
+  // All references outlive the service; the bounds also outlive the node. The port that has these methods serves it.
   KvService(EventLoop& loop, Methods& methods, paxos::Node& node, kv::StateMachine& machine, Forwarder& forwarder,
             const Bounds& bounds);
 
-  // A write that another node has forwarded.
+  // Takes a write that another node has forwarded.
   void OnForwarded(PeerService::ForwardedCall call);
-  // To be called before every Turn of the node, which takes as long as the disk: sends what is answered.
+  // Call it before every Turn of the node, which takes as long as the disk: it sends the answers that are ready.
   void BeforeTurn() { pipelines_.Flush(); }
-  // To be called after every Turn of the node: requests may have waited for what it has changed.
+  // Call it after every Turn of the node: requests may have waited for what that has changed.
   void AfterTurn();
   // Refuses new requests and those that wait for a leader; what is on its way goes on.
   void Close();
-  // Whether requests have come that are not let in yet.
+  // Whether requests have come that were not let in yet.
   bool has_unserved() const { return pipelines_.has_unserved(); }
   uint64_t stale_reads() const { return reader_.stale_reads(); }
 
@@ -64,7 +63,7 @@ class KvService {
 
   // ---- What each method does with a call ----
 
-  // A write, unless it is one of the others.
+  // Serves a write; the other methods have functions of their own.
   template <typename Request, typename Response>
   void Serve(CallPtr<Request, Response> call);
   void Serve(CallPtr<v1::GetRequest, v1::GetResponse> call);
@@ -83,21 +82,21 @@ class KvService {
   void AnswerRange(const CallPtr<v1::RangeRequest, v1::RangeResponse>& call);
   void ReadPage(const CallPtr<v1::RangeRequest, v1::RangeResponse>& call);
   void AnswerOutcome(const OutcomeCall& call);
-  // Ends a call whose response lacks but the record that `result` tells of, if it does. `told`: by another node, or
-  // null.
+  // Ends a call whose response lacks at most the record that `result` tells of. `told` is that record as another node
+  // has told it, or null.
   template <typename Request, typename Response>
   void FinishTelling(const CallPtr<Request, Response>& call, const v1::CommandResult& result,
                      const std::shared_ptr<const v1::KeyValue>& told);
-  // That record, if this node's state is as far; also if another node has carried the write out.
+  // That record as this node has it, if its state is as far; also if another node has carried the write out.
   std::optional<v1::KeyValue> PreviousHere(const v1::CommandResult& result) const;
 
   // ---- The door ----
 
-  // Lets a request in, or refuses it: the time that it has, or nothing. `check` is what was found of the request
-  // itself.
+  // Lets a request in and returns the time that it has, or refuses it and returns nothing. `check` is what was found of
+  // the request itself.
   template <typename AnyCall>
   std::optional<Duration> LetIn(AnyCall& call, const Status& check);
-  // What is wrong with one that was to have a place at `admission`.
+  // Why a request that needs a place at `admission` is not let in; nothing if it is.
   std::optional<Failure> WhyNotIn(const Status& check, Duration time_left, bool has_place,
                                   const Admission& admission) const;
 

@@ -1,5 +1,5 @@
 #pragma once
-// What this node knows of who leads, and what clients are told of it.
+// What this node knows about who leads, and what clients are told about it.
 
 #include <string>
 
@@ -11,33 +11,33 @@ namespace decree::rpc {
 
 class Leadership {
  public:
-  // Both outlive it.
+  // The arguments outlive it.
   Leadership(const EventLoop& loop, const paxos::Node& node) : loop_(loop), node_(node) {}
 
   bool IsOwn() const { return replica().role() == paxos::Role::kLeader; }
   paxos::NodeId self() const { return replica().self().node; }
-  // "n1"
+  // This node's name, such as "n1".
   std::string Name() const { return StrCat("n", self().value()); }
-  // Who is followed, or this node.
+  // The leader that is followed, or this node; kNoNode if there is none.
   paxos::NodeId Leader() const { return replica().leader(); }
-  // Who is followed, or this node; kNoNode also if the one who is followed may be gone.
+  // The same, but kNoNode also if the leader that is followed may be gone.
   paxos::NodeId LiveLeader() const;
-  // Whether this node may be able to help soon, if it is not now.
+  // Whether this node may be able to help soon, if it cannot now.
   bool MayHelpSoon() const;
   // False while the node is not let into the cluster: its state is not even stale.
   bool TakesPart() const { return replica().takes_part(); }
 
   // ---- What clients are told ----
 
-  // Adds who leads.
+  // Adds the leader to a failure.
   Failure WithLeader(Failure failure) const;
-  // Of what is served by the leader alone.
+  // The failure of what the leader alone serves.
   Failure NotLeading(const char* verdict) const;
-  // Of what needs a leader, and none is in reach. `verdict` says what has become of it.
+  // The failure of what needs a leader while none is in reach. `verdict` says what has become of it.
   Failure NoLeader(const char* verdict) const;
-  // Of a read, when its time is up.
+  // The failure of a read whose time is up.
   Failure NotConfirmed() const;
-  // Of a stale read.
+  // The failure of a stale read.
   Failure NoMember() const;
   Failure Closing() const;
 

@@ -35,7 +35,7 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
   Budget::Holder& taker() { return taker_; }
   const std::string& caller() const { return call_->connection()->address(); }
 
-  // Where the next answer goes; `room` is that of its size on the wire. Null if nobody waits for it any more.
+  // The next answer, to be filled in; `room` covers its size on the wire. Null if nobody waits for it any more.
   v1::PipelinedResponse* AddAnswer(uint64_t id, Budget::Piece room) {
     CHECK_GT(unanswered_, 0u) << "a request is answered twice";
     if (--unanswered_ == 0) call_->SetBusy(false);
@@ -151,7 +151,7 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
     });
   }
 
-  // Of a time that has run out, the least that counts as one.
+  // A time that has run out becomes the least that counts as one.
   static Duration TimeLeft(const v1::PipelinedRequest& request, Duration waited) {
     constexpr uint64_t kMaxUs = uint64_t{1} << 40;
     if (request.time_left_us() == 0) return Duration::zero();

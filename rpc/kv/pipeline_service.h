@@ -1,11 +1,10 @@
 #pragma once
-// The receiving end of the clients' pipelines: streams over which requests come and answers go by the
-// batch. What a call each would cost, a batch shares.
+// The receiving end of the clients' pipelines: streams over which requests come and answers go in batches, which share
+// the cost that each request would have as a call of its own.
 //
-// The answers that gather while a batch is being written make the next one. A client that does not take
-// its answers is not served on until it does, one that sends large batches gets its turns like others, and who sends
-// more than this node can hold waits, in line with others: nothing more is read from a stream until all is served that
-// was read.
+// The answers that gather while a batch is being written make the next one. A client that does not take its answers is
+// not served on until it does. One that sends large batches has its turns like the others. One that sends more than
+// this node can hold waits, in line with others: nothing more is read from a stream until all that was read is served.
 
 #include <cstddef>
 #include <cstdint>
@@ -31,34 +30,35 @@ namespace decree::rpc {
 class PipelineService {
  public:
   class Stream;
-  // Begins to serve a request, which may be moved from; `time_left` is 0 if the client did not say. It has been let in.
+  // Begins to serve a request that was let in, and which may be moved from. `time_left` is 0 if the client did not say.
   using Serve =
       std::function<void(const std::shared_ptr<Stream>&, Duration time_left, v1::PipelinedRequest&, Admission::Place)>;
 
-  // All references outlive the service. From now on it takes the streams of a port that has these methods.
+  // All references outlive the service. It takes the streams of the port that has these methods.
   PipelineService(EventLoop& loop, Admission& admission, Budget& room, Methods& methods, Serve serve);
   ~PipelineService();
 
-  // To be called when what came has been dealt with: sends the answers that have gathered.
+  // Call it when what came has been dealt with: it sends the answers that have gathered.
   void Flush();
-  // Ends every stream, once what it waits for is answered.
+  // Ends every stream as soon as what it waits for is answered.
   void Close();
-  // Whether requests were read that are not served yet.
+  // Whether requests were read that were not served yet.
   bool has_unserved() const { return unserved_bytes_ > 0; }
 
-  // Who takes the answers to a stream's requests.
+  // The party that takes the answers to a stream's requests.
   static Budget::Holder& TakerOf(Stream& stream);
   static const std::string& CallerOf(const Stream& stream);
-  // Where the answer to a request of a stream goes, whose size has `room`. Null if the stream has ended.
+  // The answer to a request of a stream, to be filled in; `room` covers its size. Null if the stream has ended.
   static v1::PipelinedResponse* AddAnswer(Stream& stream, uint64_t id, Budget::Piece room);
   static void Refuse(Stream& stream, uint64_t id, const Failure& failure);
 
  private:
   void Receive(std::unique_ptr<ServerCall> call);
-  // Those whose turn has come.
+  // Serves the streams whose turn has come.
   void ServeOn();
   void ServeSoon() { serve_timer_.Set(loop_.Now()); }
-  // What the unserved requests of all streams hold has changed: cuts off whoever has the most, if it is too much.
+  // Tells that what the unserved requests of all streams hold has changed: cuts off the stream with the most, if it is
+  // too much.
   void OnUnserved();
 
   EventLoop& loop_;
@@ -79,7 +79,7 @@ class PipelinedCall final : public Call<Request, Response> {
  public:
   using StreamPtr = std::shared_ptr<PipelineService::Stream>;
 
-  // Moves out of `request`.
+  // `request` is moved from.
   PipelinedCall(StreamPtr stream, uint64_t id, Duration time_left, Request& request, Admission::Place place)
       : stream_(std::move(stream)), id_(id), time_left_(time_left) {
     this->Enter(std::move(place));
@@ -88,7 +88,7 @@ class PipelinedCall final : public Call<Request, Response> {
   }
 
   const std::string& caller() const override { return PipelineService::CallerOf(*stream_); }
-  // As of its arrival.
+  // The time left when it arrived.
   Duration TimeLeft(Duration fallback) const override { return time_left_ == Duration::zero() ? fallback : time_left_; }
   void Finish() override {
     this->LeavePlace();

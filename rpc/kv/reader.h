@@ -1,8 +1,8 @@
 #pragma once
-// Sees to it that a read may take place: under the lease at once, or when a quorum or the leader has confirmed that
-// nothing is missing here, or, where stale will do, always.
+// Finds out when a read may take place: at once under the lease, or when a quorum or the leader has confirmed that
+// nothing is missing here; a stale read may always.
 //
-// In the loop's thread.
+// For the loop's thread.
 
 #include <cstdint>
 #include <functional>
@@ -20,14 +20,14 @@ namespace decree::rpc {
 // A read that has been let in.
 struct ReadRequest {
   v1::ReadMode mode = v1::READ_MODE_LINEARIZABLE;
-  // A follower asks the leader; else it says who leads.
+  // If not, a follower does not ask the leader, but says who leads.
   bool may_ask = true;
   Duration time_left;
 };
 
 class Reader {
  public:
-  // Nothing: the state may be read now.
+  // Called with nothing when the state may be read, else with the failure.
   using OnEnd = std::function<void(const std::optional<Failure>&)>;
 
   // All references outlive the reader.
@@ -36,9 +36,9 @@ class Reader {
 
   // Whether the state may be read at once.
   bool MayReadNow(v1::ReadMode mode);
-  // Waits until it may. `done` is called once, in this call or later.
+  // Waits until it may. Calls `done` once, in this call or later.
   void Start(const ReadRequest& request, OnEnd done);
-  // Ends what waits for a leader; what is under way goes on.
+  // Ends the reads that wait for a leader; what is under way goes on.
   void Close() { is_closing_ = true; }
 
   uint64_t stale_reads() const { return stale_reads_; }

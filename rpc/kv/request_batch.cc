@@ -35,7 +35,7 @@ void RequestBatch::Advance() {
   CodedInputStream input(bytes_.begin() + position_, left);
   while (const uint32_t tag = input.ReadTag()) {
     if (tag != kRequestTag) {
-      // Of a later version of the protocol, perhaps.
+      // A later version of the protocol may have such a field.
       if (WireFormatLite::SkipField(&input, tag)) continue;
       is_broken_ = true;
       return;

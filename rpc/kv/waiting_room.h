@@ -1,5 +1,5 @@
 #pragma once
-// Where requests wait until leadership changes, or for a moment.
+// A room in which requests wait until leadership changes, or for a moment.
 
 #include <functional>
 #include <vector>
@@ -10,10 +10,10 @@ namespace decree::rpc {
 
 class WaitingRoom {
  public:
-  // `patience`: how long a change of leader may take.
+  // `patience` is how long a change of leader may take.
   WaitingRoom(EventLoop& loop, Duration patience);
 
-  // `try_again` is called once, later.
+  // Calls `try_again` once, later.
   void Enter(std::function<void()> try_again);
   // Lets all that wait try again.
   void TryAll();
@@ -27,8 +27,8 @@ class WaitingRoom {
   Timer retry_timer_;
 };
 
-// When a request is to be answered whose caller waits for `time_left`: a little before the caller gives up, so that it
-// hears why.
+// When to answer a request whose caller waits for `time_left`: a little before the caller gives up, so that it hears
+// why.
 Time AnswerBy(Time now, Duration time_left);
 
 }  // namespace decree::rpc

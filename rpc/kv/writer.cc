@@ -19,7 +19,7 @@ using paxos::ProposalEnd;
 
 // How long a former leader may take to answer what was forwarded to it: it may just be handing over.
 constexpr Duration kForwardGrace = Milliseconds(200);
-// For whom there was no room.
+// The failure of a write for which there was no room.
 constexpr Duration kTryAgainAfter = Milliseconds(10);
 
 // Whether the state machine has judged the request itself, with all its copies.
@@ -268,7 +268,7 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
     while (!waiters_.empty()) TellThat(failure, waiters_.begin());
   }
 
-  // Of an attempt that was given the time until `give_up_at_`: those who have joined since go on.
+  // Ends an attempt that had the time until `give_up_at_`; callers that have joined since go on.
   void FailLate(const Failure& failure) {
     state_ = State::kWaiting;
     std::vector<std::list<Waiter>::iterator> late;

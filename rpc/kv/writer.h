@@ -1,20 +1,20 @@
 #pragma once
 // Sees a write through: to the log if this node leads, to the leader if another does, and through a change of leader.
 //
-//   leader:      proposed; ended when applied
-//   follower:    forwarded; the leader's result or failure passes on
-//   no leader:   waits for one, for as long as a change of leader may take
-//   too many are waiting at the leader:  waits too, and tries again
-//   no quorum:   is told at once to ask another node
+//   at the leader       it is proposed, and ends when it is applied
+//   at a follower       it is forwarded, and the leader's result or failure is passed on
+//   without a leader    it waits for one, for as long as a change of leader may take
+//   with a full leader  it waits, and tries again
+//   without a quorum    its client is told at once to ask another node
 //
-// A failure always says whether the write may have been carried out. Only one that belongs to a session is sent once
-// more after an attempt that may have worked.
+// A failure always says whether the write may have been carried out. After an attempt that may have worked, only a
+// write that belongs to a session is sent once more.
 //
 // A client that repeats a request of its session adds nothing to the log: it waits for the copy that is under way, or
-// is told by the leader what the session's table knows. Else, where an answer takes longer than a client's patience,
-// the copies would crowd out everybody.
+// the leader tells it what the session's table knows. Otherwise, where an answer takes longer than a client's patience,
+// copies would crowd everybody out.
 //
-// In the loop's thread.
+// For the loop's thread.
 
 #include <cstdint>
 #include <functional>
@@ -39,9 +39,9 @@
 namespace decree::rpc {
 
 struct WriteOptions {
-  // By another node, which goes on by itself if this one does not lead.
+  // Another node has forwarded it, and goes on by itself if this one does not lead.
   bool was_forwarded = false;
-  // The client wants to be told who leads instead.
+  // The client wants to be told who leads, instead of having it forwarded.
   bool no_forwarding = false;
   Duration time_left;
 };
@@ -49,12 +49,12 @@ struct WriteOptions {
 // How a write ended.
 struct WriteEnd {
   std::optional<Failure> failure;
-  // Without one: the node that carried the write out, and what its state machine said, which refuses nothing; also in
-  // bytes.
+  // Without a failure: the node that carried the write out, and its state machine's result, which refuses nothing; also
+  // as bytes.
   paxos::NodeId node;
   v1::CommandResult result;
   std::string result_bytes;
-  // The record that the result tells of, if another node has told it; this node's state may not be as far.
+  // The record that the result tells of, if another node has sent it; this node's state may not be as far.
   std::shared_ptr<const v1::KeyValue> previous;
 };
 
@@ -66,13 +66,13 @@ class Writer {
   Writer(EventLoop& loop, paxos::Node& node, const kv::StateMachine& machine, const Leadership& leadership,
          WaitingRoom& room, Forwarder& forwarder);
 
-  // `command` has been checked; it is the same afterwards. `done` is called once, in this call or later.
+  // Begins a write. `command` was checked, and is the same afterwards. Calls `done` once, in this call or later.
   void Start(v1::Command& command, const WriteOptions& options, OnEnd done);
-  // To be called when another node leads, or none any more.
+  // Call it when another node leads, or none any more.
   void OnLeadershipChanged();
-  // To be called after every Turn of the node.
+  // Call it after every Turn of the node.
   void AfterTurn() { ended_.clear(); }
-  // Ends what waits; what is under way goes on.
+  // Ends the writes that wait; what is under way goes on.
   void Close() { is_closing_ = true; }
 
  private:
@@ -95,10 +95,10 @@ class Writer {
   const Leadership& leadership_;
   WaitingRoom& room_;
   Forwarder& forwarder_;
-  Timer give_up_timer_;  // on answers of a leader that was
+  Timer give_up_timer_;  // waits no longer for answers of a former leader
   std::vector<std::shared_ptr<Write>> to_try_;
   Timer try_timer_;
-  // Requests of sessions, until it is known how they end.
+  // Requests of sessions whose end is not known yet.
   absl::flat_hash_map<RequestId, Write*> under_way_;
   std::list<Waiter> ended_;  // since the last Turn: a timer must outlive what it does
   bool is_closing_ = false;

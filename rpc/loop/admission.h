@@ -1,8 +1,8 @@
 #pragma once
-// Bounds what clients' requests may hold of this node at once, in number and bytes (rule 12). Who finds no place may
-// wait in line; that line bounds nothing, so whoever joins it has a bound of its own.
+// Bounds what clients' requests may hold of this node at once, in number and bytes (rule 12). A request that
+// finds no place may wait in line. The line itself has no bound, so whoever joins it must have one of its own.
 //
-// In the loop's thread.
+// For the loop's thread.
 
 #include <cstddef>
 #include <deque>
@@ -20,7 +20,7 @@ class Admission {
     size_t bytes_max = 48 << 20;
   };
 
-  // A request's place among those that were let in: held by its call, and left when that is gone.
+  // A request's place among those that were let in. Its call holds it, and leaves it when it is gone.
   class Place {
    public:
     Place() = default;
@@ -34,7 +34,7 @@ class Admission {
       if (admission_ != nullptr) admission_->Leave(bytes_);
     }
 
-    // False if it was refused.
+    // False if the request was refused.
     explicit operator bool() const { return admission_ != nullptr; }
 
    private:
@@ -45,7 +45,7 @@ class Admission {
     size_t bytes_ = 0;
   };
 
-  // What a request holds that has so many bytes on the wire.
+  // How many bytes a request holds that has so many on the wire.
   static constexpr size_t BytesOf(size_t wire_bytes) { return 2048 + wire_bytes; }
 
   Admission(EventLoop& loop, const Limits& limits)
@@ -53,7 +53,8 @@ class Admission {
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
-  // No place if there is no room. One request always finds room, whatever it weighs. Outlives the place.
+  // Gives a place, or none if there is no room. A request that is alone always finds room, whatever its size. This
+  // outlives the place.
   Place Enter(size_t bytes) {
     if (!HasRoom(bytes)) return {};
     ++requests_;
@@ -63,10 +64,10 @@ class Admission {
   bool HasRoom(size_t bytes) const {
     return requests_ == 0 || (requests_ < limits_.requests_max && bytes_ + bytes <= limits_.bytes_max);
   }
-  // Whether so many requests are here that there is no room for any other, however small.
+  // Whether there are as many requests as may be, so that even the smallest finds no place.
   bool HasAllRequests() const { return requests_ >= limits_.requests_max; }
-  // `then` is called once, in a later turn, when there may be room. If there is none for it, it may wait again, as the
-  // last in line. It need not enter.
+  // Calls `then` once, in a later turn, when there may be room. If it finds none it may wait again, as the last in
+  // line; it need not enter.
   void Await(std::function<void()> then) { line_.push_back(std::move(then)); }
 
   const Limits& limits() const { return limits_; }
@@ -75,7 +76,7 @@ class Admission {
   size_t waiting() const { return line_.size(); }
 
  private:
-  // Each of those that wait has its turn once, as long as there is room.
+  // Gives each of those that wait one turn, as long as there is room.
   void ServeLine() {
     for (size_t count = line_.size(); count > 0 && HasRoom(0); --count) {
       const std::function<void()> then = std::move(line_.front());

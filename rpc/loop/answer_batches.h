@@ -1,5 +1,5 @@
 #pragma once
-// Answers that gather for a stream while others are being written: they leave by the batch, one after the other.
+// Answers that gather for a stream while others are being written. They leave in batches, one after the other.
 
 #include <cstddef>
 #include <deque>
@@ -14,7 +14,7 @@ namespace decree::rpc {
 template <typename Message>
 class AnswerBatches {
  public:
-  // The batch that the next answer goes to. `room` is that of its size on the wire, at least.
+  // The batch that the next answer goes to. `room` covers at least its size on the wire.
   Message& ForNext(Budget::Piece room) {
     if (batches_.empty() || batches_.back().room.bytes() >= kBatchBytes) batches_.emplace_back();
     room.Resize(room.bytes() + kOverheadBytes);
@@ -24,18 +24,18 @@ class AnswerBatches {
 
   bool empty() const { return batches_.empty(); }
   const Message& front() const { return batches_.front().message; }
-  // The first is being written, and has been copied out; it holds its room until it has left.
+  // The first batch is being written, and was copied out. It holds its room until it has left.
   void PopFront() {
     CHECK(!leaving_) << "two are being written";
     leaving_ = std::move(batches_.front().room);
     batches_.pop_front();
   }
   void OnLeft() { leaving_ = {}; }
-  // Forgets what is not being written.
+  // Forgets the batches that are not being written.
   void Clear() { batches_.clear(); }
 
  private:
-  // A batch is closed when it is as large as this; it may be larger by one answer.
+  // A batch of this size takes no more answers; the last one may exceed it.
   static constexpr size_t kBatchBytes = 1 << 20;
   // What an answer holds in memory beside its bytes.
   static constexpr size_t kOverheadBytes = 128;

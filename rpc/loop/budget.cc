@@ -146,7 +146,7 @@ void Budget::Serve() {
 bool Budget::ServeQueue(Size size) {
   std::deque<Holder*>& queue = QueueFor(size);
   bool is_short = false;
-  // Whoever is passed over has no room before the next call: what is let in only takes some.
+  // A waiter that is passed over finds no room before the next call: those that are served only take some.
   for (size_t i = 0; i < queue.size();) {
     if (IsTurnOver(size)) {
       serve_timer_.Set(loop_.Now() + Duration(1));  // Later than now: the loop goes round first.

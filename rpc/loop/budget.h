@@ -2,14 +2,14 @@
 // Bounds what messages of one kind hold of a node's memory, over all calls and streams (rule 12): answers that have not
 // left the node, or requests that are being read.
 //
-// An answer is built only while there is room, holds a piece of it, and gives that back when gRPC says that it has gone
-// to the network. While there is none, requests wait, which are small. A large request is read only while there is
-// room, and waits at its sender. Holders are served in turn, each up to a share, so that one who does not read, or
-// write on, keeps itself waiting and not the others. When the room is short all the same, whoever has given nothing
-// back for `patience` is cancelled. However much room there is, large answers are built a few at a time, and the loop
-// goes round in between.
+// An answer is built only while there is room. It holds a piece of the room, and gives that back when gRPC says that
+// the answer has gone to the network. While there is no room, requests wait, which are small. A large request is read
+// only while there is room, and otherwise waits at its sender. Holders are served in turn, each up to a share, so that
+// one that does not read, or does not write on, keeps only itself waiting. If room is short all the same, a holder that
+// has given nothing back for `patience` is cancelled. However much room there is, large answers are built a few at a
+// time, and the loop goes round in between.
 //
-// In the loop's thread.
+// For the loop's thread.
 
 #include <array>
 #include <cstddef>
@@ -28,28 +28,28 @@ namespace decree::rpc {
 class Budget {
  public:
   struct Limits {
-    // May be exceeded by one message, and by those that do not wait.
+    // All of the room, in bytes. One message may exceed it, and so may those that do not wait.
     size_t bytes_max = 48 << 20;
-    // Of these, what a single holder may hold.
+    // How much of it a single holder may hold.
     size_t share = 8 << 20;
-    // What each may hold of small messages whatever the others hold: a client who reads is served at once.
+    // How many bytes of small messages each holder may hold whatever the others hold, so that a client that reads is
+    // served at once.
     size_t least = 16 << 10;
-    // When large answers of so many bytes were built in a turn of the loop, or building them took so long, others wait
-    // for the next.
+    // After large answers of so many bytes, or of so long a time, others wait for the next turn of the loop.
     size_t turn_bytes = 2 << 20;
     Duration turn_time = Milliseconds(5);
     Duration patience = Seconds(10);
-    // What whoever gives nothing back has done, for the log.
+    // What a holder that gives nothing back has done, for the log.
     const char* fault = "taken none of its answers";
   };
-  // Small messages find some room that large ones leave, and do not wait behind them: most of what coordination needs
-  // is small.
+  // Large messages leave some room to small ones, which do not wait behind them: most of what coordination needs is
+  // small.
   enum class Size { kSmall, kLarge };
   static Size SizeOf(size_t bytes) { return bytes <= 16 << 10 ? Size::kSmall : Size::kLarge; }
 
   class Holder;
 
-  // What a message, or several together, hold; given back when it goes. Must not outlive its holder.
+  // The room that one or several messages hold. It is given back with this object, which must not outlive its holder.
   class Piece {
    public:
     Piece() = default;
@@ -65,14 +65,14 @@ class Budget {
     }
     ~Piece() { Resize(0); }
 
-    // Whether it is one.
+    // Whether it holds anything.
     explicit operator bool() const { return holder_ != nullptr; }
     size_t bytes() const { return bytes_; }
-    // The message has turned out to be of this size.
+    // Tells that the message has turned out to be of this size.
     void Resize(size_t bytes);
-    // From now on the holder can do nothing to give it back sooner.
+    // Tells that the holder can do nothing to give it back sooner.
     void Excuse();
-    // Takes over what the other holds, of the same holder.
+    // Takes over what another piece of the same holder holds.
     void Join(Piece other);
 
    private:
@@ -84,12 +84,12 @@ class Budget {
     bool is_excused_ = false;
   };
 
-  // One who takes answers, or sends requests: a stream, or a connection with calls of their own.
+  // A party that takes answers or sends requests: a stream, or a connection with its unary calls.
   class Holder {
    public:
-    // `cancel` makes gRPC give up all that it holds, and says who it is, for the log.
+    // `cancel` makes gRPC give up all that it holds for this party, and says who that is, for the log.
     Holder(Budget& budget, std::function<std::string()> cancel);
-    // Nothing is held, or waits, any more.
+    // Nothing may be held, or wait, any more.
     ~Holder();
     Holder(const Holder&) = delete;
     Holder& operator=(const Holder&) = delete;
@@ -98,10 +98,10 @@ class Budget {
     bool HasRoom(Size size) const {
       return WaitingFor(size).empty() && HasShare() && Fits(size) && !budget_.IsTurnOver(size);
     }
-    // `then` is called once: later, when that may be done, which is to be done then; or without room, when it is
+    // Calls `then` once: with room, later, when there is some, which is to be used there and then; or without room, at
     // `until`, or at once if the holder is closed.
     void Await(Size size, Time until, std::function<void(bool has_room)> then);
-    // The same, but at once if that may be; `size` is only asked for if the room is short.
+    // The same, but at once if there is room; `size` is asked only if room is short.
     template <typename SizeOf, typename Then>
     void WhenRoom(Time until, const SizeOf& size, Then then) {
       if (HasRoom(Size::kLarge)) return then(true);
@@ -109,9 +109,9 @@ class Budget {
       if (HasRoom(wanted)) return then(true);
       Await(wanted, until, std::move(then));
     }
-    // For so many bytes that are there, or may be.
+    // Takes room for so many bytes, which are there or may come.
     Piece Charge(size_t bytes);
-    // It takes nothing any more: who waits goes without, now and later.
+    // Closes the holder: those that wait go without room, now and later.
     void Close();
 
     size_t held() const { return held_; }
@@ -138,7 +138,7 @@ class Budget {
     Budget& budget_;
     const std::function<std::string()> cancel_;
     size_t held_ = 0;
-    size_t excused_ = 0;                        // of these
+    size_t excused_ = 0;                        // bytes of these that it can do nothing about
     Time gave_back_at_;                         // or held nothing
     std::array<std::list<Waiter>, 2> waiting_;  // by size
     bool is_closed_ = false;
@@ -150,22 +150,22 @@ class Budget {
   Budget(const Budget&) = delete;
   Budget& operator=(const Budget&) = delete;
 
-  // Who waits goes without, now and later.
+  // Ends: those that wait go without room, now and later.
   void Close();
   size_t held() const { return held_; }
 
  private:
   bool Fits(Size size) const;
-  // Whether no more is to be built before the loop has gone round.
+  // Whether no more large answers may be built before the loop has gone round.
   bool IsTurnOver(Size size) const;
   void NoteBuilt(size_t bytes);
   std::deque<Holder*>& QueueFor(Size size) { return queues_[static_cast<size_t>(size)]; }
-  // Lets in who waits, as far as there is room.
+  // Serves those that wait, as far as there is room.
   void Serve();
-  // Those who wait with messages of this size. True if there was no room for some.
+  // Serves those that wait with messages of this size. True if there was no room for some.
   bool ServeQueue(Size size);
   void ServeSoon();
-  // Cancels who has given nothing back for too long.
+  // Cancels the holders that have given nothing back for too long.
   void CancelTheIdle();
 
   EventLoop& loop_;

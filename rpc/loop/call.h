@@ -21,20 +21,20 @@ class Call {
   Request& request() { return request_; }
   Response& response() { return response_; }
 
-  // The address that the request has come from, as gRPC names it.
+  // The address from which the request came, as gRPC names it.
   virtual const std::string& caller() const = 0;
   // How long the caller waits for the answer; `fallback` if it did not say.
   virtual Duration TimeLeft(Duration fallback) const = 0;
-  // The call holds its place until it is answered, or gone.
+  // Gives the call its place, which it holds until it is answered or gone.
   void Enter(Admission::Place place) { place_ = std::move(place); }
   bool has_place() const { return static_cast<bool>(place_); }
-  // It is to be answered by then.
+  // The time by which it is to be answered.
   void SetAnswerBy(Time answer_by) { answer_by_ = answer_by; }
   Time answer_by() const { return answer_by_; }
 
-  // Who takes the answer.
+  // The party that takes the answer.
   Budget::Holder& taker() { return *taker_; }
-  // The answer is going to hold this.
+  // Gives the call the room that its answer is going to hold.
   void Hold(Budget::Piece room) { room_ = std::move(room); }
 
   // Each call is ended once, by one of these.
@@ -42,9 +42,9 @@ class Call {
   virtual void Fail(const Failure& failure) = 0;
 
  protected:
-  // The answer is on its way. Whoever does not take it must not keep the others out.
+  // Leaves the place when the answer is on its way: a caller that does not take it must not keep others out.
   void LeavePlace() { place_ = {}; }
-  // The room of an answer that has turned out to be of this size.
+  // The room of the answer, which has turned out to be of this size.
   Budget::Piece TakeRoom(size_t bytes) {
     if (!room_) return taker_->Charge(bytes);
     room_.Resize(bytes);

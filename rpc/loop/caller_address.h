@@ -1,5 +1,5 @@
 #pragma once
-// Who calls: clients that share a node are told apart by where their connections come from.
+// Tells the clients of a node apart by where their connections come from.
 
 #include <cstddef>
 #include <string>
@@ -10,7 +10,7 @@ namespace decree::rpc {
 inline constexpr size_t kClientBytesMax = 255;
 
 // The host of an address as gRPC names it (ipv4:1.2.3.4:5, ipv6:[...]:5, unix:path): an IPv4 address, or the first 64
-// bits of an IPv6 address, for one customer has all that begin so. Never empty.
+// bits of an IPv6 address, because all addresses that begin so belong to one customer. Never empty.
 std::string ClientOf(std::string_view caller);
 
 }  // namespace decree::rpc

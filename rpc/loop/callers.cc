@@ -8,7 +8,7 @@
 namespace decree::rpc {
 namespace {
 
-// Those who are refused for lack of room are told so, as long as there are no more of them than this.
+// So many callers that are refused for lack of room are told so; more are not.
 constexpr size_t kRefusalsMax = 256;
 
 }  // namespace

@@ -1,9 +1,10 @@
 #pragma once
 // The connections by which a port is called, and the calls that each has open (rule 12). A call costs this node 17 to
-// 24 KiB as soon as it has begun, whether it goes on or not; so there may be only so many, and whoever has many open
-// without a request makes room for others. All answers to unary calls of a connection share what a taker may hold.
+// 24 KiB as soon as it has begun, whether it goes on or not. So their number is limited, and a connection that has many
+// open without a request makes room for others. All answers to unary calls of a connection share the room of one
+// holder.
 //
-// In the loop's thread.
+// For the loop's thread.
 
 #include <algorithm>
 #include <atomic>
@@ -24,7 +25,7 @@ class Callers {
  public:
   struct Limits {
     size_t calls = 5120;
-    // Nobody who keeps to what gRPC tells him has so many.
+    // A client that keeps to what gRPC tells it never has so many.
     size_t calls_of_one = 1024;
   };
 
@@ -33,24 +34,24 @@ class Callers {
     Connection(Callers& callers, std::string address);
     ~Connection();
 
-    // As gRPC names it.
+    // The other end's address, as gRPC names it.
     const std::string& address() const { return address_; }
-    // What answers to unary calls hold of this node's memory, and what their requests do while they are read.
+    // The memory that answers to unary calls hold, and that their requests hold while they are read.
     Budget::Holder& answers() { return answers_; }
     Budget::Holder& requests() { return requests_; }
-    // How large the next request is, to judge by the last ones since it had no call. As long as nothing is known, only
-    // a few are read at a time, but they do not wait behind others' large ones.
+    // How large the next request is, to judge by the latest since the connection had no call. As long as nothing is
+    // known only a few are read at a time, but they do not wait behind others' large ones.
     size_t expected_bytes() const { return expected_bytes_.value_or(kUnknownBytes); }
     Budget::Size expected_size() const { return Budget::SizeOf(expected_bytes_.value_or(0)); }
     void NoteRequest(size_t bytes) {
       const size_t before = expected_bytes_.value_or(0);
       expected_bytes_ = std::max(bytes, before - before / 4);
     }
-    // Ends it, and so all its calls; returns its name. Cancelling them would not do: what gRPC has begun to write is
-    // held until the other end takes it.
+    // Ends the connection, and so all its calls; returns its name. Cancelling the calls would not do: gRPC holds what
+    // it has begun to write until the other end takes it.
     std::string CutOff();
 
-    // Of each call: it has begun, it is gone, and in between a request of it is served, or none.
+    // To be told of each call: it has begun, it is gone, and in between whether a request of it is being served.
     void OnCall();
     void OnCallGone();
     void OnBusy() {
@@ -75,39 +76,39 @@ class Callers {
     Budget::Holder requests_;
   };
 
-  // For the unary calls of all connections.
+  // The budgets for the unary calls of all connections.
   struct Budgets {
     Budget& answers;
     Budget& requests;
   };
 
-  // What is done with the connection from an address.
+  // What is done with the connection from an address, elsewhere.
   struct Actions {
-    // Ends it, also if it takes nothing of what is being written.
+    // Ends it, even if it takes nothing of what is being written.
     std::function<void(const std::string& address)> disconnect;
-    // Where it is kept whether it is busy, for other threads.
+    // Where to note whether it is busy, for other threads.
     std::function<std::shared_ptr<std::atomic<bool>>(const std::string& address)> use_of;
-    // Told what an operator should know: that there are too many calls. May be called for each of them.
+    // Tells the operator that there are too many calls; called for each of them.
     std::function<void(const std::string& problem)> note = [](const std::string&) {};
   };
 
-  // The budgets outlive all connections, as this does.
+  // The arguments, and this, outlive all connections.
   Callers(const Budgets& budgets, const Limits& limits, Actions actions)
       : budgets_(budgets), limits_(limits), actions_(std::move(actions)) {}
 
-  // The one from there. It is known as long as somebody holds it.
+  // The connection from there. It is known as long as somebody holds it.
   std::shared_ptr<Connection> Find(std::string address);
-  // Whether its newest call may be served; if not, why.
+  // Whether the connection's newest call may be served; if not, why.
   Status LetIn(Connection& connection);
 
-  // That are open, but for those of connections that were cut off.
+  // How many calls are open, without those of connections that were cut off.
   size_t calls() const { return calls_; }
   size_t calls_max() const { return limits_.calls; }
 
  private:
   void NoteFull(const char* consequence) const;
-  // Cuts off whoever has the most calls without a request, the newest of `newcomer` left aside. False if nobody has
-  // any.
+  // Cuts off the connection with the most calls without a request, not counting the newest of `newcomer`. False if none
+  // has any.
   bool MakeRoom(const Connection& newcomer);
 
   const Budgets budgets_;

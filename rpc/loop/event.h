@@ -3,7 +3,7 @@
 
 namespace decree::rpc {
 
-// Must live until the operation has ended.
+// It must live until the operation has ended.
 class Event {
  public:
   // `ok` is false if the operation failed, or was given up because the call or the server ended.

@@ -2,10 +2,10 @@
 // The one thread of a node: a gRPC completion queue, timers, and nothing else that waits.
 //
 // Servers' and clients' calls share the queue, so that a request, the messages that follow from it
-// and its answer need no change of threads. Who starts an operation passes `Tag(event)`; the event
-// comes back in `Poll`, once, whatever becomes of the operation.
+// and its answer need no change of threads. An operation is started with the tag `Tag(event)`; the event comes back in
+// `Poll`, once, whatever becomes of the operation.
 //
-// All calls are from the loop's thread, but for `Wakeup::Ring` and where it says so.
+// For the loop's thread, except `Wakeup::Ring` and where it says so.
 
 #include <atomic>
 #include <cstddef>
@@ -25,12 +25,12 @@ namespace decree::rpc {
 
 class Timer;
 
-// Timers by when they are due.
+// The timers, in the order in which they are due.
 class TimerQueue {
  public:
-  // kTimeNever if there is none.
+  // When the next one is due; kTimeNever if there is none.
   Time NextDeadline() const { return timers_.empty() ? kTimeNever : timers_.begin()->first; }
-  // Runs what is due at `now`. True if anything was.
+  // Runs the timers that are due at `now`. True if any was.
   bool RunDue(Time now);
 
  private:
@@ -39,8 +39,8 @@ class TimerQueue {
   Timers timers_;
 };
 
-// One alarm clock, set as often as wanted; goes off at most once for each setting. Cancelled when it
-// is destroyed, which its own action must not do.
+// An alarm clock. It may be set again and again, and goes off at most once for each setting. Its destruction cancels
+// it; its own action must not destroy it.
 class Timer {
  public:
   Timer(TimerQueue& queue, std::function<void()> action);
@@ -63,7 +63,7 @@ class Timer {
 class EventLoop {
  public:
   explicit EventLoop(const Clock& clock);
-  // Every operation must have ended.
+  // All operations must have ended.
   ~EventLoop();
 
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
@@ -76,16 +76,15 @@ class EventLoop {
     return *roughly_now_;
   }
 
-  // To be passed as the tag of one operation.
+  // The tag to pass to one operation.
   void* Tag(Event& event) {
     ExpectTag();
     return ExpectedTag(event);
   }
-  // The same in two steps: the loop waits for an operation that another thread is going to start, any thread
-  // starts it.
+  // The same in two steps: the loop expects an operation, and any thread starts it.
   void ExpectTag() { pending_.fetch_add(1, std::memory_order_relaxed); }
   void* ExpectedTag(Event& event) { return GiveTag(&event); }
-  // Operations that have not ended.
+  // How many operations have not ended.
   size_t pending() const { return pending_.load(std::memory_order_relaxed); }
 
   // How often Poll was called: another number in each turn of the loop.
@@ -94,7 +93,7 @@ class EventLoop {
   // Any thread.
   uint64_t reading() const { return reading_.load(std::memory_order_relaxed); }
   static bool IsReading(uint64_t reading) { return reading % 2 == 1; }
-  // What else is ready waits for the next turn. Any thread.
+  // Makes all else that is ready wait for the next turn. Any thread.
   void EndTurn() { is_turn_over_.store(true, std::memory_order_relaxed); }
 
   // Waits for an event until `until`, then handles it and all that are ready by then: what has
@@ -103,7 +102,7 @@ class EventLoop {
 
  private:
   bool HandleNext(gpr_timespec deadline);
-  // Only the loop's thread does, so that it need not be one step.
+  // Only the loop's thread counts, so it need not be atomic.
   void CountReading() { reading_.store(reading() + 1, std::memory_order_relaxed); }
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;

@@ -1,9 +1,9 @@
 #pragma once
-// What a program of ours sets once, before it uses gRPC.
+// Settings of gRPC that each of our programs makes once, before it uses gRPC.
 
 namespace decree::rpc {
 
-// gRPC's own remarks go to the verbose log, and its locks are taken without a look at their order.
+// Sends gRPC's own remarks to the verbose log, and turns off its checks of the order of its locks.
 void SetUpGrpc();
 
 }  // namespace decree::rpc

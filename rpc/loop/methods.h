@@ -15,11 +15,11 @@ namespace decree::rpc {
 
 class Methods {
  public:
-  // `path` as gRPC has it: /decree.v1.KV/Pipeline. Whatever `receive` uses outlives the end of all calls.
+  // Adds a method. `path` is gRPC's, as in /decree.v1.KV/Pipeline. What `receive` uses outlives the end of all calls.
   void Add(std::string path, ServerCall::Receive receive) {
     CHECK(methods_.emplace(std::move(path), std::move(receive)).second) << "a method is served twice";
   }
-  // Null if there is no such method.
+  // The method of that path; null if there is none.
   const ServerCall::Receive* Find(const std::string& path) const {
     const auto found = methods_.find(path);
     return found == methods_.end() ? nullptr : &found->second;

@@ -1,5 +1,5 @@
 #pragma once
-// A thread for reads that take long, so that the loop, and with it the node, goes on meanwhile.
+// A thread for reads that take long, so that the loop, and with it the node, can go on meanwhile.
 
 #include <condition_variable>
 #include <deque>
@@ -15,13 +15,13 @@ namespace decree::rpc {
 class ScanThread {
  public:
   explicit ScanThread(EventLoop& loop);
-  // The loop has seen the end of all work.
+  // The loop must have seen the end of all work.
   ~ScanThread();
   ScanThread(const ScanThread&) = delete;
   ScanThread& operator=(const ScanThread&) = delete;
 
   // Runs `work` on the thread, in the order of the calls, and then `done` in the loop. What `done` holds is let go in
-  // the loop, what only `work` holds on the thread. Called in the loop.
+  // the loop, and what only `work` holds, on the thread. For the loop's thread.
   void Run(std::function<void()> work, std::function<void()> done);
 
  private:

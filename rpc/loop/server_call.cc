@@ -12,7 +12,8 @@ namespace {
 
 using google::protobuf::Message;
 
-// Of another node. A frame that has waited for long may have many small messages; beyond this it is no frame of ours.
+// The most fields in a message of another node. A frame that has waited for long may have many small messages, but no
+// frame of ours has more.
 constexpr int kMessageFieldsMax = 1'000'000;
 // Fewer hold no more than a node can bear.
 constexpr size_t kManyBytes = 256 << 10;

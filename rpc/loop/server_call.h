@@ -1,12 +1,12 @@
 #pragma once
 // One call at a port, of whatever method, from its first word to its end; its messages are bytes here. gRPC allows one
-// read and one write at a time, and nothing but waiting after the end; the call exists until all that was begun has
-// come back. Here that is kept track of; what is read and written is the handler's business.
+// read and one write at a time, and after the end nothing but waiting until all that was begun has come back. This
+// class keeps track of that; what is read and written is the handler's business.
 //
-// A call is there as soon as it has begun, before its first message has come: so those that never say anything are
-// seen, counted and bounded.
+// A call exists as soon as it has begun, before its first message has come. So calls that never say anything are seen,
+// counted and limited.
 //
-// In the loop's thread.
+// For the loop's thread.
 
 #include <cstddef>
 #include <functional>
@@ -28,17 +28,17 @@ namespace decree::rpc {
 
 class ServerCall {
  public:
-  // What is done with a call. Between the call's end, whoever ends it, and OnGone none of the others is called.
+  // What is done with a call. Once the call has ended, whoever has ended it, only OnGone is called.
   class Handler {
    public:
     virtual ~Handler() = default;
-    // What was read is there.
+    // A message has been read.
     virtual void OnMessage() = 0;
-    // The caller says no more.
+    // The caller will send no more.
     virtual void OnHalfClosed() = 0;
-    // The next may be written.
+    // The next message may be written.
     virtual void OnWritten() = 0;
-    // The last of all; then the call lets the handler go.
+    // Nothing follows; the call then lets the handler go.
     virtual void OnGone() = 0;
   };
   using Receive = std::function<void(std::unique_ptr<ServerCall>)>;
@@ -49,42 +49,42 @@ class ServerCall {
   ServerCall(const ServerCall&) = delete;
   ServerCall& operator=(const ServerCall&) = delete;
 
-  // Such as /decree.v1.KV/Put.
+  // The method's path, such as /decree.v1.KV/Put.
   const std::string& method() const { return context_.method(); }
   // How long the caller waits; `fallback` if it did not say.
   Duration TimeLeft(Duration fallback) const;
   // The same as a point in time; kTimeNever if it did not say.
   Time Deadline() const;
-  // By which it has come; known once it was set.
+  // The connection by which it has come; set before the handler begins.
   void SetConnection(std::shared_ptr<Callers::Connection> connection);
   const std::shared_ptr<Callers::Connection>& connection() const { return connection_; }
   // The connection's other end, as gRPC names it.
   std::string caller() const { return context_.peer(); }
 
-  // Keeps the handler, which holds this, until the call is gone. To be called before all that follows.
+  // Keeps the handler, which holds this, until the call is gone. Call it before all that follows.
   void Begin(std::shared_ptr<Handler> handler) { handler_ = std::move(handler); }
   void Read();
-  // What was read, in one piece; nothing if it cannot be had.
+  // The message that was read, in one piece; nothing if it cannot be had.
   std::optional<grpc::Slice> TakeBytes();
-  // The same as a message: of another node, or of a client. False if it is none of the kind, or has more fields than
+  // The same, parsed: from another node, or from a client. False if it is no such message, or has more fields than
   // either sends.
   bool TakeMessage(google::protobuf::Message& message);
   bool TakeRequest(google::protobuf::Message& request);
   size_t received_bytes() const { return received_.Length(); }
   void DropMessage() { received_.Clear(); }
   void Write(const google::protobuf::Message& message);
-  // What follows is the end, and does nothing if the call has ended.
+  // The following end the call, and do nothing if it has ended.
   void End(const grpc::Status& status);
   void WriteAndEnd(const google::protobuf::Message& message);
-  // Also has these bytes at its end. Before that.
+  // Sends these bytes with the end. Call it before that.
   void AddTrailer(const std::string& key, const std::string& value) { context_.AddTrailingMetadata(key, value); }
-  // Makes what is under way fail; OnGone follows.
+  // Makes all that is under way fail; OnGone follows.
   void Cancel() { context_.TryCancel(); }
-  // Whether a request of it is being served. A connection without such may have to make room for others.
+  // Tells whether a request of it is being served. A connection without one may have to make room for others.
   void SetBusy(bool is_busy);
 
   bool is_writing() const { return is_writing_; }
-  // Nothing more is read or written: it was ended here, or the caller is gone.
+  // Whether nothing more is read or written: the call was ended here, or the caller is gone.
   bool is_ending() const { return is_ending_; }
 
  private:

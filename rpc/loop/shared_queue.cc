@@ -5,7 +5,7 @@
 namespace decree::rpc {
 namespace {
 
-// Whose server this thread is building.
+// The queue for the server that this thread is building.
 thread_local EventLoop* building_for = nullptr;
 
 class AddQueue final : public grpc::Server::GlobalCallbacks {

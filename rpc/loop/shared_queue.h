@@ -1,6 +1,6 @@
 #pragma once
-// Several gRPC servers whose events one loop handles. gRPC makes a completion queue for a server that is being built,
-// and offers no way to give it another's; both share this loop's all the same.
+// Lets several gRPC servers share one loop's completion queue. gRPC makes a queue for each server that is being built,
+// and offers no way to give it another's.
 
 #include <memory>
 
@@ -12,7 +12,7 @@
 
 namespace decree::rpc {
 
-// Builds and starts a server whose calls may be awaited at the loop's queue. Null if gRPC could not.
+// Builds and starts a server whose calls may be awaited at the loop's queue. Null if gRPC cannot.
 std::unique_ptr<grpc::Server> BuildOn(EventLoop& loop, grpc::ServerBuilder& builder);
 
 }  // namespace decree::rpc

@@ -1,7 +1,7 @@
 #pragma once
-// How tags go into a completion queue and come out of it. gRPC is built without the thread sanitizer, which
-// therefore sees neither that whoever takes a tag comes after whoever gave it, nor how gRPC keeps its own
-// threads in order: it is told here. In other builds that costs nothing.
+// How tags go into a completion queue and come out of it. gRPC is built without the thread sanitizer,
+// which therefore sees neither that a tag is taken after it was given, nor how gRPC keeps its own threads in order. It
+// is told here. In other builds that costs nothing.
 
 #include <grpcpp/completion_queue.h>
 

@@ -29,7 +29,7 @@ class UnaryCall final : public Call<Request, Response>, public UnaryReading {
   void Finish() override {
     Leave(this->response_.ByteSizeLong());
     wire().WriteAndEnd(this->response_);
-    Response().Swap(&this->response_);  // It has been copied out.
+    Response().Swap(&this->response_);  // It was copied out.
   }
   void Fail(const Failure& failure) override {
     Leave(failure.text.size());
@@ -38,7 +38,7 @@ class UnaryCall final : public Call<Request, Response>, public UnaryReading {
   }
 
  private:
-  // What gRPC holds of a call beside its answer.
+  // The bytes that gRPC holds of a call beside its answer.
   static constexpr size_t kCallBytes = 4 << 10;
 
   void OnRequest(Admission::Place place) override {
@@ -51,7 +51,7 @@ class UnaryCall final : public Call<Request, Response>, public UnaryReading {
   void Refuse(const Failure& failure) override { Fail(failure); }
   std::string RequestName() const override { return Request::descriptor()->full_name(); }
 
-  // The answer is on its way, if somebody waits for it; it holds room until the call is gone.
+  // Sends the answer, if somebody waits for it. It holds room until the call is gone.
   void Leave(size_t bytes) {
     this->LeavePlace();
     this->Hold(this->TakeRoom(wire().is_ending() ? 0 : kCallBytes + bytes));
@@ -60,8 +60,8 @@ class UnaryCall final : public Call<Request, Response>, public UnaryReading {
   const Serve& serve_;
 };
 
-// Serves a method from now on. `path` as in `Methods`; `admission`, if it is to have a place for each request, outlives
-// it.
+// Begins to serve a method. `path` is as in `Methods`. If each request needs a place, `admission` gives it, and
+// outlives the method.
 template <typename Request, typename Response>
 void OfferUnary(Methods& methods, const std::string& path, Admission* admission,
                 typename UnaryCall<Request, Response>::Serve serve) {

@@ -3,7 +3,7 @@
 // (DECREED_HEARTBEAT_MS=100), or in the TOML file of --config (heartbeat-ms = 100). A flag counts before
 // the environment, and that before the file.
 //
-// What is wrong is refused with the option's name, the value, what is allowed, and where it was set.
+// A wrong value is refused with the option's name, the value, what is allowed, and where it was set.
 
 #include <cstdint>
 #include <functional>
@@ -29,24 +29,24 @@ class LayeredOptions {
   // do too, and belong to others.
   LayeredOptions(CLI::App& app, std::string prefix, std::vector<std::string> foreign = {});
 
-  // The default is what `value` holds.
+  // Adds an option, whose default is what `value` holds.
   template <typename T>
   CLI::Option* Add(const std::string& name, T& value, const std::string& what) {
     return Register(app_.add_option("--" + name, value, what)->capture_default_str(), name, std::is_arithmetic_v<T>);
   }
-  // A number that is given in milliseconds.
+  // Adds a duration that is given in milliseconds.
   CLI::Option* AddMilliseconds(const std::string& name, Duration& value, const std::string& what) {
     return AddNumber(
         name, ToMilliseconds(value), [&value](int64_t number) { value = Milliseconds(number); }, what);
   }
-  // A number of bytes that is given in MiB.
+  // Adds a number of bytes that is given in MiB.
   template <typename T>
   CLI::Option* AddMebibytes(const std::string& name, T& value, const std::string& what) {
     return AddNumber(
         name, static_cast<int64_t>(value >> 20), [&value](int64_t number) { value = static_cast<T>(number) << 20; },
         what);
   }
-  // "on" or "off".
+  // Adds an option that is "on" or "off".
   CLI::Option* AddSwitch(const std::string& name, bool& value, const std::string& what);
   CLI::Option* AddFlag(const std::string& name, bool& value, const std::string& what) {
     return Register(app_.add_flag("--" + name, value, what)->default_str("false"), name, true);
@@ -57,7 +57,7 @@ class LayeredOptions {
   std::optional<int> Parse(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err);
   // Prints what is wrong, and where each option that the text names was set; returns 2.
   int Refuse(std::string_view text, std::ostream& err) const;
-  // All options as they count, for a file of --config.
+  // All options with the values that count, as a file for --config.
   std::string ToToml() const;
 
  private:

@@ -1,8 +1,8 @@
 #pragma once
 // Every option of `decreed`: as a flag, as DECREED_… in the environment, or in the file of --config.
 //
-// What concerns all nodes alike (members, quorums, lease) is not here: it is replicated state, given
-// once to `decreed init`.
+// The members, quorums and lease, which concern all nodes alike, are no options: they are replicated state, and were
+// given to `decreed init` once.
 
 #include <cstdint>
 #include <iosfwd>
@@ -22,14 +22,13 @@ namespace decree::rpc {
 
 struct ServerOptions {
   std::string data;
-  // What the data directory must belong to; empty and 0: whatever it belongs to.
+  // The cluster and node that the data directory must belong to; empty and 0 stand for any.
   std::string cluster;
   uint32_t node = 0;
-  // Empty: this node's addresses in the configuration.
+  // If empty, this node's addresses in the configuration are taken.
   std::string listen_client;
   std::string listen_peer;
 
-  // As a leader, serves reads without a message while it holds its lease, if `core.uses_lease`.
   paxos::Options core = CoreDefaults();
   paxos::LogOptions log;
   kv::StoreOptions store;
@@ -43,13 +42,13 @@ struct ServerOptions {
   int log_verbosity = 0;
   std::string log_dir;  // empty: standard error
 
-  // What is wrong with values that are each within their bounds, but do not fit together.
+  // Refuses values that are within their bounds, but do not fit together.
   Status Validate() const;
 
   Admission::Limits AdmissionLimits() const;
 
  private:
-  // Of the core's own, but for what depends on the limits of keys and values.
+  // The core's own defaults, except for what depends on the limits of keys and values.
   static paxos::Options CoreDefaults();
 };
 

@@ -17,7 +17,7 @@ Status Wrong(const std::string& path, uint32_t line, std::string_view what) {
   return absl::InvalidArgumentError(StrCat(path, ", line ", line, ": ", std::string(what)));
 }
 
-// Of the quote that ends the string which begins at `at`; nothing if it does not end in its line.
+// The position of the quote that ends the string which begins at `at`; nothing if it does not end in its line.
 std::optional<size_t> EndOfString(std::string_view text, size_t at) {
   const char quote = text[at];
   for (size_t i = at + 1; i < text.size() && text[i] != '\n'; ++i) {

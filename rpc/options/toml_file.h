@@ -12,13 +12,13 @@ namespace decree::rpc {
 
 struct TomlSetting {
   std::string name;
-  // One, or those of an array, as they would be written on a command line.
+  // One value, or those of an array, as they would be written on a command line.
   std::vector<std::string> values;
   uint32_t line = 0;  // from 1 on
 };
 
-// The file's settings in its order. kNotFound: it cannot be read; kInvalidArgument: it is no such file,
-// with path, line and what is wrong.
+// The file's settings, in its order. kNotFound if it cannot be read; kInvalidArgument, with path, line and what is
+// wrong, if it is no such file.
 StatusOr<std::vector<TomlSetting>> ReadTomlFile(const std::string& path);
 
 // The string as TOML writes it, in quotes.

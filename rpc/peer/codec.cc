@@ -230,7 +230,7 @@ class Decoder {
     if (!status.ok()) Fail("entry", std::string(status.message()).c_str());
     return entry;
   }
-  // Which may hold a part of its payload only.
+  // The entry may hold only a part of its payload.
   EntryPtr TakeUncheckedEntry(v1::Entry& wire) {
     auto entry = std::make_shared<Entry>();
     entry->kind = static_cast<EntryKind>(wire.kind());

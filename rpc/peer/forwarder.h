@@ -2,11 +2,11 @@
 // Carries clients' writes to the leader, and brings back how they ended: from node to node a write is the command that
 // goes into the log, whatever method it has come by.
 //
-// A stream to each member stands ready; requests and answers go over it by the batch. Of what is under way when a
-// stream breaks nobody knows whether it was proposed. A bounded number is under way at once, so that they do not keep
+// A stream to each member stands ready; requests and answers go over it in batches. Nobody knows whether a write that
+// is under way when its stream breaks was proposed. The number under way at once is limited, so that they do not keep
 // the leader from its peers; the others wait here.
 //
-// In the loop's thread.
+// For the loop's thread.
 
 #include <cstddef>
 #include <cstdint>
@@ -41,8 +41,8 @@ struct ForwardEnd {
 
 class Forwarder {
  public:
-  // How many writes are under way to one node at once, and how many bytes they have together; one may have more. That
-  // node has room for them which clients cannot take.
+  // How many writes, and how many bytes of them, are under way to one node at once; a write alone may have more bytes.
+  // That node keeps room for them which clients cannot take.
   static constexpr size_t kSentMax = 1024;
   static constexpr size_t kSentBytesMax = 8 << 20;
 
@@ -56,14 +56,14 @@ class Forwarder {
   void Close();
 
   bool IsConnected(paxos::NodeId node) const;
-  // Sends the command to a node that is connected. `done` is called once, later, unless the write is withdrawn. Returns
-  // its number.
+  // Sends the command to a node that is connected, and returns the write's number. Calls `done` once, later, unless the
+  // write is withdrawn.
   uint64_t Forward(paxos::NodeId node, std::shared_ptr<const std::string> command, Time answer_by, OnEnd done);
-  // Nobody waits for it any more: `done` is let go, and not called. True if the write has left.
+  // Withdraws a write that nobody waits for any more: `done` is let go, and not called. True if the write has left.
   bool Withdraw(uint64_t number);
-  // Gives up all that other nodes than this one have not answered.
+  // Gives up all writes that were sent to other nodes than this one and are not answered.
   void GiveUpAllBut(paxos::NodeId node);
-  // Writes that are under way or wait here.
+  // How many writes are under way or wait here.
   size_t outstanding() const;
 
  private:

@@ -1,7 +1,7 @@
 #pragma once
-// The greeting that opens a stream between nodes, in both directions: who speaks, and whom he believes
-// to be speaking to. A misspelt address, another cluster's node or a member's replaced disk is found
-// out here, before a single message counts.
+// The greeting that opens a stream between nodes, in both directions: it tells who speaks, and to whom the
+// speaker believes to speak. A misspelt address, another cluster's node or a member's replaced disk shows here, before
+// a single message counts.
 
 #include <cstdint>
 #include <string>
@@ -16,7 +16,7 @@ namespace decree::rpc {
 
 inline constexpr uint32_t kPeerProtocol = 4;
 
-// Who we are to our peers.
+// What we are to our peers.
 struct PeerIdentity {
   std::string cluster;
   paxos::Identity self;
@@ -27,8 +27,8 @@ PeerIdentity MakePeerIdentity(const paxos::LogIdentity& log, paxos::Life life);
 
 v1::PeerHello MakeHello(const PeerIdentity& own, paxos::NodeId to, v1::StreamKind kind);
 
-// Whether whoever greets is a peer of ours: kFailedPrecondition with what does not fit, in words for
-// the operators of both ends.
+// Whether the greeting is a peer's of ours. kFailedPrecondition says what does not fit, in words for the operators of
+// both ends.
 Status CheckHello(const v1::PeerHello& hello, const PeerIdentity& own, const paxos::Configuration& configuration);
 
 }  // namespace decree::rpc

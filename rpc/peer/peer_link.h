@@ -30,28 +30,28 @@
 namespace decree::rpc {
 
 struct PeerLinkOptions {
-  // Between attempts; doubled from the first to the last. Well below an election timeout.
+  // The pause between attempts, doubled from the first to the last. It is well below an election timeout.
   Duration reopen_min = Milliseconds(50);
   Duration reopen_max = Milliseconds(250);
-  // How long the greeting may take, and a write beside the time for its bytes.
+  // How long the greeting may take, and how long a write may beside the time for its bytes.
   Duration patience = Milliseconds(1000);
   uint64_t slow_bytes_per_second = 256 << 10;
   size_t queue_bytes_max = 16 << 20;
   size_t frame_bytes_max = 4 << 20;
-  // A restart takes less: a stream that is gone for longer is warned of.
+  // A stream that is gone for longer is warned of; a restart takes less.
   Duration warn_after = Seconds(10);
 };
 
-// Who is told what comes back; without one nothing may. Both are called in the loop.
+// What is called in the loop. Without a listener nothing may come back.
 struct PeerLinkListener {
   std::function<void(v1::PeerReply&)> on_reply = {};
-  // A stream that was open is no more; what was sent may have arrived.
+  // A stream that was open has ended; what was sent may have arrived.
   std::function<void()> on_broken = {};
 };
 
 class PeerLink {
  public:
-  // What is told to the peer and checked about it; outlives the link.
+  // What the peer is told, and what is checked about it. It outlives the link.
   struct Ends {
     const PeerIdentity& own;
     const paxos::Member peer;
@@ -64,7 +64,7 @@ class PeerLink {
            PeerLinkListener listener = {});
 
   void Open(const paxos::Replica& replica);
-  // False, and it is dropped, if the stream is not open, or too much has gathered.
+  // Sends the element. It is dropped, and the result false, if the stream is not open or too much has gathered.
   bool Send(const grpc::Slice& element);
   // Gives up the stream for good; its last events come later.
   void Close();
@@ -97,7 +97,7 @@ class PeerLink {
   const PeerLinkOptions options_;
   const PeerLinkListener listener_;
   const std::string name_;  // for logs
-  const bool is_logged_;    // what keeps the others from a peer keeps the forwarded writes too, and is told once
+  const bool is_logged_;    // not for forwarded writes: the other streams tell what keeps them all from the peer
   const std::shared_ptr<grpc::Channel> channel_;
   grpc::TemplatedGenericStub<grpc::ByteBuffer, v1::PeerReply> stub_;
   const paxos::Replica* replica_ = nullptr;

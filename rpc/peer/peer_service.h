@@ -1,9 +1,9 @@
 #pragma once
-// The receiving end of the peers' streams: greets, checks who calls, and hands every message to the
-// node, and every forwarded write to whoever serves those.
+// The receiving end of the peers' streams: it greets, checks who calls, and hands every message to the node and
+// every forwarded write to its server.
 //
-// A peer has one stream of each kind; a new one takes the place of the old. A message that no
-// correct peer sends ends its stream, and nothing else.
+// A peer has one stream of each kind; a new one replaces the old. A message that no correct peer sends ends its stream,
+// and nothing else.
 
 #include <cstddef>
 #include <functional>
@@ -33,30 +33,30 @@ class PeerService {
  public:
   class Stream;
   class ForwardedCall;
-  // What answers to forwarded writes may hold. Peers share no room with clients: who takes no answers must not keep
-  // writes of others from the leader.
+  // How much answers to forwarded writes may hold. Peers share no room with clients: a client that takes no answers
+  // must not keep the writes of others from the leader.
   static constexpr Budget::Limits kAnswerLimits{.bytes_max = 16 << 20, .share = 4 << 20};
   using OnMessage = std::function<void(const paxos::Envelope&)>;
   using OnForward = std::function<void(ForwardedCall)>;
 
-  // All that is referred to outlives the service.
+  // The references outlive the service.
   PeerService(EventLoop& loop, const PeerIdentity& own, Budget& answers) : loop_(loop), own_(own), answers_(answers) {}
   ~PeerService();
 
-  // Takes the streams of the port that has these methods. `replica` is asked for the configuration.
+  // Begins to take the streams of the port that has these methods. `replica` is asked for the configuration.
   void Open(Methods& methods, const paxos::Replica& replica, OnMessage on_message, OnForward on_forward);
-  // To be called when what came has been dealt with, also before a turn that takes long: sends the answers that have
+  // Call it when what came has been dealt with, and before a turn that takes long: it sends the answers that have
   // gathered.
   void Flush();
-  // To be called when what came has been dealt with and answered: gRPC tells the peer at once of each
-  // message that is taken off a stream, and an answer is not to wait for that.
+  // Call it when what came has been dealt with and answered: it reads on. gRPC tells the peer at once of each message
+  // that is taken off a stream, and an answer should not wait for that.
   void ReadOn();
   size_t streams() const { return streams_.size(); }
-  // Whom it has lately refused, and why.
+  // The callers that it has lately refused, and why.
   std::vector<std::string> Problems() const { return problems_.Recent(loop_.Now()); }
 
  private:
-  // Whether whoever greets may speak.
+  // Whether the peer that greets may speak.
   Status LetIn(const v1::PeerHello& hello);
   // Makes `stream` the one of its peer and kind.
   void Register(Stream& stream);
@@ -77,20 +77,20 @@ class PeerService {
   RecentProblems problems_;
 };
 
-// A client's write that another node has forwarded. To be answered once.
+// A client's write that another node has forwarded. It is to be answered once.
 class PeerService::ForwardedCall {
  public:
-  // Moves out of `write`.
+  // `write` is moved from.
   ForwardedCall(std::shared_ptr<Stream> stream, v1::ForwardedWrite& write);
 
-  // A Command, as the peer claims.
+  // The command's bytes, as the peer claims.
   const std::string& command() const { return command_; }
-  // As of its arrival.
+  // The time left when it arrived.
   Duration time_left() const { return time_left_; }
-  // Who takes the answer.
+  // The party that takes the answer.
   Budget::Holder& taker() const;
 
-  // Nothing if the stream has ended. `result`: a CommandResult; `previous`: the record that it tells of, if it does.
+  // Does nothing if the stream has ended. `result` is a CommandResult, `previous` the record that it tells of, if any.
   void Answer(std::string result, std::optional<v1::KeyValue> previous = std::nullopt) const;
   void Fail(const Failure& failure) const;
 

@@ -30,9 +30,9 @@ class PeerTransport final : public paxos::Transport {
   void Send(paxos::Envelope envelope) override;
   void Close();
 
-  // Members other than this node that both streams reach.
+  // How many of the other members both streams reach.
   uint32_t connected() const;
-  // Whom it does not reach, and why.
+  // The members that it does not reach, and why.
   std::vector<std::string> Problems() const;
 
  private:

@@ -130,7 +130,7 @@ void FloodWatch::LookForFlood() {
   std::this_thread::sleep_for(kLook);
   const Duration until = TimeOf(loop_clock_);
   const std::unordered_map<std::string, uint64_t> after = connections_.BytesTaken();
-  // Whatever it was, the loop is out of it.
+  // The loop is out of the reading, whatever it was.
   if (loop_.reading() != reading) return;
   for (const auto& [caller, taken] : after) {
     const auto then = before.find(caller);

@@ -35,7 +35,7 @@ class Input {
     bytes_.remove_prefix(piece.size());
     return piece;
   }
-  // As long as its first two bytes say.
+  // A piece as long as its first two bytes say.
   std::string_view NextPiece() { return Piece(Number(2)); }
 
  private:

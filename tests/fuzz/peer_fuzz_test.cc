@@ -30,7 +30,7 @@ class HostilePeer {
     Envelope envelope = From(kHostile, to, Draw());
     envelope.from_life = Life(random_.Chance(0.9) ? kHostile : random_.Next() | 1);
     if (random_.Chance(0.5)) envelope.to_life = replica().self().life;
-    // As it would come from the wire.
+    // The entry is as it would come from the wire.
     std::string bytes = rpc::ToWire(envelope).SerializeAsString();
     if (random_.Chance(0.1)) bytes[random_.Below(bytes.size())] = static_cast<char>(random_.Next());
     v1::PeerMessage wire;

@@ -1,4 +1,4 @@
-// Who may be connected to a node: clients who open connections and leave them keep nobody out, nor does the node run
+// Connections to a node: clients that open connections and leave them keep nobody out, nor does the node run
 // out of files for them; clients and other nodes call at a port each.
 
 #include <arpa/inet.h>
@@ -133,7 +133,7 @@ TEST_F(ConnectionsTest, TooFewFilesAreSaidAtTheStart) {
   EXPECT_THAT(cluster_.Log(1), HasSubstr("may have only 120 files open"));
 }
 
-// Whoever comes to the nodes' port and does not greet makes room for a node.
+// A caller at the nodes' port that does not greet makes room for a node.
 TEST_F(ConnectionsTest, ThatDoNotGreetKeepNoPeerOut) {
   const uint32_t leader = cluster_.AwaitLeader();
   const uint32_t other = leader % 3 + 1;

@@ -149,7 +149,7 @@ TEST_F(IsolatedNodeTest, AsTheFirstEndpointItCostsLittle) {
   }
   double longest = 0;
   for (int i = 0; i < 10; ++i) {
-    // As a command does: a client of its own for one request.
+    // A client for one request, as a command has it.
     const auto start = steady_clock::now();
     const auto client = rpc::Client::Create({.endpoints = endpoints});
     ASSERT_TRUE(client.ok());

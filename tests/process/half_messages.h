@@ -20,7 +20,7 @@ class HalfMessages {
   HalfMessages(const std::string& address, const std::string& method, const Size& size);
   ~HalfMessages();
 
-  // Of all messages together.
+  // The bytes of all messages together.
   size_t bytes_sent() const { return bytes_sent_; }
 
  private:

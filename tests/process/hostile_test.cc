@@ -32,7 +32,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// Of a node with default options, its caches included.
+// The limit of a node with default options, its caches included.
 constexpr uint64_t kMemoryMax = 512 * kMiB;
 constexpr char kLarge[] = "large";
 constexpr int kNiceness = 10;
@@ -265,7 +265,8 @@ TEST_F(HostileTest, SmallAnswersThatAreNotRead) {
   ExpectOthersServed();
 }
 
-// Who does not read its streams waits for itself, as long as there is room; and is cut off when others want it.
+// A client that does not read its streams keeps only itself waiting while there is room, and is cut off when others
+// want it.
 TEST_F(HostileTest, StreamsThatAreNotRead) {
   const uint64_t before = cluster_.ResidentBytes(leader_);
   const UnreadStreams unread(cluster_.Endpoint(leader_), 100, kLarge, 50);
@@ -277,7 +278,7 @@ TEST_F(HostileTest, StreamsThatAreNotRead) {
   ExpectOthersServed();
 }
 
-// Whoever reads what it has asked for holds nothing afterwards.
+// A client that reads what it has asked for holds nothing afterwards.
 TEST_F(HostileTest, AnswersThatWereReadHoldNoRoom) {
   std::vector<std::unique_ptr<RawPipeline>> pipelines;
   for (int i = 0; i < 60; ++i) {

@@ -1,5 +1,5 @@
 #pragma once
-// As much of HTTP/2 as a client needs that keeps to none of its rules (RFC 9113, RFC 7541).
+// As much of HTTP/2 as a client needs that breaks its rules (RFC 9113, RFC 7541).
 
 #include <cstdint>
 #include <string>

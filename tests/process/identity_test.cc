@@ -1,4 +1,4 @@
-// Who may take part (rule 10): whoever does not belong is refused, and both ends say why.
+// Membership (rule 10): a node that does not belong is refused, and both ends say why.
 
 #include <signal.h>
 

@@ -45,7 +45,7 @@ class Flood {
     const std::lock_guard lock(mutex_);
     return answered_;
   }
-  // Of those answered so far.
+  // How many of those answered so far.
   size_t Count(grpc::StatusCode code) {
     const std::lock_guard lock(mutex_);
     return static_cast<size_t>(std::count_if(calls_.begin(), calls_.end(), [&](const auto& call) {
@@ -180,7 +180,7 @@ TEST(BoundsTest, APipelineThatSendsMuchIsReadMoreSlowly) {
         EXPECT_TRUE(pipeline.Send());
       }
     });
-    // Whoever has but one request waits for little of that.
+    // A client with a single request waits for little of that.
     const auto other = cluster.NewClientOf(node);
     for (int i = 0; i < 20; ++i) {
       const auto start = std::chrono::steady_clock::now();

@@ -43,7 +43,7 @@ class ProcessCluster {
   uint32_t size() const { return static_cast<uint32_t>(nodes_.size()); }
   // Nodes are numbered from 1.
   std::string Endpoint(uint32_t node) const;
-  // Where its peers reach it.
+  // The address at which its peers reach it.
   std::string PeerAddress(uint32_t node) const;
   std::string DataDirectory(uint32_t node) const;
   // All that it has logged.
@@ -58,7 +58,7 @@ class ProcessCluster {
   void Isolate(uint32_t node);
   void Heal();
 
-  // Of all nodes, or of one.
+  // A client of all nodes, or of one.
   std::unique_ptr<rpc::Client> NewClient(Duration timeout = Seconds(5)) const;
   std::unique_ptr<rpc::Client> NewClientOf(uint32_t node, Duration timeout = Seconds(5)) const;
 
@@ -82,7 +82,7 @@ class ProcessCluster {
   // The most that it has had in use since its start.
   uint64_t PeakBytes(uint32_t node) const;
 
-  // Who says that it leads, and is followed by a majority; 0 if nobody.
+  // The node that says it leads and that a majority follows; 0 if there is none.
   uint32_t Leader() const;
   // Waits for one other than `not_this`. Stops the test's process if there is none in time.
   uint32_t AwaitLeader(uint32_t not_this = 0) const;

@@ -54,7 +54,7 @@ class RawClient {
     request.set_settle(settle);
     return Call(&v1::KV::Stub::Outcome, request, response);
   }
-  // Of the last call.
+  // The detail of the last call.
   const v1::ErrorDetail& detail() const { return detail_; }
 
  private:

@@ -33,7 +33,7 @@ class SlowLinkTest : public testing::Test {
     for (const uint32_t node : {1, 2, 3}) cluster_.LinkTo(node).SetRate(bytes_per_second);
   }
 
-  // As many as a client has under way; each is to be answered.
+  // As many requests as a client has under way; each is to be answered.
   void PutLargeValues(rpc::Client& client) {
     std::vector<std::promise<Status>> done(kPuts);
     for (int i = 0; i < kPuts; ++i) {
@@ -120,7 +120,7 @@ TEST_F(SlowLinkTest, ClientsThatRepeatTheirRequestsCrowdNobodyOut) {
   }
 }
 
-// Whoever stands for election must hear of it from the other, which takes longer than any election timeout.
+// A candidate must hear from the other, which takes longer than any election timeout.
 TEST_F(SlowLinkTest, ALeaderIsElectedAmongThoseThatHaveAcceptedALargeValue) {
   const std::vector<uint32_t> others{leader_ % 3 + 1, (leader_ + 1) % 3 + 1};
   const auto client = cluster_.NewClientOf(leader_, Seconds(60));

@@ -56,7 +56,7 @@ TEST_F(StandardServicesTest, HealthIsServing) {
   EXPECT_EQ(check("no.such.Service", response), grpc::StatusCode::NOT_FOUND);
 }
 
-// Whoever watches is told at once, and again when it changes; whoever goes leaves nothing behind.
+// A watcher is told at once, and again when the status changes; one that goes leaves nothing behind.
 TEST_F(StandardServicesTest, HealthIsWatched) {
   const auto health = grpc::health::v1::Health::NewStub(channel_);
   HealthCheckRequest request;

@@ -50,6 +50,7 @@ Cluster::Cluster(const Settings& settings) : settings_(settings), founding_(Make
     ids_.push_back(node);
     Member& member = *members_.emplace(node, std::make_unique<Member>()).first->second;
     member.identity = {.node = node, .incarnation = paxos::Incarnation(100 + id), .life = {}};
+    member.disk = check::ReplicaDisk(founding_);
     Start(member);
   }
 }
@@ -105,7 +106,7 @@ void Cluster::CheckPromises(const paxos::Envelope& envelope) {
   if (const auto* promise = std::get_if<paxos::Promise>(&envelope.message)) said = promise->ballot;
   if (const auto* vote = std::get_if<paxos::Accepted>(&envelope.message)) said = vote->ballot;
   if (const auto* prepare = std::get_if<paxos::Prepare>(&envelope.message)) said = prepare->ballot;
-  CHECK_LE(said, member.promised) << "said what is not durable: " << envelope;
+  CHECK_LE(said, member.disk.promised()) << "said what is not durable: " << envelope;
   member.promised_before = std::max(member.promised_before, said);
 }
 
@@ -162,18 +163,8 @@ bool Cluster::Elect(NodeId node) {
 
 void Cluster::Start(Member& member) {
   member.identity.life = paxos::Life(next_number_++);
-  paxos::RecoveredState recovered;
-  recovered.promised = member.promised;
-  recovered.applied = member.applied.empty() ? paxos::kNoSlot : member.applied.rbegin()->first;
-  recovered.chosen_index = std::max(member.chosen_index, recovered.applied);
-  recovered.configuration = founding_;
-  for (const auto& [slot, entry] : member.applied) {
-    if (entry->kind != paxos::EntryKind::kConfiguration) continue;
-    StatusOr<paxos::Configuration> decoded = paxos::Configuration::Decode(entry->payload);
-    CHECK(decoded.ok()) << decoded.status();
-    recovered.configuration = *decoded;
-  }
-  for (const auto& [slot, vote] : member.votes) recovered.votes.push_back(vote);
+  const Slot applied = member.applied.empty() ? paxos::kNoSlot : member.applied.rbegin()->first;
+  const paxos::RecoveredState recovered = member.disk.Recover(applied);
   member.replica = std::make_unique<paxos::Replica>(settings_.options, member.identity, recovered,
                                                     Random(member.identity.life.value()), now_);
   CHECK_GE(member.replica->promised(), member.promised_before) << "a promise was forgotten";
@@ -203,7 +194,9 @@ void Cluster::Carry(Member& member, paxos::Output out) {
       member.applied[chosen.slot] = chosen.entry;
       member.replica->OnApplied(chosen.slot, now_, next);
     }
-    for (const paxos::LogRead& read : out.log_reads) ReadLog(member, read, next);
+    for (const paxos::LogRead& read : out.log_reads) {
+      member.replica->OnLogRead(read, member.disk.Read(read), now_, next);
+    }
     for (const paxos::ReadGrant& grant : out.reads) {
       granted_[read_names_.at(grant.id.value())] = {member.identity.node, grant.slot};
     }
@@ -224,23 +217,8 @@ void Cluster::ServeGranted() {
   }
 }
 
-void Cluster::Persist(Member& member, const paxos::RecordBatch& batch) {
-  for (const paxos::Record& record : batch.records) {
-    if (const auto* promised = std::get_if<paxos::PromisedRecord>(&record)) {
-      member.promised = std::max(member.promised, promised->ballot);
-    } else if (const auto* accepted = std::get_if<paxos::AcceptedRecord>(&record)) {
-      member.promised = std::max(member.promised, accepted->ballot);
-      member.votes[accepted->slot] = {.slot = accepted->slot, .ballot = accepted->ballot, .entry = accepted->entry};
-    } else if (const auto* chosen = std::get_if<paxos::ChosenRecord>(&record)) {
-      member.votes[chosen->slot] = {.slot = chosen->slot, .ballot = {}, .chosen = true, .entry = chosen->entry};
-    } else if (const auto* index = std::get_if<paxos::ChosenIndexRecord>(&record)) {
-      member.chosen_index = std::max(member.chosen_index, index->slot);
-    }
-  }
-}
-
 void Cluster::SyncAll(Member& member) {
-  for (const paxos::RecordBatch& batch : member.waiting) Persist(member, batch);
+  for (const paxos::RecordBatch& batch : member.waiting) member.disk.Persist(batch);
   member.waiting.clear();
 }
 
@@ -255,19 +233,6 @@ void Cluster::Sync(NodeId node) {
 void Cluster::ReleaseRecords(NodeId node) {
   At(node).holds_records = false;
   if (IsAlive(node)) Sync(node);
-}
-
-void Cluster::ReadLog(Member& member, const paxos::LogRead& read, paxos::Output& out) {
-  std::vector<paxos::SlotEntry> entries;
-  size_t bytes = 0;
-  for (Slot slot = read.first_slot; slot <= read.last_slot; ++slot) {
-    const auto found = member.votes.find(slot);
-    if (found == member.votes.end()) break;
-    bytes += paxos::EntryBytes(*found->second.entry);
-    if (!entries.empty() && bytes > read.bytes_max) break;
-    entries.push_back({slot, found->second.entry});
-  }
-  member.replica->OnLogRead(read, std::move(entries), now_, out);
 }
 
 void Cluster::Propose(NodeId node, const std::string& command) {

@@ -17,6 +17,7 @@
 
 #include "paxos/core/replica.h"
 #include "tests/support/chosen_ledger.h"
+#include "tests/support/replica_disk.h"
 
 namespace decree::scenario {
 
@@ -107,9 +108,7 @@ class Cluster {
     std::unique_ptr<paxos::Replica> replica;  // null while crashed
 
     // ---- Durable ----
-    paxos::Ballot promised;
-    std::map<Slot, paxos::Vote> votes;
-    Slot chosen_index;
+    check::ReplicaDisk disk;
     std::map<Slot, paxos::EntryPtr> applied;
     paxos::Ballot promised_before;  // the highest promise that any life has let out
 
@@ -124,9 +123,7 @@ class Cluster {
   void With(NodeId node, const std::function<void(paxos::Replica&, paxos::Output&)>& input);
   void Carry(Member& member, paxos::Output out);
   void ServeGranted();
-  void Persist(Member& member, const paxos::RecordBatch& batch);
   void SyncAll(Member& member);
-  void ReadLog(Member& member, const paxos::LogRead& read, paxos::Output& out);
   void Post(paxos::Envelope envelope);
   void CheckPromises(const paxos::Envelope& envelope);
   std::optional<NodeId> NextToTick(Time limit) const;

@@ -18,7 +18,7 @@ struct Seed {
 
 struct CampaignOptions {
   std::vector<Seed> seeds;
-  // Of every run; its seed and nodes are taken from `seeds`.
+  // The options of every run; its seed and nodes are taken from `seeds`.
   RunOptions run;
   std::string faults = "all";  // as they were given, for the command that repeats a failure
   uint32_t jobs = 1;           // processes

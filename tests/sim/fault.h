@@ -13,7 +13,7 @@
 namespace decree::sim {
 
 enum class Fault {
-  // Of the network, all the time.
+  // Faults of the network, all the time.
   kLoss,
   kDuplication,
   kLongDelay,
@@ -35,19 +35,19 @@ enum class Fault {
   kClockRate,
   kClockJump,
   kNewDisk,
-  // Of the links, from the beginning to the end: they carry so much and no more.
+  // The links carry so much and no more, from the beginning to the end.
   kSlowLinks,
   // At the end: a node lags, and whoever knows most dies after it has said so, and stays away.
   kDyingSource,
-  // Of the network, all the time: messages of some kinds take longer than the rest.
+  // Messages of some kinds take longer than the rest, all the time.
   kSlowKinds,
-  // Of a leader: its Accepts reach one node alone and late, which hears of no other leader meanwhile.
+  // A leader's Accepts reach one node alone and late, which hears of no other leader meanwhile.
   kLateAccept,
 };
 
 inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kLateAccept) + 1;
 
-// As options and reports name it, such as "power-loss".
+// The fault's name in options and reports, such as "power-loss".
 std::string_view FaultName(Fault fault);
 
 class FaultSet {

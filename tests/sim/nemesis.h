@@ -24,13 +24,13 @@ class Nemesis {
   // Stop comes after it.
   Duration BeginLastAct();
 
-  // To be told of a node that has just begun to lead.
+  // A node has just begun to lead.
   void OnNewLeader(const SimNode& leader);
 
   // A node was formatted anew.
   bool has_replaced_disk() const { return has_replaced_disk_; }
 
-  // As counted in the trace, of every fault there is.
+  // The names under which the trace counts the faults.
   static std::vector<std::string> CountedNames();
 
  private:

@@ -11,7 +11,7 @@
 namespace decree::sim {
 namespace {
 
-// Of how many slots a node's votes are compared with its disk when it starts again.
+// For how many slots a node's votes are compared with its disk when it starts again.
 constexpr size_t kVotesKept = 1000;
 // What a new leader may have in flight of what it found.
 constexpr size_t kRecoverySlotsMax = 64;

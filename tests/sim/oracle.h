@@ -35,7 +35,7 @@ class Oracle {
   void OnCrash(paxos::NodeId node);
   // A node has forgotten everything. If it was a member, it must say no more than who it is.
   void OnNewDisk(paxos::NodeId node);
-  // Who the members are, since any node has begun; empty before.
+  // The members, as soon as any node has begun; empty before.
   const paxos::Roster& roster() const { return roster_; }
 
   // What the applied slots after `low` up to `high` hold, in bytes, about as they travel.

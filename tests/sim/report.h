@@ -25,7 +25,7 @@ struct Totals {
   void Add(const Totals& other);
 };
 
-// From one process to another.
+// Carries totals from one process to another.
 void Write(std::ostream& out, const Totals& totals);
 Totals Read(std::istream& in);
 

@@ -267,7 +267,7 @@ void SimClient::Finish(const CallPtr& call, bool answered) {
 void SimClient::SendWrite(const CallPtr& call, SimNode& node) {
   const uint32_t attempt = call->attempt;
   const Duration patience = random_.Between(Milliseconds(20), kAttemptMax);
-  // As it is now, though it may arrive much later.
+  // The copy is made now, though it may arrive much later.
   const bool is_current = IsInSession(*call) && call->command.session() == session_.id;
   if (is_current) call->command.set_first_unanswered(session_.numbers.floor());
   const std::string bytes = call->command.SerializeAsString();

@@ -60,7 +60,7 @@ class SimNode final : private paxos::Transport {
   bool IsAway() const { return is_away_; }
   // It dies, and starts again on a new disk that is formatted anew.
   void ReplaceDisk();
-  // Which formatting of it this is.
+  // The number of this formatting of the disk.
   paxos::Incarnation incarnation() const { return incarnation_; }
   // It does nothing for so long; its inputs wait.
   void Pause(Duration duration);
@@ -68,7 +68,7 @@ class SimNode final : private paxos::Transport {
   // Up, and not held up by a slow disk or a pause.
   bool IsReady() const { return IsUp() && busy_until_ <= world_.queue.now(); }
   const paxos::Node& node() const { return *process_->node; }
-  // Which process this is: another number for each life of each node.
+  // The number of this process: another one for each life of each node.
   uint64_t life() const;
 
   // ---- Inputs; lost if the process is down ----

@@ -103,7 +103,7 @@ Expectation ModRevision(uint64_t revision) {
 struct Example {
   const char* name;
   History history;
-  // Which judge must object; the other may.
+  // The judge that must object; the other may.
   bool search_objects = true;
   bool revisions_object = true;
 };

@@ -225,7 +225,7 @@ class RevisionCheck {
     return placed;
   }
 
-  // Whoever begins after another has ended must not come before it.
+  // An operation that begins after another has ended must not come before it.
   void CheckRealTime() {
     std::vector<Placed> by_invocation = PlacedOperations();
     std::vector<Placed> by_return;

@@ -23,7 +23,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// As much as a small router holds.
+// As many bytes as a small router holds.
 constexpr uint64_t kQueueBytesMax = 64 << 10;
 // Each connection in turn.
 constexpr size_t kReadBytes = 4 << 10;
@@ -160,7 +160,7 @@ bool TcpProxy::MayPass(Connection& connection, uint64_t held) {
   if (connection.is_over || connection.whose.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
     return false;
   const std::optional<uint32_t> whose = connection.whose.get();
-  // Of whoever has gone nobody can say any more who it was; what it sent is lost.
+  // Nobody can say any more who it was that has gone; what it sent is lost.
   if (!whose) connection.is_over = true;
   return whose && (held >> *whose & 1) == 0;
 }

@@ -17,7 +17,7 @@
 
 namespace decree::check {
 
-// Of a connection to a proxy.
+// The ports of a connection to a proxy.
 struct Ports {
   uint16_t from;
   uint16_t to;  // the proxy's
@@ -36,9 +36,9 @@ class TcpProxy {
   TcpProxy& operator=(const TcpProxy&) = delete;
 
   uint16_t port() const { return port_; }
-  // Where connections lead. To be set before the first.
+  // The port to which connections lead. Set it before the first.
   void LeadTo(uint16_t port) { target_port_ = port; }
-  // From now on, towards the target; 0: no limit.
+  // Limits the rate towards the target from now on; 0 is no limit.
   void SetRate(uint64_t bytes_per_second) { rate_ = bytes_per_second; }
   // Whether what these send towards the target is held up, and what comes back to them. Sets of bits.
   void HoldFrom(uint64_t these) { held_from_ = these; }
@@ -69,7 +69,7 @@ class TcpProxy {
   int listener_ = -1;
   uint16_t port_ = 0;
 
-  // Of the thread.
+  // The thread's members.
   struct Chunk;
   std::list<Connection> connections_;
   std::list<Chunk> queue_;

@@ -29,7 +29,7 @@ class ComparisonTest : public ::testing::Test {
 
   void Write(const std::string& name, const std::string& text) { std::ofstream(directory_ / name) << text; }
 
-  // As decree-bench writes it: `operations` in one second, each of a millisecond.
+  // A result as decree-bench writes it: `operations` in one second, each of a millisecond.
   void WriteRun(const std::string& name, int operations) {
     Report report{
         .target = "decree", .load = "put", .options = {}, .workload = {}, .channels = 8, .result = {}, .processes = {}};

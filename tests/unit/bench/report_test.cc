@@ -69,7 +69,7 @@ TEST(ReportTest, TheJsonHasTheSameFigures) {
   EXPECT_EQ(json["over_time"][1]["done"], 600);
 }
 
-// Of 1,500 writes 500 were swaps that changed nothing.
+// 500 of 1,500 writes were swaps that changed nothing.
 TEST(ReportTest, ASwapThatIsLostWritesNothing) {
   Report report = Example();
   for (int i = 0; i < 500; ++i) {

@@ -98,7 +98,7 @@ class OpenStore {
   StateMachine& machine() { return *machine_; }
   Store& store() { return *store_; }
 
-  // Of the slots to come.
+  // The log time of the slots to come.
   paxos::LogTime log_time;
 
   // Applies one slot with these commands.

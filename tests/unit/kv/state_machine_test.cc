@@ -200,7 +200,7 @@ std::optional<KeyRecord> RecordAt(const View& view, const std::string& key, uint
 // A `std::map` with all versions, and random commands for both.
 class Model {
  public:
-  // Of every other seed the keys are so many and so long that memory has no room for all of them.
+  // With every other seed there are so many and so long keys that memory has no room for all of them.
   explicit Model(uint64_t seed)
       : random_(seed), keys_max_(seed % 2 == 0 ? 8 : 20), padding_(seed % 2 == 0 ? 0 : 4000, '.') {}
 

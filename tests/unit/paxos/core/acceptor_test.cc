@@ -235,7 +235,7 @@ TEST_F(AcceptorTest, ReportsAVoteThatIsLargerThanAPageInParts) {
 
   EXPECT_EQ(page({Slot(2)}, 150).part->entry.piece->payload.size(), 150u) << "as much as is asked for";
   EXPECT_THAT(page({Slot(2)}, 1000).votes, SizeIs(1));
-  // Where another value stood when it was asked for.
+  // Another value stood there when it was asked for.
   EXPECT_THAT(page({Slot(1), 77}, 1).votes, SizeIs(1));
   EXPECT_EQ(page({Slot(2), size}, 1).part->entry.first_byte, 0u);
 }

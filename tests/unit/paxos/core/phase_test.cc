@@ -28,7 +28,7 @@ Vote VoteOf(uint64_t slot, Ballot ballot, bool chosen = false) {
 class Phase1Test : public testing::Test {
  protected:
   Phase1Test() { phase1_.Start(kBallot, Slot(1)); }
-  // From which slot the next page is wanted.
+  // The slot from which the next page is wanted.
   std::optional<Slot> Take(uint32_t from, const Promise& promise) {
     const auto next = phase1_.OnPromise(NodeId(from), promise, now_);
     return next.has_value() ? std::optional(next->slot) : std::nullopt;
@@ -322,7 +322,7 @@ TEST_F(Phase2Test, AVoterThatLagsIsSparedWhatTheOthersChoose) {
   phase2.OnVoterKnows(NodeId(3), Slot(4));
   for (uint64_t slot = 5; slot <= 7; ++slot) EXPECT_EQ(propose(slot), 2u) << "it has got on";
   EXPECT_EQ(propose(8), 1u);
-  // Where its vote is needed it is asked all the same, a little later.
+  // If its vote is needed it is asked all the same, a little later.
   phase2.Propose(Slot(9), Value("v", kBallot));
   phase2.Send(three_, Slot(8), kStart, outbox_);
   EXPECT_THAT(Sent<Accept>(Drain()), SizeIs(1));

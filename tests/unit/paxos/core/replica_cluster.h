@@ -13,6 +13,7 @@
 
 #include "paxos/core/invariants.h"
 #include "paxos/core/replica.h"
+#include "tests/support/replica_disk.h"
 #include "tests/unit/paxos/core/core_fixture.h"
 
 namespace decree::paxos {
@@ -27,7 +28,7 @@ class ReplicaCluster {
   explicit ReplicaCluster(uint32_t count, Configuration configuration = {}, Options options = {}) : options_(options) {
     if (configuration.members.empty()) configuration = Voters(count);
     for (uint32_t i = 1; i <= count; ++i) {
-      nodes_[i].recovered.configuration = configuration;
+      nodes_[i].disk = check::ReplicaDisk(configuration);
       nodes_[i].incarnation = Self(i).incarnation;
       Start(i);
     }
@@ -91,7 +92,7 @@ class ReplicaCluster {
   // Loses the disk too, and comes back formatted anew under its old id.
   void Wipe(uint32_t id) {
     Node& node = nodes_.at(id);
-    node.recovered = {.configuration = node.recovered.configuration};
+    node.disk = check::ReplicaDisk(node.disk.founding());
     node.incarnation = Incarnation(node.incarnation.value() + 1000);
     Start(id);
   }
@@ -117,7 +118,7 @@ class ReplicaCluster {
   // Completes what a stuck disk was given.
   void CompleteDisk(uint32_t node) {
     Node& it = nodes_.at(node);
-    for (const RecordBatch& batch : std::exchange(it.unsynced, {})) Persist(it, batch);
+    for (const RecordBatch& batch : std::exchange(it.unsynced, {})) it.disk.Persist(batch);
     Run(node, [&](Replica& replica, Output& out) {
       if (!it.last_ticket.IsZero()) replica.OnDurable(it.last_ticket, now_, out);
     });
@@ -135,7 +136,7 @@ class ReplicaCluster {
  private:
   struct Node {
     std::unique_ptr<Replica> replica;
-    RecoveredState recovered;  // what its disk holds
+    check::ReplicaDisk disk;
     Incarnation incarnation;
     std::vector<RecordBatch> unsynced;
     Ticket last_ticket;
@@ -153,7 +154,8 @@ class ReplicaCluster {
     Identity self = Self(id);
     self.incarnation = node.incarnation;
     self.life = Life(++lives_);
-    RecoveredState recovered = node.recovered;
+    // The state machine is in memory, so all is applied again.
+    const RecoveredState recovered = node.disk.Recover(kNoSlot);
     CHECK(FirstMeeting::Check(self, recovered).ok());
     node.replica = std::make_unique<Replica>(options_, self, recovered, Random(id + lives_), now_);
   }
@@ -180,7 +182,7 @@ class ReplicaCluster {
         node.unsynced.push_back(batch);
         continue;
       }
-      Persist(node, batch);
+      node.disk.Persist(batch);
       node.replica->OnDurable(batch.ticket, now_, out);
     }
     for (const ChosenEntry& chosen : todo.entries) {
@@ -191,35 +193,6 @@ class ReplicaCluster {
     node.refused.insert(node.refused.end(), todo.refused_reads.begin(), todo.refused_reads.end());
     node.placements.insert(node.placements.end(), todo.placements.begin(), todo.placements.end());
     return !todo.messages.empty() || !todo.records.empty() || !todo.entries.empty();
-  }
-
-  // The disk: what a restart will find. Nothing counts as applied, so all is replayed.
-  static void Persist(Node& node, const RecordBatch& batch) {
-    for (const Record& record : batch.records) {
-      RecoveredState& disk = node.recovered;
-      if (const auto* promised = std::get_if<PromisedRecord>(&record)) {
-        disk.promised = std::max(disk.promised, promised->ballot);
-      } else if (const auto* accepted = std::get_if<AcceptedRecord>(&record)) {
-        disk.promised = std::max(disk.promised, accepted->ballot);
-        SetVote(disk, {.slot = accepted->slot, .ballot = accepted->ballot, .chosen = false, .entry = accepted->entry});
-      } else if (const auto* chosen = std::get_if<ChosenRecord>(&record)) {
-        SetVote(disk, {.slot = chosen->slot, .ballot = {}, .chosen = true, .entry = chosen->entry});
-      } else if (const auto* roster = std::get_if<RosterRecord>(&record)) {
-        disk.roster = roster->incarnations;
-      } else {
-        disk.chosen_index = std::get<ChosenIndexRecord>(record).slot;
-      }
-    }
-  }
-  static void SetVote(RecoveredState& disk, const Vote& vote) {
-    for (Vote& known : disk.votes) {
-      if (known.slot == vote.slot) {
-        known = vote;
-        return;
-      }
-    }
-    disk.votes.push_back(vote);
-    std::sort(disk.votes.begin(), disk.votes.end(), [](const Vote& a, const Vote& b) { return a.slot < b.slot; });
   }
 
   static std::string Text(const Entry& entry) {

@@ -1,4 +1,4 @@
-// Who is told another value than the one that it knows to be chosen gives no vote for it; and where that proves that
+// A node that is told another value than the one it knows to be chosen gives no vote for it; if that proves that
 // a rule was broken, it takes no further part.
 
 #include "paxos/core/value_conflict.h"

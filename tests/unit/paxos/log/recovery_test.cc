@@ -31,7 +31,7 @@ TEST_F(RecoveryTest, ATornGroupIsCutOffAndTheLogGoesOn) {
   const std::string watermark = files_.Contents("log/watermark");
   Append({AcceptedAt(2, "b"), AcceptedAt(3, "c")});
   Kill();
-  // Of the second group only the second record has reached the disk; the watermark was not synced.
+  // Only the second record of the second group has reached the disk; the watermark was not synced.
   files_.Rot(SegmentPath(1), kFirstRecord + kSmallRecord + 5);
   files_.SetContents("log/watermark", watermark);
   Open();

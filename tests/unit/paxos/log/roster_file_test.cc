@@ -16,7 +16,7 @@ class RosterFileTest : public LogTest {
 
 TEST_F(RosterFileTest, ThereIsNoneBeforeTheFirstMeeting) { EXPECT_TRUE(log_->recovered().roster.empty()); }
 
-// Whatever a power loss may spare of names that were not synced.
+// All that a power loss may spare of names that were not synced.
 TEST(RosterFileOnAnyDiskTest, IsFoundAgainAfterAPowerLoss) {
   for (uint64_t seed = 1; seed <= 30; ++seed) {
     SimulatedFileSystem files(seed);

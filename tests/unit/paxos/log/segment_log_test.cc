@@ -31,7 +31,7 @@ TEST_F(LogTest, FormatsNoDirectoryTwice) {
 }
 
 TEST_F(LogTest, IsUnformattedUntilFormatHasEnded) {
-  // Whatever the operation at which formatting is cut short.
+  // Formatting is cut short at each of its operations.
   for (uint64_t operations = 1;; ++operations) {
     SimulatedFileSystem files(operations);
     files.CrashAfter(operations);

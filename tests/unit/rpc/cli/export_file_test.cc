@@ -21,7 +21,7 @@ class ExportFileTest : public testing::Test {
     return {std::istreambuf_iterator<char>(in), {}};
   }
 
-  // Of each test its own: they run at the same time.
+  // Each test has a directory of its own, for they run at the same time.
   static std::string MakeDirectory() {
     std::string path = testing::TempDir() + "/decree_export_XXXXXX";
     CHECK(mkdtemp(path.data()) != nullptr) << path;

@@ -105,7 +105,7 @@ TEST_F(EventLoopTest, WritesInEachTurnDoNotKeepItFromHearingOthers) {
 
   int turns = 0;
   for (; turns < kTurns && !heard.is_set(); ++turns) {
-    // Of a few bytes: it ends at once, and something has happened in each turn.
+    // A write of a few bytes ends at once, so something has happened in each turn.
     Flag written;
     unread.server.Write({}, loop_->Tag(written));
     loop_->Poll(clock_.Now());

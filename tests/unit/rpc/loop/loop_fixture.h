@@ -5,7 +5,7 @@
 
 namespace decree::rpc {
 
-// That an operation has ended.
+// Notes that an operation has ended.
 class Flag final : public Event {
  public:
   bool is_set() const { return is_set_; }

@@ -31,7 +31,7 @@ using testing::Field;
 using testing::SizeIs;
 using Kind = ForwardEnd::Kind;
 
-// As many as may be under way at once.
+// The number of writes that may be under way at once.
 constexpr size_t kSentMax = 1024;
 const NodeId kServing(1);
 
@@ -181,7 +181,7 @@ TEST_F(ForwarderTest, ABoundedNumberIsUnderWayAtOnce) {
   Forward("one more");
   for (int i = 0; i < 5; ++i) PollUntil([first = true]() mutable { return !std::exchange(first, false); });
   EXPECT_THAT(calls_, SizeIs(kSentMax));
-  // As many follow as are answered.
+  // One write follows for each that is answered.
   for (size_t i = 0; i < calls_.size(); ++i) {
     calls_[i].Answer("done");
     if (i + 1 == calls_.size() && i < 3 * kSentMax) AwaitCalls(i + 2);

@@ -1,5 +1,5 @@
 #pragma once
-// Whoever calls a port, from the same loop.
+// A client that calls a port, from the same loop.
 
 #include <memory>
 #include <optional>

@@ -46,7 +46,7 @@ class ConnectionsTest : public testing::Test {
     return IsAdmitted(number) && recv(pairs_[number][1], &byte, 1, MSG_DONTWAIT) != 0;
   }
   void Use(size_t number, bool is_used = true) { *connections_.UseOf(std::to_string(number)) = is_used; }
-  // As gRPC does.
+  // Closes it as gRPC does.
   void Close(size_t number) {
     close(pairs_[number][0]);
     // Another file takes the number.
@@ -139,7 +139,7 @@ TEST_F(ConnectionsTest, OneIsEndedByTheAddressOfItsCaller) {
   EXPECT_EQ(connections_.Count(now_), 1u);
 }
 
-// Whoever floods by one connection is about to do so by others, and by new ones.
+// A client that floods by one connection is about to do so by others, and by new ones.
 TEST_F(ConnectionsTest, AFloodEndsItsCompanionsAndBansTheirClientForAWhile) {
   const size_t flood = Connect("a");
   const size_t companion = Connect("a");

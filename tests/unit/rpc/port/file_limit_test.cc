@@ -8,7 +8,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// Those of log, peers and the rest.
+// The files of log, peers and the rest.
 uint64_t Others(const FileShares& shares) {
   return shares.limit - static_cast<uint64_t>(shares.store) - shares.clients;
 }

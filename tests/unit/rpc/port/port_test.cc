@@ -115,7 +115,7 @@ TEST_F(CallsTest, WhoeverHasTheMostCallsWithoutARequestMakesRoom) {
   for (int i = 0; i < 6; ++i) of_many.push_back(&many.Begin(kMethod));
   while (open_.size() < 10) Turn();
   Caller newcomer(loop_, address());
-  // For several there is room then.
+  // There is room for several then.
   for (int i = 0; i < 6; ++i) newcomer.Begin(kMethod);
   while (open_.size() < 16) Turn();
   for (Caller::Call* const call : of_many) EXPECT_EQ(many.Status(*call).error_code(), grpc::StatusCode::UNAVAILABLE);
@@ -223,7 +223,7 @@ class Talker final : public ServerCall::Handler {
   bool is_gone_ = false;
 };
 
-// Of a write and of the call's end either may be known first.
+// A write's end or the call's may be known first.
 TEST_F(CallsTest, WhenAWriteFailsTheCallIsEnding) {
   ASSERT_TRUE(Open("127.0.0.1:0"));
   std::shared_ptr<Talker> talker;

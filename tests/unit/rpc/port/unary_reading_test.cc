@@ -21,7 +21,7 @@ namespace {
 
 constexpr char kPut[] = "/test.Service/Put";
 constexpr size_t kKiB = 1 << 10;
-// Of a connection of which nothing is known, so many are read at a time.
+// So many requests of a connection of which nothing is known are read at a time.
 constexpr size_t kUnknownAtATime = 16;
 
 v1::PutRequest RequestOf(size_t bytes) {
@@ -182,7 +182,7 @@ TEST_F(UnaryReadingTest, WhoWaitsForAPlaceIsNotCutOff) {
       AwaitWaiting(calls.size());
     }
   }
-  // Of the last the first is read, and now that it is known for large ones, the second is not.
+  // The last connection's first request is read; now that it is known for large ones, the second is not.
   callers.push_back(std::make_unique<Caller>(loop_, address()));
   callers.back()->Send(kPut, RequestOf(1024 * kKiB));
   AwaitWaiting(25);
