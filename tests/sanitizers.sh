@@ -17,7 +17,7 @@ instrument() {  # DIRECTORY SANITIZERS TARGET...
 echo "== address and undefined behaviour"
 address=$build-address
 instrument "$address" address,undefined \
-  paxos_base_test paxos_core_test paxos_log_test paxos_node_test kv_test rpc_test bench_test support_test \
+  paxos_base_test paxos_core_test paxos_fs_test paxos_log_test paxos_node_test kv_test rpc_test bench_test support_test \
   decree-sim decree-scenario
 ctest --test-dir "$address" --output-on-failure -j2 -L unit
 for nodes in 3 5; do
