@@ -177,7 +177,7 @@ class MachineUsage {
     }
   }
 
-  // The time from Begin to End.
+  // What was used between Begin and End.
   std::vector<ProcessShare> shares;
   std::optional<uint64_t> disk_bytes;
 

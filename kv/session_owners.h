@@ -28,7 +28,7 @@ class SessionOwners {
   };
 
   void Add(const Owned& owned);
-  // The session as it was added.
+  // Takes the session as it was added.
   void Remove(const Owned& owned);
 
   // The session that makes room for one more of this owner; nothing if the owner has its share and all others are

@@ -40,7 +40,7 @@ inline constexpr char kMayHappen[] = "; the write may have been carried out, or 
 // The end of that of a failed read, and what may be added to it.
 inline constexpr char kNotServed[] = "; the read was not served";
 inline constexpr char kStaleWouldBe[] = ", a stale read would be";
-// Returns the text without such an end.
+// Cuts such an end off the text.
 void CutVerdict(std::string& text);
 
 // The two kinds of status share their codes.

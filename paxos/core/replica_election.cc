@@ -143,11 +143,12 @@ void Replica::OnHeartbeat(const Envelope& envelope, const Heartbeat& heartbeat, 
 
 void Replica::OnHeartbeatAck(const Envelope& envelope, const HeartbeatAck& ack, Time now) {
   if (!leadership_ || ack.ballot != proposer_.ballot()) return;
-  const bool held = leadership_->lease().HeldUntil(configuration_) > now;
+  const Time before = VLOG_IS_ON(1) ? leadership_->lease().HeldUntil(configuration_) : kTimeNever;
   leadership_->OnHeartbeatAck(envelope.from, ack, now);
-  const Time until = leadership_->lease().HeldUntil(configuration_);
-  if (!held && until > now) {
-    VLOG(1) << "n" << self_.node << " holds a lease: ballot=" << ack.ballot << " ms=" << ToMilliseconds(until - now);
+  if (before <= now) {
+    const Time until = leadership_->lease().HeldUntil(configuration_);
+    VLOG_IF(1, until > now) << "n" << self_.node << " holds a lease: ballot=" << ack.ballot
+                            << " ms=" << ToMilliseconds(until - now);
   }
   proposer_.OnVoterKnows(envelope.from, ack.chosen_index);
 }

@@ -22,7 +22,7 @@ struct ExportHeader {
   friend bool operator==(const ExportHeader&, const ExportHeader&) = default;
 };
 
-// The lines that are no key and value, but mean something to people or to us.
+// Whether a line is no key and value, but means something to people or to us.
 bool IsRemark(std::string_view line);
 std::string HeaderLine(const ExportHeader& header);
 std::optional<ExportHeader> ParseHeaderLine(std::string_view line);

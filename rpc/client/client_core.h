@@ -110,7 +110,7 @@ class ClientCore {
   Endpoints::Choice Choose(const Operation& operation, Time now);
   void OnFailed(Operation& operation, Work& work);
   void NoteEndpoint(const Operation& operation, const AttemptError& error, Time now);
-  // Until when an attempt may take.
+  // How long an attempt may take.
   Duration PatienceFor(const Operation& operation, Time now) const;
   // Whether the request goes on to another endpoint at once.
   bool IsRedirected(const Operation& operation, const AttemptError& error, Time now) const;

@@ -28,7 +28,7 @@ class ClientLoop {
 
   void Start();
 
-  // The queue, for any thread.
+  // Any thread may call these.
   const Clock& clock() const { return clock_; }
   Time Now() const { return clock_.Now(); }
   bool IsOwnThread() const { return std::this_thread::get_id() == thread_.get_id(); }

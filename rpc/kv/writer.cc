@@ -19,7 +19,7 @@ using paxos::ProposalEnd;
 
 // How long a former leader may take to answer what was forwarded to it: it may just be handing over.
 constexpr Duration kForwardGrace = Milliseconds(200);
-// The failure of a write for which there was no room.
+// After how long a write tries again for which there was no room.
 constexpr Duration kTryAgainAfter = Milliseconds(10);
 
 // Whether the state machine has judged the request itself, with all its copies.

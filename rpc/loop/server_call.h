@@ -55,7 +55,7 @@ class ServerCall {
   Duration TimeLeft(Duration fallback) const;
   // The same as a point in time; kTimeNever if it did not say.
   Time Deadline() const;
-  // The connection by which it has come; set before the handler begins.
+  // The connection by which the call has come, once it was set.
   void SetConnection(std::shared_ptr<Callers::Connection> connection);
   const std::shared_ptr<Callers::Connection>& connection() const { return connection_; }
   // The connection's other end, as gRPC names it.

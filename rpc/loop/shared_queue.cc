@@ -5,7 +5,7 @@
 namespace decree::rpc {
 namespace {
 
-// The queue for the server that this thread is building.
+// The loop that is to have the events of the server that this thread is building; null if it builds none.
 thread_local EventLoop* building_for = nullptr;
 
 class AddQueue final : public grpc::Server::GlobalCallbacks {

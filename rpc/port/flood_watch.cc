@@ -19,7 +19,7 @@ namespace {
 // How much processor time of the loop lies between two ticks. A reading that two of them find is suspicious: it takes
 // several times as long as 256 calls at once.
 constexpr Duration kTick = Milliseconds(8);
-// For how long to look whose bytes are being read.
+// For how long it watches which connections' bytes are being read.
 constexpr auto kLook = std::chrono::milliseconds(4);
 // Messages come a hundred times as fast as calls; what comes more slowly than this is no message.
 constexpr double kMessageBytesPerSecond = 50e6;

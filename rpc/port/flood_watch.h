@@ -51,7 +51,7 @@ class FloodWatch {
   void OnTick();
   int TakeNumber();
   void Main();
-  // The caller that makes the loop go on with the reading that it is at.
+  // Looks for the caller that makes the loop go on with the reading that it is at.
   void LookForFlood();
   void Note(const std::string& caller);
 

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <filesystem>
+#include <regex>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -67,6 +68,9 @@ TEST_F(IdentityTest, AHealthyClusterHasNoProblems) {
 TEST_F(IdentityTest, ANodeOfAnotherCluster) {
   ReplaceThird("another");
   ExpectProblem(cluster_, 1, 3, "belongs to cluster \"");
+  // It will not pass, so the warning does not wait until it has lasted.
+  const std::regex warning("W[0-9]{8} [^\\n]*n1 > n3 [^\\n]*no stream to [^\\n]*belongs to cluster");
+  EXPECT_TRUE(WaitFor([&] { return std::regex_search(cluster_.Log(1), warning); }, Seconds(5))) << cluster_.Log(1);
   ExpectService(cluster_);
 }
 

@@ -92,8 +92,8 @@ bool IsOwn(const check::Ports& ports) {
   return false;
 }
 
-// The pid of the end that has made this connection on loopback; 0 if none is listed. Another connection may come from
-// the same port, or stay listed for a minute after its end, so both ports count, and there may be many lines.
+// The inode of the socket that has made this connection on loopback; 0 if none is listed. Another connection may come
+// from the same port, or stay listed for a minute after its end, so both ports count, and there may be many lines.
 uint64_t InodeOfSocket(const check::Ports& ports) {
   constexpr char kEstablished[] = "01";
   // A socket that speaks both versions of IP stands among those of the newer.

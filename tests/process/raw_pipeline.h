@@ -28,7 +28,7 @@ class RawPipeline {
     stream_ = stub_->Pipeline(&context_);
   }
 
-  // The requests of the batch that is sent next.
+  // Adds a request to the batch that is sent next.
   v1::PipelinedRequest& Add(uint64_t id) {
     v1::PipelinedRequest& request = *batch_.add_requests();
     request.set_id(id);

@@ -69,7 +69,7 @@ class TcpProxy {
   int listener_ = -1;
   uint16_t port_ = 0;
 
-  // The thread's members.
+  // Used by the thread alone.
   struct Chunk;
   std::list<Connection> connections_;
   std::list<Chunk> queue_;

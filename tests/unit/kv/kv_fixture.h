@@ -74,6 +74,22 @@ inline std::string SettleCommand(uint64_t session, uint64_t number) {
 // So few that some records are forgotten.
 inline constexpr size_t kFewBytes = 2 << 10;
 
+// A store on its own, without a state machine.
+class BareStoreTest : public testing::Test {
+ protected:
+  BareStoreTest() {
+    CHECK(files_.CreateDirectory(kStorePath).ok());
+    auto store = Store::Open(kStorePath, files_, {}, env_);
+    CHECK(store.ok()) << store.status();
+    store_ = *std::move(store);
+  }
+  ~BareStoreTest() override { env_.RunScheduled(); }
+
+  paxos::SimulatedFileSystem files_{1};
+  check::ManualEnv env_;
+  std::unique_ptr<Store> store_;
+};
+
 // What one process has open. Closed in the right order; what LevelDB has scheduled is run before.
 class OpenStore {
  public:

@@ -10,16 +10,8 @@
 namespace decree::kv {
 namespace {
 
-class NewestRecordsTest : public testing::Test {
+class NewestRecordsTest : public BareStoreTest {
  protected:
-  NewestRecordsTest() {
-    CHECK(files_.CreateDirectory(kStorePath).ok());
-    auto store = Store::Open(kStorePath, files_, {}, env_);
-    CHECK(store.ok()) << store.status();
-    store_ = *std::move(store);
-  }
-  ~NewestRecordsTest() override { env_.RunScheduled(); }
-
   // Writes a change into the store, without the knowledge of anybody.
   KeyCounters Write(const std::string& key, uint64_t revision, const std::string& value) {
     const KeyRecord record{.counters = {.create_revision = revision,
@@ -38,10 +30,6 @@ class NewestRecordsTest : public testing::Test {
     batch.Delete(HeadKey(key));
     store_->Write(batch);
   }
-
-  paxos::SimulatedFileSystem files_{1};
-  check::ManualEnv env_;
-  std::unique_ptr<Store> store_;
 };
 
 TEST_F(NewestRecordsTest, KnowsWhatTheStoreHeldAtItsStart) {

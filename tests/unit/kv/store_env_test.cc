@@ -166,6 +166,21 @@ TEST_F(StoreEnvTest, WhatAKilledProcessHasNotSyncedIsOnTheDeviceAfterwards) {
   }
 }
 
+TEST_F(StoreEnvTest, WhatAFailedSyncHasLeftInTheCacheAloneIsNotReadAgain) {
+  ASSERT_TRUE(files_.CreateDirectory("store").ok());
+  Write("store/000004.ldb", "old");
+  {
+    const auto file = files_.Open("store/000004.ldb");
+    ASSERT_TRUE(file.ok() && (*file)->Write(0, "new").ok());
+    files_.FailNext(Operation::kSync, absl::InternalError("EIO"));
+    ASSERT_FALSE((*file)->Sync().ok());
+  }
+  files_.Kill();
+  ASSERT_EQ(files_.Contents("store/000004.ldb"), "new");
+  ASSERT_TRUE(FlushStoreFiles(files_, "store").ok());
+  EXPECT_EQ(files_.Contents("store/000004.ldb"), "old");
+}
+
 TEST_F(StoreEnvTest, AFlushThatFailsIsToldAndNoDirectoryIsFine) {
   EXPECT_TRUE(FlushStoreFiles(files_, "store").ok());
   ASSERT_TRUE(files_.CreateDirectory("store").ok());

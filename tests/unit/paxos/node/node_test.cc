@@ -55,7 +55,7 @@ class FakeLog final : public SegmentLog {
   bool HasIdleWork() const override { return false; }
   uint64_t SizeBytes() const override { return 0; }
 
-  // It acts as a copy of the directory that was taken before would.
+  // Becomes what a copy of the directory is that was taken before.
   void LoseLast() {
     votes.erase(recovered_.last_slot);
     recovered_.last_slot = votes.rbegin()->first;
