@@ -6,7 +6,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <unordered_map>
 #include <utility>
 
 #include <glog/logging.h>
@@ -16,11 +15,11 @@
 namespace decree::rpc {
 namespace {
 
-// How much processor time of the loop lies between two ticks. A reading that two of them find is suspicious: it takes
-// several times as long as 256 calls at once.
-constexpr Duration kTick = Milliseconds(8);
-// For how long it watches which connections' bytes are being read.
-constexpr auto kLook = std::chrono::milliseconds(4);
+// How much processor time of the loop lies between two ticks: less than gRPC takes for what it reads of a flood at
+// once.
+constexpr Duration kTick = Milliseconds(4);
+// A reading that so many ticks find is suspicious: it takes several times as long as 256 calls at once.
+constexpr int kTicksSuspicious = 3;
 // Messages come a hundred times as fast as calls; what comes more slowly than this is no message.
 constexpr double kMessageBytesPerSecond = 50e6;
 // A reading may not take longer, however fast the bytes come: a leader would be taken for dead.
@@ -104,11 +103,9 @@ void FloodWatch::OnSignal(int, siginfo_t* info, void*) {
 // Does nothing but what a signal handler may do.
 void FloodWatch::OnTick() {
   const uint64_t reading = loop_.reading();
-  if (!EventLoop::IsReading(reading) || std::exchange(last_reading_, reading) != reading) {
-    ticks_at_it_.store(0, std::memory_order_relaxed);
-    return;
-  }
-  ticks_at_it_.fetch_add(1, std::memory_order_relaxed);
+  if (!EventLoop::IsReading(reading)) return;
+  if (std::exchange(last_reading_, reading) != reading) ticks_at_it_.store(0, std::memory_order_relaxed);
+  if (ticks_at_it_.fetch_add(1, std::memory_order_relaxed) + 1 < kTicksSuspicious) return;
   const int error = errno;
   sem_post(&woken_);
   errno = error;
@@ -123,20 +120,16 @@ void FloodWatch::Main() {
 }
 
 void FloodWatch::LookForFlood() {
-  const uint64_t reading = loop_.reading();
-  if (!EventLoop::IsReading(reading)) return;
-  const std::unordered_map<std::string, uint64_t> before = connections_.BytesTaken();
-  const Duration from = TimeOf(loop_clock_);
-  std::this_thread::sleep_for(kLook);
-  const Duration until = TimeOf(loop_clock_);
-  const std::unordered_map<std::string, uint64_t> after = connections_.BytesTaken();
-  // The loop is out of the reading, whatever it was.
-  if (loop_.reading() != reading) return;
-  for (const auto& [caller, taken] : after) {
-    const auto then = before.find(caller);
-    if (then == before.end() || taken == then->second) continue;
-    const bool is_message =
-        static_cast<double>(taken - then->second) > kMessageBytesPerSecond * InSeconds(until - from);
+  Look now{.reading = loop_.reading(), .work = TimeOf(loop_clock_), .taken = connections_.BytesTaken()};
+  if (!EventLoop::IsReading(now.reading)) return;
+  const Look before = std::exchange(last_look_, now);
+  // The first look at a reading finds nothing to compare with, and after the last the loop is out of it.
+  if (before.reading != now.reading || loop_.reading() != now.reading) return;
+  const double seconds = InSeconds(now.work - before.work);
+  for (const auto& [caller, taken] : now.taken) {
+    const auto then = before.taken.find(caller);
+    if (then == before.taken.end() || taken == then->second) continue;
+    const bool is_message = static_cast<double>(taken - then->second) > kMessageBytesPerSecond * seconds;
     if (is_message && ticks_at_it_.load(std::memory_order_relaxed) < kTicksTooLong) continue;
     loop_.EndTurn();
     connections_.ResetFlood(caller, loop_.Now());

@@ -5,10 +5,11 @@
 // itself, and its memory too.
 //
 // A timer that counts the processor time of the loop's thread sends that thread a signal every few milliseconds of
-// work. If the loop has been at one such reading all the time, a thread wakes, sees by which connection something is
-// being read meanwhile, and resets that one. So nothing polls, and a node without work does none of this. Bytes of
-// messages do not count as a flood, for there are never more of them than a node has asked for: only what costs much
-// for its size, or takes very long.
+// work. If the loop has been at one such reading for several of them, a thread wakes, sees by which connection
+// something has been read since the tick before, and resets that one. So nothing polls, a node without work does none
+// of this, and one that others keep from the processor looks no less closely. Bytes of messages do not count as a
+// flood, for there are never more of them than a node has asked for: only what costs much for its size, or takes very
+// long.
 
 #include <semaphore.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "paxos/base/status.h"
@@ -46,6 +48,13 @@ class FloodWatch {
   std::vector<std::string> Problems() const;
 
  private:
+  // How far the loop had come when the watch looked.
+  struct Look {
+    uint64_t reading = 0;
+    Duration work{0};                                 // of the loop's thread, since it began
+    std::unordered_map<std::string, uint64_t> taken;  // by each connection, in bytes
+  };
+
   // Handles the signal, in the loop's thread and in the midst of anything.
   static void OnSignal(int signal, siginfo_t* info, void* context);
   void OnTick();
@@ -63,6 +72,7 @@ class FloodWatch {
 
   uint64_t last_reading_ = 0;         // that the loop was at in the last tick
   std::atomic<int> ticks_at_it_ = 0;  // how many have found the loop at that reading
+  Look last_look_;                    // of the watch's thread alone
   std::atomic<bool> is_closing_ = false;
   sem_t woken_{};
   std::thread thread_;
