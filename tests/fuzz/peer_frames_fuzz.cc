@@ -14,7 +14,7 @@
 #include "rpc/peer/codec.h"
 #include "rpc/peer/peer_hello.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/unit/paxos/core/replica_cluster.h"
+#include "tests/support/replica_cluster.h"
 
 namespace decree::fuzz {
 namespace {
@@ -70,7 +70,7 @@ class HostilePeer {
     std::optional<v1::PeerFrame> frame = Parse(input_.NextPiece());
     if (!frame.has_value()) return;
     for (v1::PeerMessage& wire : *frame->mutable_batch()->mutable_messages()) SendMessage(wire, to);
-    if ((how & 0x10) != 0) cluster_.Deliver();
+    if ((how & 0x10) != 0) cluster_.DeliverAll();
     if ((how & 0x20) != 0) cluster_.Pass(Milliseconds((how & 0x40) != 0 ? 1000 : 20));
     if ((how & 0x80) != 0) cluster_.Propose(to, StrCat("c", sent_));
   }
@@ -91,7 +91,7 @@ class HostilePeer {
   }
 
   Input& input_;
-  ReplicaCluster cluster_;
+  check::ReplicaCluster cluster_;
   size_t sent_ = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "tests/scenarios/scenario.h"
 
 #include <charconv>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -45,19 +46,6 @@ StatusOr<uint64_t> FindNumber(const std::vector<std::string>& words, std::string
   return ParseNumber(*word);
 }
 
-// "put-a", "put-a+put-b" for a batch, "noop" or "configuration".
-std::string NameOfValue(const paxos::Entry& entry) {
-  if (entry.kind == paxos::EntryKind::kNoOp) return "noop";
-  if (entry.kind == paxos::EntryKind::kConfiguration) return "configuration";
-  std::string name;
-  const auto commands = paxos::SplitCommands(entry.payload);
-  for (const std::string_view command : *commands) {
-    if (!name.empty()) name += '+';
-    name += command;
-  }
-  return name;
-}
-
 }  // namespace
 
 Status Scenario::Run(std::string_view text) {
@@ -94,50 +82,61 @@ Status Scenario::RunLine(const Words& words) {
 
 Status Scenario::MakeCluster(const Words& words) {
   if (cluster_ != nullptr || words.size() < 2) return Wrong("use \"nodes N\" once");
-  Settings settings;
   ASSIGN_OR_RETURN(const uint64_t nodes, ParseNumber(words[1]));
-  settings.nodes = static_cast<uint32_t>(nodes);
+  paxos::Configuration founding = paxos::Voters(static_cast<uint32_t>(nodes));
+  paxos::Options options;
   // Times in these scenarios are round numbers.
-  settings.options.slots_in_flight_max = 16;
+  options.slots_in_flight_max = 16;
   for (size_t i = 2; i < words.size(); ++i) {
     const std::string name = words[i].substr(0, words[i].find('='));
     ASSIGN_OR_RETURN(const uint64_t value, FindNumber(words, name));
     if (name == "q1") {
-      settings.q1 = static_cast<uint32_t>(value);
+      founding.q1 = static_cast<uint32_t>(value);
     } else if (name == "q2") {
-      settings.q2 = static_cast<uint32_t>(value);
+      founding.q2 = static_cast<uint32_t>(value);
     } else if (name == "lease_ms") {
-      settings.lease = Milliseconds(static_cast<int64_t>(value));
+      founding.lease = Milliseconds(static_cast<int64_t>(value));
     } else if (name == "slots_in_flight") {
-      settings.options.slots_in_flight_max = value;
+      options.slots_in_flight_max = value;
     } else if (name == "tail_bytes") {
-      settings.options.tail_bytes_max = value;
+      options.tail_bytes_max = value;
     } else if (name == "page_bytes") {
-      settings.options.page_bytes_max = value;
+      options.page_bytes_max = value;
     } else if (name == "piece_bytes") {
-      settings.options.fetch_piece_bytes = value;
+      options.fetch_piece_bytes = value;
     } else if (name == "window_slots") {
-      settings.options.window_slots_max = value;
+      options.window_slots_max = value;
     } else {
       return Wrong(StrCat("unknown setting ", name));
     }
   }
-  cluster_ = std::make_unique<Cluster>(settings);
+  RETURN_IF_ERROR(founding.Validate());
+  RETURN_IF_ERROR(options.Validate());
+  RETURN_IF_ERROR(options.ValidateWith(founding));
+  cluster_ = std::make_unique<check::ReplicaCluster>(static_cast<uint32_t>(nodes), founding, options);
+  cluster_->passes = [this](const paxos::Envelope& envelope) {
+    return !cut_.contains({envelope.from.value(), envelope.to.value()});
+  };
   return OkStatus();
 }
 
-StatusOr<NodeId> Scenario::ParseNode(const std::string& word) const {
+StatusOr<uint32_t> Scenario::ParseNode(const std::string& word) const {
   ASSIGN_OR_RETURN(const uint64_t id, ParseNumber(word));
-  if (id < 1 || id > cluster_->nodes().size()) return Wrong(StrCat("there is no node ", id));
-  return NodeId(static_cast<uint32_t>(id));
+  if (id < 1 || id > cluster_->size()) return Wrong(StrCat("there is no node ", id));
+  return static_cast<uint32_t>(id);
 }
 
-StatusOr<Pattern> Scenario::ParsePattern(const std::string& link, const std::string& kind) const {
-  const size_t arrow = link.find('>');
-  if (arrow == std::string::npos) return Wrong(StrCat("a link is written A>B: ", link));
-  ASSIGN_OR_RETURN(const NodeId from, ParseNode(link.substr(0, arrow)));
-  ASSIGN_OR_RETURN(const NodeId to, ParseNode(link.substr(arrow + 1)));
-  return Pattern{.from = from, .to = to, .kind = kind};
+StatusOr<Scenario::Link> Scenario::ParseLink(const std::string& word) const {
+  const size_t arrow = word.find('>');
+  if (arrow == std::string::npos) return Wrong(StrCat("a link is written A>B: ", word));
+  ASSIGN_OR_RETURN(const uint32_t from, ParseNode(word.substr(0, arrow)));
+  ASSIGN_OR_RETURN(const uint32_t to, ParseNode(word.substr(arrow + 1)));
+  return Link{from, to};
+}
+
+StatusOr<check::Mail::Pattern> Scenario::ParsePattern(const std::string& link, const std::string& kind) const {
+  ASSIGN_OR_RETURN(const Link ends, ParseLink(link));
+  return check::Mail::Pattern{.from = paxos::NodeId(ends.first), .to = paxos::NodeId(ends.second), .kind = kind};
 }
 
 // ---- Commands ----
@@ -159,42 +158,36 @@ Status Scenario::OnMessages(const std::string& command, const Words& words) {
     return OkStatus();
   }
   if (all && command == "drop") {
-    cluster_->DropAll();
+    cluster_->mail().DropAll();
     return OkStatus();
   }
   if (words.size() != 3) return Wrong(StrCat("use \"", command, " A>B Kind\""));
-  ASSIGN_OR_RETURN(const Pattern pattern, ParsePattern(words[1], words[2]));
-  bool found = false;
-  if (command == "deliver") {
-    found = cluster_->Deliver(pattern);
-  } else if (command == "duplicate") {
-    found = cluster_->Duplicate(pattern);
-  } else {
-    found = cluster_->Drop(pattern) > 0;
-  }
-  return found ? OkStatus() : NotAsExpected("there is no such message");
+  ASSIGN_OR_RETURN(const check::Mail::Pattern pattern, ParsePattern(words[1], words[2]));
+  check::Mail& mail = cluster_->mail();
+  if (command == "drop") return mail.Drop(pattern) > 0 ? OkStatus() : NotAsExpected("there is no such message");
+  const std::optional<paxos::Envelope> found = command == "deliver" ? mail.Take(pattern) : mail.Copy(pattern);
+  if (!found.has_value()) return NotAsExpected("there is no such message");
+  cluster_->Deliver(*found);
+  return OkStatus();
 }
 
 Status Scenario::OnLinks(const std::string& command, const Words& words) {
   if (command == "heal") {
-    cluster_->Heal();
+    cut_.clear();
     return OkStatus();
   }
   if (words.size() != 2) return Wrong(StrCat("use \"", command, "\" with one argument"));
   if (command == "isolate") {
-    ASSIGN_OR_RETURN(const NodeId node, ParseNode(words[1]));
-    for (const NodeId other : cluster_->nodes()) {
-      cluster_->Cut(node, other);
-      cluster_->Cut(other, node);
-    }
+    ASSIGN_OR_RETURN(const uint32_t node, ParseNode(words[1]));
+    for (uint32_t other = 1; other <= cluster_->size(); ++other) cut_.insert({{node, other}, {other, node}});
     return OkStatus();
   }
   const bool both_ways = words[1].find('-') != std::string::npos;
-  std::string link = words[1];
-  if (both_ways) link[link.find('-')] = '>';
-  ASSIGN_OR_RETURN(const Pattern pattern, ParsePattern(link, ""));
-  cluster_->Cut(pattern.from, pattern.to);
-  if (both_ways) cluster_->Cut(pattern.to, pattern.from);
+  std::string word = words[1];
+  if (both_ways) word[word.find('-')] = '>';
+  ASSIGN_OR_RETURN(const Link link, ParseLink(word));
+  cut_.insert(link);
+  if (both_ways) cut_.insert({link.second, link.first});
   return OkStatus();
 }
 
@@ -205,15 +198,16 @@ Status Scenario::OnTime(const std::string& command, const Words& words) {
   if (command == "tick") {
     cluster_->Tick(duration);
   } else {
-    cluster_->Run(duration);
+    cluster_->Pass(duration);
   }
   return OkStatus();
 }
 
 Status Scenario::OnNode(const std::string& command, const Words& words) {
   if (words.size() < 2) return Wrong(StrCat("unknown command, or \"", command, " N\" is meant"));
-  ASSIGN_OR_RETURN(const NodeId node, ParseNode(words[1]));
+  ASSIGN_OR_RETURN(const uint32_t node, ParseNode(words[1]));
   if (command == "restart") {
+    if (cluster_->IsAlive(node)) return Wrong("this node has not crashed");
     cluster_->Restart(node);
     return OkStatus();
   }
@@ -222,7 +216,8 @@ Status Scenario::OnNode(const std::string& command, const Words& words) {
     return cluster_->Elect(node) ? OkStatus() : NotAsExpected("it does not come to lead");
   }
   if (command == "transfer") {
-    return cluster_->Transfer(node) ? OkStatus() : NotAsExpected("it does not lead");
+    const bool has_begun = cluster_->Transfer(node) == paxos::TransferResult::kBegun;
+    return has_begun ? OkStatus() : NotAsExpected("it does not lead");
   }
   if (command == "provoke") {
     cluster_->Provoke(node);
@@ -235,13 +230,35 @@ Status Scenario::OnNode(const std::string& command, const Words& words) {
   } else if (command == "release") {
     cluster_->ReleaseRecords(node);
   } else if (command == "propose" && words.size() == 3) {
-    cluster_->Propose(node, words[2]);
+    return Propose(node, words[2]);
   } else if (command == "read" && words.size() == 3) {
-    cluster_->Read(node, words[2]);
+    BeginRead(node, words[2]);
   } else {
     return Wrong(StrCat("unknown command ", command));
   }
   return OkStatus();
+}
+
+Status Scenario::Propose(uint32_t node, const std::string& command) {
+  const bool is_queued = cluster_->Propose(node, command) == paxos::ProposeResult::kQueued;
+  return is_queued ? OkStatus() : NotAsExpected(StrCat("n", node, " does not take ", command));
+}
+
+void Scenario::BeginRead(uint32_t node, const std::string& name) {
+  const Read read{.node = node, .id = reads_.size() + 1};
+  reads_.insert_or_assign(name, read);
+  cluster_->Read(node, read.id);
+}
+
+// A granted read is served once its slot is applied.
+std::string Scenario::StateOf(const Read& read) const {
+  for (const paxos::RefusedRead& refused : cluster_->Refused(read.node)) {
+    if (refused.id.value() == read.id) return "refused";
+  }
+  for (const paxos::ReadGrant& grant : cluster_->Granted(read.node)) {
+    if (grant.id.value() == read.id && cluster_->LastApplied(read.node) >= grant.slot) return "granted";
+  }
+  return "waiting";
 }
 
 // ---- Expectations ----
@@ -262,7 +279,7 @@ Status Scenario::RunExpectation(const Words& words) {
 
 Status Scenario::ExpectOfNode(const std::string& what, const Words& words) {
   if (words.size() != 4) return Wrong(StrCat("use \"expect ", what, " N VALUE\""));
-  ASSIGN_OR_RETURN(const NodeId node, ParseNode(words[2]));
+  ASSIGN_OR_RETURN(const uint32_t node, ParseNode(words[2]));
   if (!cluster_->IsAlive(node)) return Wrong("this node has crashed");
   const paxos::Replica& replica = cluster_->replica(node);
   std::ostringstream found;
@@ -275,9 +292,9 @@ Status Scenario::ExpectOfNode(const std::string& what, const Words& words) {
   } else if (what == "chosen-index") {
     found << replica.chosen_index();
   } else if (what == "lease") {
-    found << (cluster_->LeaseLeft(node) > Duration::zero() ? "held" : "none");
+    found << (replica.LeaseLeft(cluster_->now()) > Duration::zero() ? "held" : "none");
   } else if (what == "cut-off") {
-    found << (cluster_->IsCutOff(node) ? "yes" : "no");
+    found << (replica.IsCutOff(cluster_->now()) ? "yes" : "no");
   } else {
     return Wrong(StrCat("unknown expectation ", what));
   }
@@ -287,63 +304,62 @@ Status Scenario::ExpectOfNode(const std::string& what, const Words& words) {
 Status Scenario::ExpectChosen(const Words& words) {
   ASSIGN_OR_RETURN(const uint64_t number, FindNumber(words, "slot"));
   const std::string value = Find(words, "value").value_or("");
-  std::vector<NodeId> nodes = cluster_->nodes();
+  uint32_t first = 1;
+  uint32_t last = cluster_->size();
   const bool names_node = Find(words, "node").has_value();
   if (names_node) {
-    ASSIGN_OR_RETURN(const NodeId node, ParseNode(*Find(words, "node")));
-    nodes = {node};
+    ASSIGN_OR_RETURN(const uint32_t node, ParseNode(*Find(words, "node")));
+    first = last = node;
   }
-  for (const NodeId node : nodes) {
-    const paxos::EntryPtr entry = cluster_->AppliedAt(node, Slot(number));
+  for (uint32_t node = first; node <= last; ++node) {
+    const paxos::EntryPtr entry = cluster_->AppliedAt(node, paxos::Slot(number));
     if (entry == nullptr) continue;
-    if (NameOfValue(*entry) == value) return OkStatus();
-    return NotAsExpected(StrCat("the value is ", NameOfValue(*entry)));
+    if (check::NameOf(*entry) == value) return OkStatus();
+    return NotAsExpected(StrCat("the value is ", check::NameOf(*entry)));
   }
   return NotAsExpected(names_node ? "the node has not applied it" : "no node has applied it");
 }
 
 Status Scenario::ExpectNothingChosen(const Words& words) {
   ASSIGN_OR_RETURN(const uint64_t number, FindNumber(words, "slot"));
-  for (const NodeId node : cluster_->nodes()) {
-    const paxos::EntryPtr entry = cluster_->AppliedAt(node, Slot(number));
-    if (entry != nullptr) return NotAsExpected(StrCat("a node applied ", NameOfValue(*entry)));
+  for (uint32_t node = 1; node <= cluster_->size(); ++node) {
+    const paxos::EntryPtr entry = cluster_->AppliedAt(node, paxos::Slot(number));
+    if (entry != nullptr) return NotAsExpected(StrCat("a node applied ", check::NameOf(*entry)));
   }
   return OkStatus();
 }
 
 Status Scenario::ExpectMessages(bool some, const Words& words) {
   if (words.size() != 4) return Wrong(StrCat("use \"expect ", words[1], " A>B Kind\""));
-  ASSIGN_OR_RETURN(const Pattern pattern, ParsePattern(words[2], words[3]));
-  const size_t count = cluster_->Count(pattern);
+  ASSIGN_OR_RETURN(const check::Mail::Pattern pattern, ParsePattern(words[2], words[3]));
+  const size_t count = cluster_->mail().Count(pattern);
   return (count > 0) == some ? OkStatus() : NotAsExpected(StrCat("there are ", count));
 }
 
 Status Scenario::ExpectRead(const Words& words) {
   if (words.size() != 4) return Wrong("use \"expect read NAME granted|refused|waiting\"");
-  const std::optional<ReadState> state = cluster_->StateOf(words[2]);
-  if (!state.has_value()) return Wrong("there is no such read");
-  const std::string found = *state == ReadState::kGranted   ? "granted"
-                            : *state == ReadState::kRefused ? "refused"
-                                                            : "waiting";
+  const auto read = reads_.find(words[2]);
+  if (read == reads_.end()) return Wrong("there is no such read");
+  const std::string found = StateOf(read->second);
   return found == words[3] ? OkStatus() : NotAsExpected(StrCat("it is ", found));
 }
 
 // The faults stop: the cluster must come together and go on.
 Status Scenario::Converge() {
-  cluster_->Heal();
-  for (const NodeId node : cluster_->nodes()) {
+  cut_.clear();
+  for (uint32_t node = 1; node <= cluster_->size(); ++node) {
     if (!cluster_->IsAlive(node)) cluster_->Restart(node);
     cluster_->ReleaseRecords(node);
   }
   for (int i = 0; i < 100; ++i) {
-    cluster_->Run(Milliseconds(100));
+    cluster_->Pass(Milliseconds(100));
     cluster_->Check();
   }
-  for (const NodeId node : cluster_->nodes()) {
+  for (uint32_t node = 1; node <= cluster_->size(); ++node) {
     if (cluster_->replica(node).role() != paxos::Role::kLeader) continue;
-    const Slot before = cluster_->replica(node).chosen_index();
-    cluster_->Propose(node, "the-last");
-    cluster_->Run(Milliseconds(1000));
+    const paxos::Slot before = cluster_->replica(node).chosen_index();
+    RETURN_IF_ERROR(Propose(node, "the-last"));
+    cluster_->Pass(Milliseconds(1000));
     cluster_->Check();
     if (cluster_->replica(node).chosen_index() == before) return NotAsExpected("no progress");
     return cluster_->HasConverged() ? OkStatus() : NotAsExpected("the nodes differ");

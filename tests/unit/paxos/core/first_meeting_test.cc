@@ -3,11 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/paxos/core/replica_cluster.h"
+#include "tests/support/replica_cluster.h"
 
 namespace decree::paxos {
 namespace {
 
+using check::ReplicaCluster;
 using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
@@ -28,9 +29,7 @@ class FirstMeetingTest : public testing::Test {
       return envelope.from != NodeId(node) && envelope.to != NodeId(node);
     };
   }
-  void Mend() {
-    cluster_.passes = [](const Envelope&) { return true; };
-  }
+  void Mend() { cluster_.LoseNothing(); }
   bool HasBegun(uint32_t node) { return cluster_.replica(node).has_begun(); }
   bool HasPromised(uint32_t node) { return !cluster_.replica(node).promised().IsNone(); }
   std::vector<std::string> Obstacles(uint32_t node) { return cluster_.replica(node).meeting().Obstacles(); }
@@ -57,17 +56,16 @@ TEST_F(FirstMeetingTest, AQuorumIsNotEnoughToBegin) {
 }
 
 TEST_F(FirstMeetingTest, ASetIsNotReportedBeforeItIsDurable) {
-  cluster_.stuck_disks = {2};
+  cluster_.HoldRecords(2);
   EXPECT_EQ(cluster_.ElectAny(), 0u);
   EXPECT_FALSE(HasBegun(1) || HasBegun(2) || HasBegun(3));
   EXPECT_THAT(Obstacles(1), ElementsAre(HasSubstr("n2 has not heard all the others yet")));
-  cluster_.stuck_disks.clear();
-  cluster_.CompleteDisk(2);
+  cluster_.ReleaseRecords(2);
   EXPECT_NE(cluster_.ElectAny(), 0u);
 }
 
 TEST_F(FirstMeetingTest, ARestartWithTheWholeSetIsNoBegin) {
-  cluster_.stuck_disks = {2};
+  cluster_.HoldRecords(2);
   cluster_.Pass(Seconds(1));  // n1 and n3 have written the set; n2 has not.
   for (const uint32_t node : {1, 3}) {
     cluster_.Crash(node);
@@ -121,11 +119,15 @@ TEST_F(FirstMeetingTest, AWipedNodeNeverVotesUnderItsOldId) {
 // The danger that the rule is for: n2 voted, lost its disk, and a node that has heard only the new n2
 // makes a quorum with it.
 TEST_F(FirstMeetingTest, ANodeWipedBetweenMeetingAndBeginIsNotLetIn) {
-  cluster_.stuck_disks = {3};  // n3 has heard everybody, and lost power before it was written
+  // n1 and n2 have heard everybody.
+  cluster_.passes = [](const Envelope& envelope) { return envelope.to != NodeId(3); };
+  cluster_.Pass(Seconds(1));
+  // So has n3, but it lost power before that was written.
+  cluster_.HoldRecords(3);
+  Mend();
   cluster_.Pass(Seconds(1));
   cluster_.Crash(3);
   cluster_.Wipe(2);
-  cluster_.stuck_disks.clear();
   cluster_.Restart(3);
   EXPECT_EQ(cluster_.ElectAny(), 0u);
   EXPECT_FALSE(HasPromised(1) || HasPromised(2) || HasPromised(3));

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/unit/paxos/core/core_fixture.h"
+#include "tests/support/core_fixture.h"
 
 namespace decree::paxos {
 namespace {

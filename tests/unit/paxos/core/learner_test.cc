@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/paxos/core/core_fixture.h"
+#include "tests/support/core_fixture.h"
 
 namespace decree::paxos {
 namespace {

@@ -3,11 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/paxos/core/replica_cluster.h"
+#include "tests/support/replica_cluster.h"
 
 namespace decree::paxos {
 namespace {
 
+using check::ReplicaCluster;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -60,7 +61,7 @@ TEST_F(NumberCheckTest, HonestNodesThatWereDrivenApartComeTogether) {
   }
   cluster_.passes = [](const Envelope&) { return false; };
   cluster_.Inject(2, From(3, 2, Heartbeat{.ballot = B(5 * kRoundStepMax, 3), .probe = 1, .chosen_index = {}}));
-  cluster_.passes = Everything();
+  cluster_.LoseNothing();
   EXPECT_GE(cluster_.replica(2).promised().round, 5 * kRoundStepMax);
   EXPECT_NE(cluster_.ElectAny(Seconds(60)), 0u);
 }

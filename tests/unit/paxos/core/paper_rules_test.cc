@@ -4,11 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/paxos/core/replica_cluster.h"
+#include "tests/support/replica_cluster.h"
 
 namespace decree::paxos {
 namespace {
 
+using check::ReplicaCluster;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
@@ -33,9 +34,9 @@ Orphan AcceptAtOneFollower(ReplicaCluster& cluster, const std::string& text) {
   const Orphan orphan{leader, leader % 3 + 1, (leader + 1) % 3 + 1};
   cluster.passes = [&](const Envelope& e) { return e.from == NodeId(orphan.leader) && e.to == NodeId(orphan.holder); };
   cluster.Propose(leader, text);
-  cluster.Deliver();
+  cluster.DeliverAll();
   cluster.Crash(leader);
-  cluster.passes = Everything();
+  cluster.LoseNothing();
   return orphan;
 }
 
@@ -65,7 +66,7 @@ TEST(PaperRulesTest, P2_AChosenValueStaysThroughEveryLaterBallot) {
   ReplicaCluster cluster(3);
   uint32_t leader = cluster.ElectAny();
   cluster.Propose(leader, "chosen");
-  cluster.Deliver();
+  cluster.DeliverAll();
   Ballot last;
   for (int round = 0; round < 4; ++round) {
     cluster.Crash(leader);
@@ -140,7 +141,7 @@ TEST(PaperRulesTest, NoBallotIsUsedTwice) {
 // The proposer's own promise is durable before anybody else hears of its ballot.
 TEST(PaperRulesTest, NoPrepareLeavesBeforeItsOwnPromiseIsDurable) {
   ReplicaCluster cluster(3);
-  cluster.stuck_disks = {1, 2, 3};
+  for (uint32_t node = 1; node <= 3; ++node) cluster.HoldRecords(node);
   cluster.Pass(Seconds(3));
   EXPECT_THAT(Trace<Prepare>(cluster), IsEmpty());
   EXPECT_FALSE(Trace<Poll>(cluster).empty());
@@ -181,7 +182,7 @@ TEST(PaperRulesTest, Phase1RunsOncePerLeadership) {
   cluster.ClearTrace();
   for (int i = 0; i < 20; ++i) {
     cluster.Propose(leader, "command-" + std::to_string(i));
-    cluster.Deliver();
+    cluster.DeliverAll();
   }
   EXPECT_THAT(Trace<Prepare>(cluster), IsEmpty());
   EXPECT_EQ(cluster.Applied(leader).size(), 20u);
@@ -198,23 +199,23 @@ TEST(PaperRulesTest, HolesAreClosedByNoOps) {
   // The first slot reaches nobody but its leader, the second one follower.
   cluster.passes = [](const Envelope&) { return false; };
   cluster.Propose(leader, "lost");
-  cluster.Deliver();
+  cluster.DeliverAll();
   cluster.passes = [&](const Envelope& e) { return e.to == NodeId(holder); };
   cluster.Propose(leader, "kept");
-  cluster.Deliver();
+  cluster.DeliverAll();
   cluster.Crash(leader);
-  cluster.passes = Everything();
+  cluster.LoseNothing();
   const uint32_t next = cluster.ElectAny();
   ASSERT_NE(next, 0u);
   cluster.Pass(Seconds(1));
-  EXPECT_THAT(cluster.Applied(holder), ElementsAre("-", "kept"));
+  EXPECT_THAT(cluster.Applied(holder), ElementsAre("noop", "kept"));
   cluster.Propose(next, "later");
   cluster.Pass(Milliseconds(300));
-  EXPECT_THAT(cluster.Applied(holder), ElementsAre("-", "kept", "later"));
+  EXPECT_THAT(cluster.Applied(holder), ElementsAre("noop", "kept", "later"));
   // The leader that was lost learns that its first value never happened.
   cluster.Restart(leader);
   cluster.Pass(Seconds(3));
-  EXPECT_THAT(cluster.Applied(leader), ElementsAre("-", "kept", "later"));
+  EXPECT_THAT(cluster.Applied(leader), ElementsAre("noop", "kept", "later"));
 }
 
 // §3: commands may be proposed before earlier ones are known to be chosen.

@@ -4,7 +4,7 @@
 #include "paxos/core/entry_assembly.h"
 #include "paxos/core/phase1.h"
 #include "paxos/core/phase2.h"
-#include "tests/unit/paxos/core/core_fixture.h"
+#include "tests/support/core_fixture.h"
 
 namespace decree::paxos {
 namespace {

@@ -3,11 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/paxos/core/replica_cluster.h"
+#include "tests/support/replica_cluster.h"
 
 namespace decree::paxos {
 namespace {
 
+using check::ReplicaCluster;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -46,19 +47,17 @@ TEST(ReplicaTest, OneNodeAloneIsACluster) {
 TEST(ReplicaTest, OneNodeAloneWaitsForItsDisk) {
   ReplicaCluster cluster(1);
   ASSERT_TRUE(cluster.Elect(1));
-  cluster.stuck_disks = {1};
+  cluster.HoldRecords(1);
   cluster.Propose(1, "put");
   EXPECT_THAT(cluster.Applied(1), IsEmpty());
-  cluster.stuck_disks = {};
-  cluster.CompleteDisk(1);
+  cluster.ReleaseRecords(1);
   EXPECT_THAT(cluster.Applied(1), ElementsAre("put"));
 }
 
 TEST(ReplicaTest, FollowerTakesNoProposals) {
   ReplicaCluster cluster(3);
   const uint32_t leader = cluster.ElectAny();
-  cluster.Propose(leader % 3 + 1, "put");
-  EXPECT_EQ(cluster.ResultOf("put"), ProposeResult::kNotLeader);
+  EXPECT_EQ(cluster.Propose(leader % 3 + 1, "put"), ProposeResult::kNotLeader);
 }
 
 TEST(ReplicaTest, RefusesACommandAboveTheLimit) {
@@ -66,8 +65,7 @@ TEST(ReplicaTest, RefusesACommandAboveTheLimit) {
   options.command_bytes_max = 10;
   ReplicaCluster cluster(1, {}, options);
   ASSERT_TRUE(cluster.Elect(1));
-  cluster.Propose(1, "12345678901");
-  EXPECT_EQ(cluster.ResultOf("12345678901"), ProposeResult::kTooLarge);
+  EXPECT_EQ(cluster.Propose(1, "12345678901"), ProposeResult::kTooLarge);
 }
 
 TEST(ReplicaTest, RefusesCommandsWhenTooManyWait) {
@@ -78,15 +76,12 @@ TEST(ReplicaTest, RefusesCommandsWhenTooManyWait) {
   const uint32_t leader = cluster.ElectAny();
   cluster.passes = Without(leader);
   cluster.Propose(leader, "in-flight");
-  cluster.Propose(leader, "waits-1");
-  cluster.Propose(leader, "waits-2");
-  EXPECT_EQ(cluster.ResultOf("waits-1"), ProposeResult::kQueued);
-  EXPECT_EQ(cluster.ResultOf("waits-2"), ProposeResult::kOverloaded);
+  EXPECT_EQ(cluster.Propose(leader, "waits-1"), ProposeResult::kQueued);
+  EXPECT_EQ(cluster.Propose(leader, "waits-2"), ProposeResult::kOverloaded);
 }
 
 TEST(ReplicaTest, NewLeaderFinishesWhatADeadOneBegan) {
   ReplicaCluster cluster(3);
-  ASSERT_TRUE(cluster.Elect(cluster.ElectAny()));
   const uint32_t leader = cluster.ElectAny();
   const uint32_t survivor = leader % 3 + 1;
   const uint32_t other = survivor % 3 + 1;
@@ -95,9 +90,9 @@ TEST(ReplicaTest, NewLeaderFinishesWhatADeadOneBegan) {
     return !IsBetween(e, leader, other) && !(e.from == NodeId(survivor) && e.to == NodeId(leader));
   };
   cluster.Propose(leader, "half-done");
-  cluster.Deliver();
+  cluster.DeliverAll();
   cluster.Crash(leader);
-  cluster.passes = Everything();
+  cluster.LoseNothing();
   ASSERT_NE(cluster.ElectAny(), 0u);
   cluster.Pass(Seconds(1));
   EXPECT_THAT(cluster.Applied(survivor), ElementsAre("half-done"));
@@ -120,7 +115,7 @@ TEST(ReplicaTest, NodeBackFromAPartitionDoesNotDeposeAHealthyLeader) {
   cluster.passes = Without(lost);
   cluster.Pass(Seconds(10));
   const Ballot before = cluster.replica(leader).ballot();
-  cluster.passes = Everything();
+  cluster.LoseNothing();
   cluster.Pass(Seconds(3));
   EXPECT_EQ(cluster.replica(leader).role(), Role::kLeader);
   EXPECT_EQ(cluster.replica(leader).ballot(), before);
@@ -137,7 +132,7 @@ TEST(ReplicaTest, StragglerCatchesUp) {
   }
   EXPECT_THAT(cluster.Applied(leader), ElementsAre("a", "b", "c"));
   EXPECT_THAT(cluster.Applied(lost), IsEmpty());
-  cluster.passes = Everything();
+  cluster.LoseNothing();
   cluster.Pass(Seconds(3));
   EXPECT_THAT(cluster.Applied(lost), ElementsAre("a", "b", "c"));
 }
@@ -150,7 +145,10 @@ TEST(ReplicaTest, WholeClusterRestartsAndKeepsEverything) {
   cluster.Propose(leader, "b");
   cluster.Pass(Milliseconds(50));
   for (uint32_t node = 1; node <= 3; ++node) cluster.Crash(node);
-  for (uint32_t node = 1; node <= 3; ++node) cluster.Restart(node);
+  for (uint32_t node = 1; node <= 3; ++node) {
+    cluster.LoseApplied(node);
+    cluster.Restart(node);
+  }
   ASSERT_NE(cluster.ElectAny(), 0u);
   cluster.Pass(Seconds(1));
   for (uint32_t node = 1; node <= 3; ++node) {
@@ -161,7 +159,7 @@ TEST(ReplicaTest, WholeClusterRestartsAndKeepsEverything) {
 TEST(ReplicaTest, LeaderWithAStuckDiskStepsDown) {
   ReplicaCluster cluster(3);
   const uint32_t leader = cluster.ElectAny();
-  cluster.stuck_disks = {leader};
+  cluster.HoldRecords(leader);
   cluster.Propose(leader, "slow");
   cluster.Pass(Seconds(3));
   EXPECT_NE(cluster.replica(leader).role(), Role::kLeader);
@@ -204,7 +202,7 @@ TEST(ReplicaTest, AHeirNeedsNoWaiverButItsOwnPrepares) {
     return !std::holds_alternative<Waiver>(envelope.message) && envelope.to != NodeId(leader);
   };
   cluster.Transfer(leader, heir);
-  cluster.Deliver();
+  cluster.DeliverAll();
   EXPECT_EQ(cluster.replica(heir.value()).role(), Role::kLeader)
       << "the grants to the old leader have kept the heir waiting";
 }
@@ -238,7 +236,7 @@ TEST(ReplicaTest, ANodeThatHasJustStartedIsTheLastChoiceForAnHeir) {
     cluster.Restart(young);
     cluster.Pass(Milliseconds(200));
     cluster.Transfer(leader, kNoNode);
-    cluster.Deliver();
+    cluster.DeliverAll();
     EXPECT_NE(cluster.replica(young).role(), Role::kLeader);
     EXPECT_NE(cluster.ElectAny(Milliseconds(10)), 0u);
   }
@@ -298,7 +296,7 @@ TEST(ReplicaTest, ALeaderWithItsLeaseOffTakesARoundAndGrantsLeasesToOthers) {
   EXPECT_GT(cluster.replica(other).acceptor().LeaseLeftAgainst(third, cluster.now()), Duration::zero());
   cluster.Read(leader, 1);
   EXPECT_THAT(cluster.Granted(leader), IsEmpty());
-  cluster.Deliver();
+  cluster.DeliverAll();
   EXPECT_THAT(cluster.Granted(leader), SizeIs(1));
   EXPECT_EQ(cluster.replica(leader).read_counts().by_round, 1u);
 }
@@ -350,7 +348,7 @@ TEST(ReplicaTest, WithoutALeaseAReadTakesAQuorumRoundBegunAfterIt) {
   EXPECT_EQ(cluster.replica(leader).LeaseLeft(cluster.now()), Duration::zero());
   cluster.Read(leader, 1);
   EXPECT_THAT(cluster.Granted(leader), IsEmpty());
-  cluster.Deliver();
+  cluster.DeliverAll();
   EXPECT_THAT(cluster.Granted(leader), SizeIs(1));
 }
 
@@ -376,7 +374,7 @@ TEST(ReplicaTest, FollowerAsksTheLeaderForAnIndexOnceForManyReads) {
   cluster.Read(follower, 1);
   cluster.Read(follower, 2);
   cluster.Read(follower, 3);
-  cluster.Deliver();
+  cluster.DeliverAll();
   ASSERT_THAT(cluster.Granted(follower), SizeIs(3));
   EXPECT_GE(cluster.Granted(follower)[0].slot, Slot(1));
   int rounds = 0;
@@ -415,7 +413,7 @@ TEST(ReplicaTest, NewLeaderReadsOnlyAfterItsRecoveryIsApplied) {
   const uint32_t first = cluster.ElectAny();
   const uint32_t survivor = first % 3 + 1;
   cluster.Propose(first, "a");
-  cluster.Deliver();
+  cluster.DeliverAll();
   cluster.Crash(first);
   // Phase 2 is held up, so that the recovered slot stays open.
   cluster.passes = [](const Envelope& e) { return !std::holds_alternative<Accept>(e.message); };
@@ -425,7 +423,7 @@ TEST(ReplicaTest, NewLeaderReadsOnlyAfterItsRecoveryIsApplied) {
     cluster.Read(next, 1);
     EXPECT_THAT(cluster.Granted(next), IsEmpty());
   }
-  cluster.passes = Everything();
+  cluster.LoseNothing();
   cluster.Pass(Seconds(1));
   EXPECT_THAT(cluster.Applied(survivor), ElementsAre("a"));
 }

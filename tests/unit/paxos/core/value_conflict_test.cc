@@ -8,7 +8,7 @@
 
 #include "paxos/core/invariants.h"
 #include "paxos/core/replica.h"
-#include "tests/unit/paxos/core/core_fixture.h"
+#include "tests/support/core_fixture.h"
 
 namespace decree::paxos {
 namespace {

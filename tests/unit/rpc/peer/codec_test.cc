@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "paxos/base/random.h"
-#include "tests/unit/paxos/core/core_fixture.h"
+#include "tests/support/core_fixture.h"
 
 namespace decree::rpc {
 namespace {

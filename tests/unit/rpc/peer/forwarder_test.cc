@@ -20,7 +20,7 @@
 #include "rpc/channel_arguments.h"
 #include "rpc/peer/peer_service.h"
 #include "rpc/port/port.h"
-#include "tests/unit/paxos/core/core_fixture.h"
+#include "tests/support/core_fixture.h"
 
 namespace decree::rpc {
 namespace {
