@@ -62,7 +62,7 @@ Duration FromSeconds(double seconds) { return Duration(static_cast<int64_t>(seco
 void AddOptions(CLI::App& app, Arguments& arguments) {
   app.footer(kFooter);
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--target", arguments.target, "What is put under load: decree, etcd or echo")
+  app.add_option("--target", arguments.target, "What to put under load: decree, etcd or echo")
       ->check(CLI::IsMember({"decree", "etcd", "echo"}))
       ->capture_default_str();
   app.add_option("--endpoints", arguments.target_options.endpoints, "HOST:PORT of each node")
@@ -73,11 +73,11 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
                  "put, get, stale-get, swap, modify (a read and a swap), insert (new keys), mixed, or "
                  "YCSB's ycsb-a, -b, -c, -d, -f")
       ->capture_default_str();
-  app.add_option("--mix", arguments.mix, "Instead: shares of kinds, as put=50,get=50");
+  app.add_option("--mix", arguments.mix, "Shares of kinds in place of a load, such as put=50,get=50");
   const std::map<std::string, bool> reads{{"linearizable", false}, {"stale", true}};
   app.add_option("--read", arguments.is_stale, "How gets read: linearizable, or stale at any node")
       ->transform(CLI::CheckedTransformer(reads));
-  app.add_option("--distribution", arguments.distribution, "Of keys; as the load says otherwise")
+  app.add_option("--distribution", arguments.distribution, "How keys are chosen; default: as the load says")
       ->check(CLI::IsMember({"uniform", "zipfian", "latest"}));
   app.add_option("--keys", arguments.workload.keys, "How many keys there are")->capture_default_str();
   app.add_option("--key-size", arguments.workload.key_bytes, "Bytes")->capture_default_str();
@@ -85,11 +85,11 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_flag("--preload", arguments.preload, "Writes every key first");
   app.add_flag("--preload-only", arguments.preload_only, "Writes every key, and ends");
   app.add_option("--in-flight", arguments.options.in_flight,
-                 "Requests without an answer: always so many, or with --rate at most")
+                 "How many requests to have without an answer: always so many, or with --rate at most")
       ->capture_default_str();
   app.add_option("--rate", arguments.options.rate, "Requests a second, due at random times; latency counts from then");
   app.add_flag("--unary", arguments.target_options.unary,
-               "Decree only: a call for each request, as clients make that know no pipelines");
+               "Decree only: makes a unary call for each request, as clients without pipelines do");
   app.add_option("--channels", arguments.target_options.channels, "Connections to each endpoint")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
@@ -177,7 +177,7 @@ class MachineUsage {
     }
   }
 
-  // What was used between Begin and End.
+  // The processor time and the bytes on disk used between Begin and End.
   std::vector<ProcessShare> shares;
   std::optional<uint64_t> disk_bytes;
 
@@ -190,7 +190,7 @@ class MachineUsage {
 
   bool HasServer() const { return processes_.size() > 1; }
 
-  // One that has ended is left out.
+  // A process that has ended is left out.
   std::vector<ProcessShare> SharesSinceBegin() const {
     std::vector<ProcessShare> since;
     for (const Process& process : processes_) {
@@ -295,7 +295,7 @@ int Main(int argc, char** argv) {
   google::InitGoogleLogging(argv[0]);
   rpc::SetUpGrpc();
   Arguments arguments;
-  CLI::App app("Puts a Decree cluster under load and tells how it did; an etcd cluster, too.");
+  CLI::App app("Puts a Decree cluster, or one of etcd, under load and reports throughput and latency.");
   AddOptions(app, arguments);
   CLI11_PARSE(app, argc, argv);
   if (const Status complete = Complete(arguments); !complete.ok()) {

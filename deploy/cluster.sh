@@ -3,12 +3,12 @@
 #
 #   cluster.sh up [--nodes 3|5]   format what is new, start what is down, wait until there is a leader
 #   cluster.sh down               stop all nodes (SIGTERM)
-#   cluster.sh status             how every node does
+#   cluster.sh status             the state of every node
 #   cluster.sh stop N | start N   stop one node properly | start it again
 #   cluster.sh roll               restart the nodes one by one, the leader last; no request fails
 #   cluster.sh kill N             SIGKILL one node
 #   cluster.sh pause N | resume N SIGSTOP | SIGCONT
-#   cluster.sh logs N | pid N     the end of a node's log | its process
+#   cluster.sh logs N | pid N     the end of a node's log | its process id
 #   cluster.sh wipe               stop all nodes and remove their data
 #
 # Options, before or after the command:

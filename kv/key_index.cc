@@ -93,7 +93,7 @@ bool KeyIndex::Equal::operator()(Offset offset, std::string_view key) const { re
 KeyIndex::KeyIndex(size_t bytes)
     : chunk_bytes_(ChunkBytes(bytes)),
       chunks_(std::max(kChunksMin, std::min<size_t>(bytes, UINT32_MAX) / chunk_bytes_)),
-      // Left as it is: what is never used takes no memory.
+      // The memory is not touched: pages that are never used cost nothing.
       arena_(new char[chunks_.size() * chunk_bytes_]),
       offsets_(0, Hash{arena_.get()}, Equal{arena_.get()}) {}
 

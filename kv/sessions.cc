@@ -180,7 +180,7 @@ Sessions::Verdict Sessions::Admit(const SessionRequest& request, paxos::LogTime 
     RARE_CASE("a request came to a session that is not there any more");
     return Verdict::kUnknown;
   }
-  // It contradicts itself, and must not take the floor away under the others.
+  // The command contradicts itself, and must not move the floor past the session's other requests.
   if (request.number < request.floor && !IsPlanted(PlantedBug::kFloorIgnored)) return Verdict::kBelowFloor;
   Session& session = *live;
   Touch(request.session, session, now);

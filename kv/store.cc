@@ -134,7 +134,7 @@ void Store::Write(leveldb::WriteBatch& batch) {
 }
 
 uint64_t Store::SizeBytes() const {
-  // All keys that there can be.
+  // The range of all keys.
   const std::string end("\xff\xff\xff\xff\xff");
   const leveldb::Range all(leveldb::Slice(), end);
   uint64_t bytes = 0;

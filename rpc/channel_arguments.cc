@@ -39,9 +39,9 @@ grpc::ChannelArguments ArgumentsFor(const Pace& pace) {
   // A node's address says how to reach it; no name service may redirect us.
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  // Retries are ours, and know what may have been carried out.
+  // We retry ourselves: gRPC does not know what may have been carried out.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  // Counts of calls that nobody reads.
+  // Nobody reads these counts of calls.
   arguments.SetInt(GRPC_ARG_ENABLE_CHANNELZ, 0);
   // gRPC shares connections between channels with equal arguments, unless each has a pool of its own.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);

@@ -32,7 +32,7 @@ sigset_t StopSignals() {
 void SetUpSignals() {
   const sigset_t stop = StopSignals();
   CHECK_EQ(pthread_sigmask(SIG_BLOCK, &stop, nullptr), 0);
-  // A client that has gone is no reason to end.
+  // A client that goes away must not end the process.
   ::signal(SIGPIPE, SIG_IGN);
 }
 

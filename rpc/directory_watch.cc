@@ -11,7 +11,7 @@ namespace decree::rpc {
 DirectoryWatch::DirectoryWatch(const std::string& data) {
   for (const std::string& path : {data, LogPath(data), LogPath(data) + "/identity", StorePath(data)}) {
     struct stat found;
-    // What cannot be told now is not watched.
+    // A path that cannot be looked at now is not watched.
     if (stat(path.c_str(), &found) != 0) continue;
     watched_.push_back({.path = path, .device = found.st_dev, .inode = found.st_ino});
   }

@@ -112,7 +112,7 @@ Server::Server(const ServerOptions& options, const FileShares& files, std::uniqu
       stop_wakeup_(loop_, [this] { is_stopping_ = true; }) {}
 
 Server::~Server() {
-  // After a start that failed half-way the queue must be drained too.
+  // The queue must also be drained after a start that failed half-way.
   if (client_port_.is_serving() && !is_closed_) Close();
 }
 
@@ -194,7 +194,7 @@ void Server::Step(Time until) {
 
 void Server::NoteProblems() {
   for (const std::string& problem : node_->TakeProblems()) {
-    // Nonsense may come fast, and be another each time.
+    // A faulty peer may cause problems fast, each with another text.
     if (!problems_.Note(problem, loop_.Now())) continue;
     LOG_EVERY_T(ERROR, 1) << problem;
   }
@@ -261,7 +261,7 @@ void Server::Close() {
     if (kv_ != nullptr) kv_->BeforeTurn();
   }
   shutdown.join();
-  // All that was acknowledged is in the log; nothing is lost by what is cut off here.
+  // Everything acknowledged is in the log, so cutting off the rest loses nothing.
   if (loop_.pending() > 0) {
     LOG(WARNING) << loop_.pending() << " operations did not end in time and are cut off";
     google::FlushLogFiles(google::INFO);

@@ -41,7 +41,7 @@ uint64_t ByteReader::Varint() {
   for (int shift = 0; shift < 64; shift += kVarintBits) {
     const uint64_t byte = U8();
     const uint64_t bits = byte & kVarintMask;
-    // What does not fit, or could be written shorter, was not written by us.
+    // We write no number that does not fit, and none longer than it need be.
     if ((bits << shift) >> shift != bits || (byte == 0 && shift > 0)) ok_ = false;
     value |= bits << shift;
     if (byte == bits) return ok_ ? value : 0;

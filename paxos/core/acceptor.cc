@@ -122,7 +122,7 @@ bool Acceptor::OnAccept(const Envelope& envelope, const Accept& accept, Slot cho
   Ticket rests_on = promise_ticket_;
   bool wrote = false;
   for (const SlotEntry& proposal : accept.entries) {
-    // It could not be acted on once chosen.
+    // A change of configuration that does not decode could not be acted on once it is chosen.
     if (proposal.entry->kind == EntryKind::kConfiguration && !CheckEntry(*proposal.entry).ok()) {
       LOG_EVERY_T(ERROR, kLogEverySeconds)
           << "n" << envelope.from << " proposed a malformed configuration; it is ignored:"

@@ -207,7 +207,7 @@ std::vector<SlotEntry> CatchUp::OnAnswer(NodeId from, const FetchAnswer& answer,
   timeouts_ = 0;
   is_answered_ = true;
   window_.OnAnswer(answer.fetch, now);
-  // Repeated, or never asked for.
+  // This answer is a repetition, or was never asked for.
   if (answer.sent < received_ || answer.sent >= credit_) return ready;
   Keep(answer);
   while (!early_.empty() && early_.begin()->first == received_) {

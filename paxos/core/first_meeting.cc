@@ -59,7 +59,7 @@ FirstMeeting::FirstMeeting(const Identity& self, const RecoveredState& recovered
     is_kept_ = true;
     CHECK(HasHeardAll());
     agreed_.insert(self.node);
-    // Alone, it has nobody to agree with.
+    // A node alone has nobody to agree with.
     has_begun_ = IsUsed(recovered) || agreed_ == members_;
   } else {
     heard_ = {{self.node, self.incarnation}};
@@ -144,7 +144,7 @@ void FirstMeeting::KeepOnceWhole(Outbox& outbox) {
   if (is_kept_ || !HasHeardAll()) return;
   is_kept_ = true;
   kept_ = outbox.Persist(RosterRecord{.incarnations = heard_});
-  // This node's own report, like everybody's: it counts when it is durable.
+  // This node's own report, like everybody's, counts when it is durable.
   outbox.SendAfter(kept_, self_.node, Life(), Introduction{.known = heard_, .has_begun = false});
 }
 

@@ -28,7 +28,7 @@ class Checker {
       if (m.last_slot > last) return Implausible("last_slot: it is beyond the window");
     }
     for (const Vote& vote : m.votes) {
-      // An acceptor drops what lies beyond.
+      // An acceptor drops entries beyond its window.
       if (vote.slot > last) return Implausible("votes: one is beyond the window");
       if (vote.ballot > m.ballot) return Implausible("votes: one is of a higher ballot than the promise");
     }

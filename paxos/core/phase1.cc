@@ -38,7 +38,7 @@ std::optional<LogPosition> Phase1::OnPromise(NodeId from, const Promise& promise
     if (vote.entry != nullptr) promiser.bytes += EntryBytes(*vote.entry);
   }
   if (promise.part.has_value()) promiser.bytes += EntryBytes(*promise.part->entry.piece);
-  // A peer without end is not waited for, nor kept in memory.
+  // A peer that sends pages without end is not waited for, and its votes are not kept.
   if (promiser.bytes > VoteBytesMax(options_)) return std::nullopt;
   promiser.chosen_index = std::max(promiser.chosen_index, promise.chosen_index);
   for (const Vote& vote : promise.votes) TakeVote(vote);

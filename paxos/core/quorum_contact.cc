@@ -29,7 +29,7 @@ Time QuorumContact::QuorumHeard(const Configuration& configuration) const {
   for (const auto& [node, time] : heard_) {
     if (node != self_ && configuration.IsVoter(node)) heard.push_back(time);
   }
-  // Neither to lead nor to write is of use without the other.
+  // A leader needs both quorums: one to be elected, one to write.
   const uint32_t quorum = std::max(configuration.q1, configuration.q2);
   const uint32_t others = configuration.IsVoter(self_) ? quorum - 1 : quorum;
   if (others == 0) return Time::max();

@@ -85,7 +85,7 @@ FetchAnswer Supply::NextAnswer(Stream& stream, Slot last_slot) const {
       ++stream.next.slot;
       continue;
     }
-    // Above a piece's size: it goes alone.
+    // An entry larger than a piece goes alone.
     if (!answer.entries.empty()) break;
     if (stream.next.byte >= size) {
       stream.last_slot = kNoSlot;  // The peer stands beyond the entry's end: it gets nothing.

@@ -21,7 +21,7 @@ Status WriteRoster(FileSystem& files, const std::string& directory, const LogIde
     PutU64(body, incarnation.value());
   }
   const std::string new_path = RosterPath(directory) + ".new";
-  // A crash may have left half of one.
+  // A crash may have left half a file.
   if (files.Exists(new_path)) RETURN_IF_ERROR(files.Remove(new_path));
   ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files.Create(new_path));
   RETURN_IF_ERROR(file->Write(0, EncodeBlock(BlockKind::kRoster, body)));

@@ -43,7 +43,7 @@ SlotCommands CommandsOf(Slot slot, const Entry& entry) {
   SlotCommands result{.slot = slot, .log_time = entry.log_time, .commands = {}, .configuration = {}};
   if (entry.kind == EntryKind::kCommands) {
     std::optional<std::vector<std::string_view>> commands = SplitCommands(entry.payload);
-    // Checked where it came in, and by a checksum since.
+    // The payload was checked where it came in, and by checksums since.
     CHECK(commands.has_value()) << "a malformed batch was chosen: slot=" << slot;
     result.commands = *std::move(commands);
   }

@@ -23,7 +23,7 @@ class HealthService::Watch final : public ServerCall::Handler, public std::enabl
     call_->Begin(shared_from_this());
     call_->Read();
   }
-  // Tells the status if it is not what was told last.
+  // Sends the status if it differs from the one sent last.
   void Tell() {
     if (!has_asked_ || call_->is_writing() || call_->is_ending()) return;
     const Response::ServingStatus status = owner_.ServingStatusOf(request_.service());

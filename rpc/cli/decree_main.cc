@@ -26,8 +26,8 @@ namespace {
 constexpr char kFooter[] =
     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such key, 4 compare-and-swap refused.\n"
     "Options may also be given in the environment, such as DECREE_ENDPOINTS=10.0.0.1:7001, or in the file\n"
-    "of --config, such as endpoints = [\"10.0.0.1:7001\"]. A flag counts before the environment, and that\n"
-    "before the file.\n"
+    "of --config, such as endpoints = [\"10.0.0.1:7001\"]. A flag overrides the environment, and the\n"
+    "environment overrides the file.\n"
     "Each command has a --help of its own, with examples.\n"
     "Examples:\n"
     "  decree put colour blue\n"
@@ -111,7 +111,7 @@ void AddDelete(CLI::App& app, Arguments& arguments) {
 
 void AddCompareAndSwap(CLI::App& app, Arguments& arguments) {
   CLI::App* const cas =
-      AddCommand(app, "cas", "Sets a key if it is as expected; tells what it is otherwise",
+      AddCommand(app, "cas", "Sets a key if it is as expected; prints what it holds otherwise",
                  {"decree cas colour green --expect blue", "decree cas owner \"$HOSTNAME\" --expect-absent",
                   "decree cas colour red --expect-version 3"});
   cas->add_option("KEY", arguments.key)->required();
@@ -161,8 +161,7 @@ void AddImport(CLI::App& app, Arguments& arguments) {
                  {"decree import keys.txt", "decree import keys.txt --from-line 5001",
                   "decree export - --endpoints 10.0.0.1:7001 | decree import -"});
   import->add_option("FILE", arguments.file, "\"-\": standard input")->required();
-  import->add_option("--from-line", arguments.from_line, "Leaves out the lines before this one")
-      ->check(CLI::PositiveNumber);
+  import->add_option("--from-line", arguments.from_line, "Skips the lines before this one")->check(CLI::PositiveNumber);
   import->callback([&arguments] {
     arguments.run = [&arguments](Client& client) { return ImportFile(client, arguments);
 };
@@ -176,10 +175,10 @@ void AddExport(CLI::App& app, Arguments& arguments) {
                  {"decree export keys.txt", "decree export - --prefix users/ | grep alice",
                   "decree export before.txt --revision 5000 --read stale"});
   command->add_option("FILE", arguments.export_request.file, "\"-\": standard output")->required();
-  command->add_option("--prefix", arguments.export_request.prefix, "Only keys that begin so");
+  command->add_option("--prefix", arguments.export_request.prefix, "Only keys with this prefix");
   command
       ->add_option("--revision", arguments.export_request.revision,
-                   "The keys as they were at this revision; without: as they are")
+                   "The keys as they were at this revision; default: as they are now")
       ->check(CLI::PositiveNumber);
   AddRead(*command, arguments.export_request.read);
   command->callback([&arguments] {
@@ -189,11 +188,12 @@ void AddExport(CLI::App& app, Arguments& arguments) {
 
 void AddOutcome(CLI::App& app, Arguments& arguments) {
   CLI::App* const outcome =
-      AddCommand(app, "outcome", "Tells what has become of a write that failed; its error names the two numbers",
+      AddCommand(app, "outcome", "Tells what became of a write that failed; its error message names both numbers",
                  {"decree outcome 4194304 17", "decree outcome 4194304 17 --settle"});
   outcome->add_option("SESSION", arguments.session)->required();
   outcome->add_option("NUMBER", arguments.number)->required();
-  outcome->add_flag("--settle", arguments.settle, "Settle it: if it was not carried out by now it never will be");
+  outcome->add_flag("--settle", arguments.settle,
+                    "Settles it: if it has not been carried out by now, it never will be");
   outcome->callback([&arguments] {
     arguments.run = [&arguments](Client& client) {
       return Outcome(client, arguments.output, arguments.session, arguments.number, arguments.settle);
@@ -202,10 +202,10 @@ void AddOutcome(CLI::App& app, Arguments& arguments) {
 }
 
 void AddLeader(CLI::App& app, Arguments& arguments) {
-  CLI::App* const leader = AddCommand(app, "leader", "What concerns the leader", {"decree leader transfer"});
+  CLI::App* const leader = AddCommand(app, "leader", "Commands about leadership", {"decree leader transfer"});
   leader->require_subcommand(1);
   CLI::App* const transfer = AddCommand(
-      *leader, "transfer", "Makes the leader hand over, to this node or else to the most advanced of the others",
+      *leader, "transfer", "Makes the leader hand over to this node, or else to the most advanced of the others",
       {"decree leader transfer", "decree leader transfer 2"});
   transfer->add_option("NODE", arguments.heir)->check(CLI::PositiveNumber);
   transfer->callback([&arguments] {
@@ -216,11 +216,11 @@ void AddLeader(CLI::App& app, Arguments& arguments) {
 }
 
 void AddStatus(CLI::App& app, Arguments& arguments) {
-  CLI::App* const status = AddCommand(app, "status", "Shows how every node does, and what is wrong",
+  CLI::App* const status = AddCommand(app, "status", "Shows the state of every node, and what is wrong",
                                       {"decree status", "decree status --watch 1", "decree status --json"});
   const CLI::Option* const watch = status
                                        ->add_option("--watch", arguments.watch_seconds,
-                                                    "Again and again, every so many seconds; 2 if no number is given")
+                                                    "Repeats every so many seconds; every 2 if no number is given")
                                        ->expected(0, 1)
                                        ->default_str("2")
                                        ->check(CLI::Range(0.1, 3600.0));
@@ -242,7 +242,7 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", std::string(kVersion));
   // The scripts' own.
   LayeredOptions all(app, "DECREE_", {"DECREE_BIN"});
-  all.Add("endpoints", arguments.endpoints, "HOST:PORT of the nodes, with commas between")->delimiter(',');
+  all.Add("endpoints", arguments.endpoints, "HOST:PORT of the nodes, separated by commas")->delimiter(',');
   all.Add("timeout", arguments.timeout_seconds, "Seconds that a request may take, retries included")
       ->check(CLI::Range(0.001, 86'400.0));
   all.AddFlag("json", arguments.output.json, "Print JSON");

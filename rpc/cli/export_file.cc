@@ -73,7 +73,7 @@ StatusOr<std::optional<PartialExport>> ReadPartialExport(const std::string& path
   PartialExport found;
   std::string line;
   std::optional<ExportHeader> header;
-  // The last line, if it has no end, is half a line.
+  // A last line without an end was cut off.
   if (std::getline(file, line) && !file.eof()) header = ParseHeaderLine(line);
   if (!header.has_value()) {
     return absl::FailedPreconditionError(StrCat(path, " is in the way: it is not what an export has left; remove it"));

@@ -128,7 +128,7 @@ class Importer {
     });
   }
 
-  // An export says how many keys it has, so that one that was cut off is not taken for all there was.
+  // An export says how many keys it has, so that a file that was cut off is noticed.
   decree::Status CheckWhole() const {
     if (!has_header_ || keys_at_end_ == keys_) return OkStatus();
     return absl::DataLossError(keys_at_end_.has_value()

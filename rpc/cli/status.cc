@@ -149,7 +149,7 @@ void PrintTable(const std::vector<NodeAnswer>& answers) {
   }
   std::vector<size_t> widths(kHeading.size());
   for (const Row& row : rows) {
-    // A reason may be as long as it likes.
+    // A reason may be of any length, and does not widen its column.
     const size_t cells = row.size() == widths.size() ? row.size() : 1;
     for (size_t i = 0; i < cells; ++i) widths[i] = std::max(widths[i], row[i].size());
   }
@@ -234,7 +234,7 @@ void PrintJson(const std::vector<NodeAnswer>& answers) {
 int Status(Client& client, const Output& output, std::optional<Duration> watch) {
   while (true) {
     const std::vector<NodeAnswer> answers = AskAll(client);
-    // Begins at the top of an empty screen.
+    // Clears the screen and begins at its top.
     if (watch.has_value() && !output.json && isatty(STDOUT_FILENO) != 0) std::cout << "\033[H\033[2J";
     output.json ? PrintJson(answers) : PrintTable(answers);
     std::cout.flush();

@@ -68,7 +68,7 @@ AttemptError ReadAttemptError(const AttemptEnd& end, const std::string& endpoint
     case grpc::StatusCode::CANCELLED:
       error.is_transient = true;
       error.is_broken = true;
-      // If it was sent, then not by us: the node has ended in the midst of it.
+      // We cancel no attempt that was sent, so the node has ended in the middle of it.
       error.text = error.was_sent ? StrCat(endpoint, " has cut the request off")
                                   : StrCat(endpoint, " could not be reached within ", ToMilliseconds(waited), " ms");
       break;

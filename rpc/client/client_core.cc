@@ -195,7 +195,7 @@ void ClientCore::Send(Operation& operation, Time now, Work& work) {
 
 Duration ClientCore::PatienceFor(const Operation& operation, Time now) const {
   const Duration left = operation.deadline - now;
-  // With one endpoint there is nobody else to ask.
+  // A single endpoint gets all of the time.
   if (endpoints_.size() == 1 || !MayBeSentAgain(operation)) return left;
   // Each endpoint that may have to be tried yet gets its share. What is not repeatable is sent once.
   const int64_t shares = IsRepeatable(operation) ? std::min<int64_t>(kSharesMax, endpoints_.size()) : 1;
@@ -330,7 +330,7 @@ void ClientCore::Park(Operation& operation, Work& work) {
   const Time now = loop_.Now();
   if (now + kScoutEvery >= operation.deadline) return EndWith(operation, *operation.why, work);
   operation.state = Operation::State::kParked;
-  // A scout comes back here again and again.
+  // A scout comes back here after each attempt; the timer is set once.
   if (!std::exchange(operation.was_parked, true)) {
     loop_.At(operation.deadline - kScoutEvery, [this, id = operation.id] { OnParkedForLong(id); });
   }

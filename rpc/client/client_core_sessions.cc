@@ -61,14 +61,14 @@ void ClientCore::OnSessionOpened(const StatusOr<v1::OpenSessionResponse>& respon
 }
 
 void ClientCore::OnSessionNotOpened(const Status& status, Work& work) {
-  // No write has left.
+  // No write has been sent.
   AttemptError error = LocalError(status.code(), std::string(status.message()));
   error.detail = ErrorDetailOf(status);
   if (!IsTransient(status.code())) {
     for (const uint64_t id : std::exchange(waiting_, {})) EndWith(*operations_.at(id), error, work);
   }
   why_no_session_ = std::move(error);
-  // Those that came later have time left.
+  // Requests that came later still have time left.
   if (!waiting_.empty()) OpenSession(work);
 }
 

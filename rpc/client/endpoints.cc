@@ -37,7 +37,7 @@ size_t Endpoints::NextInTurn(Time now) {
     turn_ = (endpoint + 1) % size();
     return endpoint;
   }
-  // None is left: the one that has rested longest.
+  // All of them rest: take the one that has rested longest.
   const auto longest = std::min_element(
       nodes_.begin(), nodes_.end(), [](const Node& a, const Node& b) { return a.left_out_until < b.left_out_until; });
   const auto endpoint = static_cast<size_t>(longest - nodes_.begin());

@@ -169,7 +169,7 @@ void Pipeline::OnRead(bool ok) {
     --under_way_;
     if (!ok || state_ == State::kEnding) return End();
     for (v1::PipelinedResponse& answer : *answers_.mutable_responses()) {
-      // What has expired is not waited for any more.
+      // Nobody waits for a request that has expired.
       if (Request* const request = Take(answer.id())) ended.emplace_back(request, &answer);
     }
   }
@@ -197,7 +197,7 @@ void Pipeline::OnFinished(bool) {
     stream_.reset();
     context_.reset();
   }
-  // A node that ends a stream without a reason is gone as any other.
+  // A stream that ends without a reason counts as one that broke.
   FailAll(status_.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "the node has ended the stream") : status_);
   const std::lock_guard lock(mutex_);
   state_ = State::kClosed;

@@ -158,7 +158,7 @@ void KvService::FinishTelling(const CallPtr<Request, Response>& call, const v1::
     TellPrevious(told != nullptr ? std::optional(*told) : PreviousHere(result), call->response());
     return call->Finish();
   }
-  // What was told is not kept meanwhile; this node will have it too.
+  // The record is not kept while the call waits: by then this node has it, too.
   call->taker().Await(size, call->answer_by(), [this, call, result](bool has_room) {
     TellPrevious(has_room ? PreviousHere(result) : std::nullopt, call->response());
     call->Finish();

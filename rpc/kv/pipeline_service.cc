@@ -76,7 +76,7 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
     std::optional<grpc::Slice> bytes = call_->TakeBytes();
     if (!bytes.has_value()) return Reject();
     SetBatch(RequestBatch(*std::move(bytes)));
-    // Not before those who wait already.
+    // Whoever waits already goes first.
     owner_.admission_.waiting() == 0 ? ServeBatch() : WaitForPlace();
   }
 
@@ -151,7 +151,7 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
     });
   }
 
-  // A time that has run out becomes the least that counts as one.
+  // 0 would mean the default, so a time that has run out becomes the shortest one.
   static Duration TimeLeft(const v1::PipelinedRequest& request, Duration waited) {
     constexpr uint64_t kMaxUs = uint64_t{1} << 40;
     if (request.time_left_us() == 0) return Duration::zero();

@@ -24,7 +24,7 @@ void WaitingRoom::Enter(std::function<void()> try_again) {
 }
 
 void WaitingRoom::TryAll() {
-  // A request that must wait on enters anew.
+  // A request that has to wait longer enters again.
   for (const auto& try_again : std::exchange(waiting_, {})) try_again();
 }
 

@@ -84,7 +84,7 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
   void EndWithResult(NodeId node, std::string bytes, std::shared_ptr<const v1::KeyValue> previous) {
     WriteEnd end{
         .failure = {}, .node = node, .result = {}, .result_bytes = std::move(bytes), .previous = std::move(previous)};
-    // No revision is 0; a message without a word would else be a success.
+    // No revision is 0; an empty message would otherwise count as a success.
     if (!end.result.ParseFromString(end.result_bytes) || end.result.revision() == 0) {
       CHECK(node != writer_.leadership_.self()) << "the state machine's own answer";
       return Fail(OutcomeUnknown(StatusCode::INTERNAL, StrCat("n", node.value(),
@@ -299,7 +299,7 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
     return *hash_;
   }
 
-  // Nobody joins any more.
+  // From here on nobody can join.
   void Finish() {
     CHECK(state_ != State::kEnded) << "a write ends twice";
     state_ = State::kEnded;

@@ -7,7 +7,7 @@
 namespace decree::rpc {
 
 void SetUpGrpc() {
-  // What an operator must know of them comes back as an error.
+  // Whatever an operator must know of gRPC's messages comes back as an error.
   gpr_set_log_function([](gpr_log_func_args* remark) { VLOG(1) << "grpc: " << remark->message; });
   // Debian's abseil is a debug build, in which each lock is looked up in a graph of all locks.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);

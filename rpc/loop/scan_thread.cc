@@ -13,7 +13,7 @@ class ScanThread::Task final : public Event {
   Task(EventLoop& loop, std::function<void()> work, std::function<void()> done)
       : loop_(loop), work_(std::move(work)), done_(std::move(done)) {}
 
-  // In the loop: it now waits for this.
+  // The loop now waits for the event.
   void Enter(std::shared_ptr<Task> self) {
     self_ = std::move(self);
     loop_.ExpectTag();
@@ -26,7 +26,7 @@ class ScanThread::Task final : public Event {
   }
   void OnEvent(bool) override {
     const std::shared_ptr<Task> keep = std::move(self_);
-    // The thread may be the last to let go of the task, and must not be of what it was about.
+    // The thread may be the last to hold the task, and must not be the last to hold what the task refers to.
     std::exchange(done_, nullptr)();
   }
 

@@ -43,7 +43,7 @@ void UnaryReading::OnMessage() {
   wire_->connection()->NoteRequest(bytes);
   reading_.Resize(bytes);
   if (admission_ == nullptr) return Serve({});
-  // Not before those who wait already.
+  // Whoever waits already goes first.
   admission_->waiting() == 0 ? TakePlace() : AwaitPlace();
 }
 

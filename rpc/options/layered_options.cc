@@ -111,7 +111,7 @@ std::optional<int> LayeredOptions::Parse(const std::vector<std::string>& argumen
                                          std::ostream& err) {
   arguments_ = arguments;
   try {
-    // CLI11 takes them off the end.
+    // CLI11 takes arguments from the end of the vector.
     app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     if (app_.get_subcommands().empty()) return Refuse("a command must be given; --help lists them", err);
     if (const Status read = ReadFile(); !read.ok()) return Refuse(std::string(read.message()), err);
@@ -198,7 +198,7 @@ std::string LayeredOptions::TomlLineOf(const Entry& entry) const {
     values = {entry.option->get_default_str()};
   }
   std::string line;
-  // What has no default cannot be written as one.
+  // An option without a default has nothing to write.
   if (!is_set && (values[0].empty() || values[0] == "0")) line = "# ";
   line += entry.name + " = ";
   if (!is_list) return line + written(values[0]);

@@ -29,8 +29,8 @@ static_assert(kBatchBytesLimit + kMessageOverheadBytes <= kMessageBytesMax);
 
 constexpr char kFooter[] =
     "Every option may also be given in the environment, such as DECREED_HEARTBEAT_MS=100, or in the\n"
-    "file of --config, such as heartbeat-ms = 100. A flag counts before the environment, and that\n"
-    "before the file.";
+    "file of --config, such as heartbeat-ms = 100. A flag overrides the environment, and the\n"
+    "environment overrides the file.";
 
 // A whole number from `low` to `high`.
 CLI::Validator Between(int64_t low, int64_t high) {
@@ -89,13 +89,14 @@ void AddIdentityOptions(LayeredOptions& all, ServerOptions& options) {
 }
 
 void AddProtocolOptions(LayeredOptions& all, ServerOptions& options) {
-  all.AddMilliseconds("heartbeat-ms", options.core.heartbeat, "How often a leader shows itself")
+  all.AddMilliseconds("heartbeat-ms", options.core.heartbeat, "How often a leader sends heartbeats, in milliseconds")
       ->check(Between(10, 10'000));
   all.AddMilliseconds("election-timeout-min-ms", options.core.election_timeout_min,
-                      "A follower that hears nothing from a leader for a time between this...")
+                      "A follower that hears nothing from a leader for a random time between this...")
       ->check(Between(50, 60'000));
-  all.AddMilliseconds("election-timeout-max-ms", options.core.election_timeout_max,
-                      "...and this stands for election; at least two heartbeats and the cluster's lease")
+  all.AddMilliseconds(
+         "election-timeout-max-ms", options.core.election_timeout_max,
+         "...and this stands for election. The smaller one must be at least two heartbeats, and the cluster's lease")
       ->check(Between(50, 120'000));
   all.AddSwitch("lease", options.core.uses_lease,
                 "on: as leader, serves reads without a message while it holds its lease; off: each takes a round "
@@ -104,18 +105,19 @@ void AddProtocolOptions(LayeredOptions& all, ServerOptions& options) {
 }
 
 void AddLimitOptions(LayeredOptions& all, ServerOptions& options) {
-  all.Add("batch-bytes-max", options.core.batch_bytes_max, "The most bytes of commands that share a slot of the log")
+  all.Add("batch-bytes-max", options.core.batch_bytes_max, "How many bytes of commands may share a slot of the log")
       ->check(Between(1024, kBatchBytesLimit));
   all.Add("slots-in-flight-max", options.core.slots_in_flight_max,
-          "Slots proposed and not yet chosen; 1 makes the largest batches")
+          "How many slots may be proposed and not yet chosen; 1 makes the largest batches")
       ->check(Between(1, 1024));
-  all.Add("pending-bytes-max", options.core.pending_bytes_max, "The most bytes of requests without an answer")
+  all.Add("pending-bytes-max", options.core.pending_bytes_max, "How many bytes of requests may be without an answer")
       ->check(Between(1 << 20, int64_t{1} << 40));
-  all.Add("requests-max", options.requests_max, "The most requests without an answer")->check(Between(1, 1'000'000));
-  all.Add("connections-max", options.connections_max,
-          "The most connections of clients; fewer, if the process may not have so many files open")
+  all.Add("requests-max", options.requests_max, "How many requests may be without an answer")
       ->check(Between(1, 1'000'000));
-  all.Add("client-connections-max", options.client_connections_max, "The most connections from one address")
+  all.Add("connections-max", options.connections_max,
+          "How many connections clients may have; fewer, if the process may not have so many files open")
+      ->check(Between(1, 1'000'000));
+  all.Add("client-connections-max", options.client_connections_max, "How many of them may come from one address")
       ->check(Between(1, 1'000'000));
 }
 
@@ -128,19 +130,20 @@ void AddStorageOptions(LayeredOptions& all, ServerOptions& options) {
          "With keys of 24 bytes each MiB has room for 25,000")
       ->check(Between(1, 4095));
   all.AddMebibytes("record-cache-mib", options.memory.record_cache_bytes,
-                   "Memory for values of the keys that were read last, in MiB")
+                   "Memory for the values of the keys that were read last, in MiB")
       ->check(Between(1, 1 << 20));
   all.AddMebibytes("block-cache-mib", options.store.block_cache_bytes,
-                   "LevelDB's cache of blocks, in MiB; what is read again comes from the records' cache before")
+                   "LevelDB's cache of blocks, in MiB; what is read again comes from the record cache first")
       ->check(Between(1, 1 << 20));
-  all.Add("open-files-max", options.store.open_files_max, "The most files that LevelDB keeps open")
+  all.Add("open-files-max", options.store.open_files_max, "How many files LevelDB may keep open")
       ->check(Between(64, 1'000'000));
 }
 
 void AddLoggingOptions(LayeredOptions& all, ServerOptions& options) {
   all.Add("log-level", options.log_level, "The least severe messages to log")
       ->check(OneOf({"info", "warning", "error"}));
-  all.Add("log-verbosity", options.log_verbosity, "0; 1: also what happens per ballot; 2: per message")
+  all.Add("log-verbosity", options.log_verbosity,
+          "0: none; 1: also a line for what happens to each ballot; 2: also one for each message")
       ->check(Between(0, 2));
   all.Add("log-dir", options.log_dir, "Where log files go; default: standard error");
 }
@@ -160,7 +163,7 @@ CLI::App* AddInit(CLI::App& app, InitOptions& options) {
   CLI::App* const init =
       app.add_subcommand("init",
                          "Formats a data directory for one node of a new cluster; needs --data, --cluster and "
-                         "--node. Members, quorums and lease must be given alike on all nodes.");
+                         "--node. Members, quorums and lease must be the same on all nodes.");
   init->fallthrough();
   const auto add = [init](const char* name, auto& value, const char* what) {
     return init->add_option(name, value, what)->capture_default_str();
@@ -175,7 +178,7 @@ CLI::App* AddInit(CLI::App& app, InitOptions& options) {
   add("--q1", options.q1, "Size of a phase-1 quorum; default: a majority")->check(Between(1, 64));
   add("--q2", options.q2, "Size of a phase-2 quorum; default: a majority")->check(Between(1, 64));
   add("--lease-ms", options.lease_ms,
-      "How long a leader may serve reads alone, at most the smallest election timeout; 0: no leases")
+      "How long a leader may serve reads alone, in milliseconds; at most the smallest election timeout; 0: no leases")
       ->check(Between(0, 60'000));
   add("--drift-ppm", options.drift_ppm, "How much the rates of two nodes' clocks may differ, in parts per million")
       ->check(Between(0, 400'000));
@@ -262,7 +265,7 @@ StatusOr<paxos::Configuration> InitOptions::FoundingConfiguration() const {
   configuration.lease = Milliseconds(lease_ms);
   configuration.drift_ppm = drift_ppm;
   RETURN_IF_ERROR(configuration.Validate());
-  // Other numbers are not tested.
+  // The simulator tests no other numbers.
   constexpr std::array<size_t, 5> kClusterSizes = {1, 3, 4, 5, 7};
   if (std::find(kClusterSizes.begin(), kClusterSizes.end(), configuration.members.size()) == kClusterSizes.end()) {
     return absl::InvalidArgumentError(StrCat("--member: a cluster has 1, 3, 4, 5 or 7 members, not ",
@@ -280,7 +283,7 @@ CommandLine ParseCommandLine(const std::vector<std::string>& arguments, std::ost
   app.set_version_flag("--version", std::string(kVersion));
   LayeredOptions all(app, "DECREED_");
   bool print_config = false;
-  app.add_flag("--print-config", print_config, "Prints all options as they count, as a file for --config, and exits");
+  app.add_flag("--print-config", print_config, "Prints the options in effect, as a file for --config, and exits");
   AddIdentityOptions(all, line.server);
   AddProtocolOptions(all, line.server);
   AddLimitOptions(all, line.server);

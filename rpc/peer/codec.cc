@@ -183,14 +183,14 @@ class Decoder {
  public:
   const Status& status() const { return status_; }
 
-  // A ballot that may be none.
+  // A ballot, or none.
   Ballot TakeBallotOrNone(const v1::Ballot& wire, const char* field) {
     const Ballot ballot{.round = wire.round(), .node = NodeId(wire.node())};
     if (ballot.round > paxos::kRoundMax) Fail(field, "the round is too high");
     if ((ballot.round == 0) != (ballot.node == paxos::kNoNode)) Fail(field, "only half of it is 0");
     return ballot;
   }
-  // What is left of a lease.
+  // The time that is left of a lease.
   Duration TakeLease(uint64_t nanoseconds, const char* field) {
     if (nanoseconds > kLeaseLeftMaxNs) {
       Fail(field, "it is too long");
@@ -240,7 +240,7 @@ class Decoder {
     entry->payload = std::move(*wire.mutable_payload());
     return entry;
   }
-  // What counts the bytes of something.
+  // A number of bytes.
   uint64_t TakeBytes(uint64_t bytes, uint64_t bytes_max, const char* field) {
     if (bytes > bytes_max) Fail(field, "there are too many");
     return bytes;

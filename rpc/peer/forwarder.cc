@@ -101,7 +101,7 @@ Forwarder::Write Forwarder::Take(Peer& peer, uint64_t number) {
 void Forwarder::OnAnswers(Peer& peer, v1::ForwardAnswers& answers) {
   for (v1::ForwardAnswer& answer : *answers.mutable_answers()) {
     const auto found = peer.writes.find(answer.number());
-    // What the peer may have made up.
+    // The peer may have made the number up.
     if (found == peer.writes.end() || !found->second.was_sent) continue;
     const Write write = Take(peer, answer.number());
     if (write.done != nullptr) write.done(EndOf(answer));

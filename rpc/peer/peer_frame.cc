@@ -9,7 +9,7 @@ namespace {
 
 grpc::Slice Encode(const v1::PeerFrame& frame) {
   grpc::Slice element(frame.ByteSizeLong());
-  // The bytes are ours alone until the slice is copied.
+  // Nobody else has the slice yet, so its bytes may be written.
   CHECK(frame.SerializeToArray(const_cast<uint8_t*>(element.begin()), static_cast<int>(element.size())));
   return element;
 }

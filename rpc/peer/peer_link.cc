@@ -103,7 +103,7 @@ void PeerLink::OnRead(bool ok) {
   --under_way_;
   if (ok && state_ == State::kGreeting) return OnHello();
   if (ok && state_ == State::kOpen && listener_.on_reply != nullptr) return OnReply();
-  // Nothing more may come, so this is the end of the stream, or ought to be.
+  // A peer says nothing more on this stream, so it has ended, or breaks the protocol.
   if (ok) context_->TryCancel();
   End();
 }
@@ -198,7 +198,7 @@ void PeerLink::OnFinished(bool) {
 void PeerLink::LogEnd(const grpc::Status& status) {
   const std::string why = status.error_message().empty() ? "the peer has closed it" : status.error_message();
   const bool warns = !MayPass(status) || loop_.Now() - lost_at_ >= options_.warn_after;
-  // Attempts that fail alike are told once, and once more when it lasts.
+  // Attempts that fail in the same way are logged once, and once more if that lasts.
   if (why == last_logged_ && (has_warned_ || !warns)) return;
   last_logged_ = why;
   has_warned_ = has_warned_ || warns;

@@ -62,7 +62,7 @@ void PeerTransport::Hand(PeerLink& link, const grpc::Slice& element, const paxos
 }
 
 void PeerTransport::SendInParts(paxos::Envelope envelope, PeerLink& link) {
-  // As one message it could be larger than a peer receives, again and again.
+  // Repeated as a whole, the message could exceed what a peer receives each time.
   for (paxos::Accept& part : paxos::SplitByEntry(std::move(std::get<paxos::Accept>(envelope.message)))) {
     envelope.message = std::move(part);
     Hand(link, EncodeElement(ToWire(envelope)), envelope);

@@ -103,7 +103,7 @@ bool Connections::DisplaceOneOf(Client& client, Time now) {
   for (size_t looked = 0; looked < connections.size(); ++looked) {
     if (!*connections.front().use) {
       RARE_CASE("a connection was shut down for another");
-      // gRPC sees the end of the connection, and closes it. The number may be another file's by now.
+      // gRPC sees the end of the connection, and closes it. By now the number may belong to another file.
       const Connection& displaced = connections.front();
       if (FileOf(displaced.fd) == displaced.file) shutdown(displaced.fd, SHUT_RDWR);
       Forget(client, connections.begin());
@@ -118,7 +118,7 @@ bool Connections::DisplaceOneOf(Client& client, Time now) {
 Connections::Use Connections::UseOf(const std::string& caller) {
   const std::lock_guard lock(mutex_);
   const auto [client, connection] = Find(caller);
-  // It may have been displaced meanwhile; then it matters to nobody.
+  // A connection that was displaced meanwhile has no entry, and nobody reads its use.
   return client != nullptr ? connection->use : std::make_shared<std::atomic<bool>>(false);
 }
 

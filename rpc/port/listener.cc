@@ -120,7 +120,7 @@ Status Listener::Bind(const std::string& address) {
     const int fd = BindOne(*one, addresses->ai_next != nullptr);
     if (fd >= 0) {
       sockets_.push_back(fd);
-      // With port 0 the next socket would be given another port.
+      // With port 0 a second socket would get another port.
       if (address.ends_with(":0")) break;
       continue;
     }
@@ -161,7 +161,7 @@ void Listener::Main() {
   for (const int socket : sockets_) waits.push_back({.fd = socket, .events = POLLIN, .revents = 0});
   bool can_accept = true;
   do {
-    // It wakes at once when it is to end.
+    // Close wakes it at once.
     poll(waits.data(), can_accept ? waits.size() : 1, can_accept ? -1 : kNapMs);
     can_accept = true;
     for (size_t i = 1; i < waits.size(); ++i) can_accept = Accept(waits[i].fd) && can_accept;

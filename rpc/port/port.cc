@@ -58,13 +58,13 @@ Status Port::Serve() {
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.calls_told);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
   grpc::ResourceQuota quota;
-  // gRPC unpacks a packed message, whatever its size, before anybody can look at that.
+  // gRPC decompresses a message, whatever that makes of its size, before anybody can look at it.
   for (const grpc_compression_algorithm packing : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
     builder.SetCompressionAlgorithmSupportStatus(packing, false);
   }
   if (options_.memory_max != 0) {
     quota.Resize(options_.memory_max);
-    // A window takes what one message needs, and does not grow with a fast link.
+    // A window holds what one message needs, and does not grow on a fast link.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   }
   builder.SetResourceQuota(quota);

@@ -63,12 +63,12 @@ void AddOptions(CLI::App& app, Arguments& arguments, CampaignOptions& options) {
   app.add_option("--nodes", arguments.nodes, "Nodes of the cluster")
       ->check(CLI::IsMember({1, 3, 4, 5, 7}))
       ->capture_default_str();
-  app.add_option("--virtual-seconds", arguments.virtual_seconds, "How long faults and load go on")
+  app.add_option("--virtual-seconds", arguments.virtual_seconds, "How long faults and load last")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   app.add_option("--faults", options.faults,
-                 "all: each seed draws its own among all kinds; none; or the names of kinds, with "
-                 "commas between, that every seed has")
+                 "all: each seed draws its own among all kinds; none; or the kinds that every seed "
+                 "has, separated by commas")
       ->capture_default_str();
   app.add_option("--time-limit", arguments.time_limit_seconds, "Begin no run after so many seconds")
       ->check(CLI::Range(0.001, 1e9));

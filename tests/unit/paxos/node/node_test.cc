@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/core_fixture.h"
+#include "tests/support/log_in_memory.h"
 
 namespace decree::paxos {
 namespace {
@@ -16,78 +17,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-// A log in memory; it survives the nodes that are started on it.
-class FakeLog final : public SegmentLog {
- public:
-  FakeLog(uint32_t node, Configuration founding)
-      : identity_{.cluster = "test",
-                  .node = NodeId(node),
-                  .incarnation = Incarnation(100 + node),
-                  .founding = std::move(founding)} {}
-
-  const LogIdentity& identity() const override { return identity_; }
-  const RecoveredLog& recovered() const override { return recovered_; }
-  void Append(std::span<const RecordBatch> batches) override {
-    ++appends;
-    for (const RecordBatch& batch : batches) {
-      for (const Record& record : batch.records) Take(record);
-    }
-  }
-  StatusOr<std::vector<Vote>> Read(Slot first, Slot last, size_t) override {
-    std::vector<Vote> found;
-    for (auto it = votes.lower_bound(first); it != votes.end() && it->first <= last; ++it) {
-      found.push_back(it->second);
-    }
-    return found;
-  }
-  Slot TailStart(Slot last, size_t bytes_max) const override {
-    size_t bytes = 0;
-    Slot start = last.Next();
-    for (auto vote = votes.find(last); vote != votes.end(); vote = votes.find(start.Previous())) {
-      bytes += EntryBytes(*vote->second.entry);
-      if (bytes > bytes_max) break;
-      start = vote->first;
-    }
-    return start;
-  }
-  void OnIdle() override {}
-  bool HasIdleWork() const override { return false; }
-  uint64_t SizeBytes() const override { return 0; }
-
-  // Becomes what a copy of the directory is that was taken before.
-  void LoseLast() {
-    votes.erase(recovered_.last_slot);
-    recovered_.last_slot = votes.rbegin()->first;
-    recovered_.chosen_index = std::min(recovered_.chosen_index, recovered_.last_slot);
-  }
-
-  std::map<Slot, Vote> votes;
-  int appends = 0;
-
- private:
-  void Take(const Record& record) {
-    if (const auto* promised = std::get_if<PromisedRecord>(&record)) {
-      recovered_.promised = std::max(recovered_.promised, promised->ballot);
-    } else if (const auto* accepted = std::get_if<AcceptedRecord>(&record)) {
-      recovered_.promised = std::max(recovered_.promised, accepted->ballot);
-      Keep({accepted->slot, accepted->ballot, false, accepted->entry});
-    } else if (const auto* chosen = std::get_if<ChosenRecord>(&record)) {
-      Keep({chosen->slot, {}, true, chosen->entry});
-    } else if (const auto* roster = std::get_if<RosterRecord>(&record)) {
-      recovered_.roster = roster->incarnations;
-    } else {
-      recovered_.chosen_index = std::get<ChosenIndexRecord>(record).slot;
-    }
-  }
-  void Keep(Vote vote) {
-    recovered_.last_slot = std::max(recovered_.last_slot, vote.slot);
-    votes[vote.slot] = std::move(vote);
-  }
-
-  const LogIdentity identity_;
-  RecoveredLog recovered_;
-};
 
 // Answers every command with its own text and where it was executed.
 class EchoMachine final : public StateMachine {
@@ -184,7 +113,7 @@ class NodeTest : public testing::Test {
 };
 
 TEST_F(NodeTest, ExecutesACommandAndAnswersIt) {
-  FakeLog log(1, Voters(1));
+  check::LogInMemory log(1, Voters(1));
   EchoMachine machine;
   const auto node = Start(log, machine);
   Pass(*node, Seconds(2));
@@ -202,7 +131,7 @@ TEST_F(NodeTest, ExecutesACommandAndAnswersIt) {
 }
 
 TEST_F(NodeTest, WithoutALeaderNothingIsProposed) {
-  FakeLog log(1, Voters(3));
+  check::LogInMemory log(1, Voters(3));
   EchoMachine machine;
   const auto node = Start(log, machine);
   std::vector<ProposalEnd> ends;
@@ -212,7 +141,7 @@ TEST_F(NodeTest, WithoutALeaderNothingIsProposed) {
 }
 
 TEST_F(NodeTest, ReplaysWhatIsChosenAndNotYetApplied) {
-  FakeLog log(1, Voters(1));
+  check::LogInMemory log(1, Voters(1));
   {
     EchoMachine machine;
     const auto node = Start(log, machine);
@@ -225,7 +154,7 @@ TEST_F(NodeTest, ReplaysWhatIsChosenAndNotYetApplied) {
 }
 
 TEST_F(NodeTest, ARestartedNodeHasWhatWasChosenAtHand) {
-  FakeLog log(3, Voters(3));
+  check::LogInMemory log(3, Voters(3));
   EchoMachine machine;
   const EntryPtr a = Value("a", B(1, 1));
   const auto accept = [](Node& node, Ballot ballot, const EntryPtr& value) {
@@ -249,7 +178,7 @@ TEST_F(NodeTest, ARestartedNodeHasWhatWasChosenAtHand) {
 }
 
 TEST_F(NodeTest, ARestartedNodeHoldsNoMoreInMemoryThanBefore) {
-  FakeLog log(1, Voters(1));
+  check::LogInMemory log(1, Voters(1));
   EchoMachine machine;
   Options options;
   options.tail_bytes_max = 2000;
@@ -266,7 +195,7 @@ TEST_F(NodeTest, ARestartedNodeHoldsNoMoreInMemoryThanBefore) {
 }
 
 TEST_F(NodeTest, RefusesToStartWithAGapInTheLog) {
-  FakeLog log(1, Voters(1));
+  check::LogInMemory log(1, Voters(1));
   {
     EchoMachine machine;
     const auto node = Start(log, machine);
@@ -280,7 +209,7 @@ TEST_F(NodeTest, RefusesToStartWithAGapInTheLog) {
 }
 
 TEST_F(NodeTest, RefusesALogThatEndsBelowWhatTheStoreHasApplied) {
-  FakeLog log(1, Voters(1));
+  check::LogInMemory log(1, Voters(1));
   EchoMachine machine;
   {
     const auto node = Start(log, machine);
@@ -296,7 +225,7 @@ TEST_F(NodeTest, RefusesALogThatEndsBelowWhatTheStoreHasApplied) {
 TEST_F(NodeTest, RefusesADirectoryThatWasFormattedAnew) {
   Configuration configuration = Voters(3);
   configuration.members[0].incarnation = Incarnation(555);
-  FakeLog log(1, configuration);
+  check::LogInMemory log(1, configuration);
   EchoMachine machine;
   const auto node = Node::Start(Options(), log, machine, transport_, clock_, Life(9), 9);
   ASSERT_FALSE(node.ok());
@@ -312,7 +241,7 @@ class ProposedTest : public NodeTest {
     node_->Turn();
   }
 
-  FakeLog log_{1, Voters(3)};
+  check::LogInMemory log_{1, Voters(3)};
   EchoMachine machine_;
   const std::unique_ptr<Node> node_ = Start(log_, machine_);
   std::vector<ProposalEnd> ends_;
@@ -353,7 +282,7 @@ TEST_F(ProposedTest, AFormerLeaderThatDoesNotLearnWhatBecameOfACommandSaysSo) {
 }
 
 TEST_F(NodeTest, ReadsWaitUntilTheStateMachineIsFreshEnough) {
-  FakeLog log(1, Voters(1));
+  check::LogInMemory log(1, Voters(1));
   EchoMachine machine;
   const auto node = Start(log, machine);
   Pass(*node, Seconds(2));
@@ -369,7 +298,7 @@ TEST_F(NodeTest, ReadsWaitUntilTheStateMachineIsFreshEnough) {
 }
 
 TEST_F(NodeTest, ReadsUnderTheLeaseNeedNoTurn) {
-  FakeLog log(1, Voters(1));
+  check::LogInMemory log(1, Voters(1));
   EchoMachine machine;
   const auto node = Start(log, machine);
   EXPECT_FALSE(node->ReadUnderLease());
@@ -385,7 +314,7 @@ TEST_F(NodeTest, ReadsUnderTheLeaseNeedNoTurn) {
 }
 
 TEST_F(NodeTest, TheReadIndexIsPublishedBeforeTheAnswerThatDependsOnIt) {
-  FakeLog log(1, Voters(1));
+  check::LogInMemory log(1, Voters(1));
   EchoMachine machine;
   const auto node = Start(log, machine);
   Pass(*node, Seconds(2));
@@ -398,7 +327,7 @@ TEST_F(NodeTest, TheReadIndexIsPublishedBeforeTheAnswerThatDependsOnIt) {
 
 TEST_F(NodeTest, TheLeaseIsWithdrawnBeforeTheWaiverLeaves) {
   // The second node only answers.
-  FakeLog log(1, Voters(2));
+  check::LogInMemory log(1, Voters(2));
   EchoMachine machine;
   const auto node = Start(log, machine);
   for (int step = 0; step < 400 && !node->ReadUnderLease(); ++step) {
@@ -419,7 +348,7 @@ TEST_F(NodeTest, TheLeaseIsWithdrawnBeforeTheWaiverLeaves) {
 }
 
 TEST_F(NodeTest, WithItsLeaseOffALeaderTakesAQuorumRound) {
-  FakeLog log(1, Voters(1));
+  check::LogInMemory log(1, Voters(1));
   EchoMachine machine;
   Options options;
   options.uses_lease = false;
@@ -437,7 +366,7 @@ TEST_F(NodeTest, WithItsLeaseOffALeaderTakesAQuorumRound) {
 }
 
 TEST_F(NodeTest, RefusesAReadWithoutALeader) {
-  FakeLog log(1, Voters(3));
+  check::LogInMemory log(1, Voters(3));
   EchoMachine machine;
   const auto node = Start(log, machine);
   std::vector<ReadEnd> ends;
@@ -449,7 +378,7 @@ TEST_F(NodeTest, RefusesAReadWithoutALeader) {
 }
 
 TEST_F(NodeTest, SendsBeforeItWrites) {
-  FakeLog log(1, Voters(3));
+  check::LogInMemory log(1, Voters(3));
   EchoMachine machine;
   const auto node = Start(log, machine);
   const Ballot ballot = B(4, 2);
@@ -462,7 +391,7 @@ TEST_F(NodeTest, SendsBeforeItWrites) {
 }
 
 TEST_F(NodeTest, AVoteLeavesBeforeEarlierEntriesAreApplied) {
-  FakeLog log(1, Voters(3));
+  check::LogInMemory log(1, Voters(3));
   EchoMachine machine;
   const auto node = Start(log, machine);
   const Ballot ballot = B(4, 2);
@@ -483,7 +412,7 @@ TEST_F(NodeTest, AVoteLeavesBeforeEarlierEntriesAreApplied) {
 }
 
 TEST_F(NodeTest, AnswersAPeerFromTheLog) {
-  FakeLog log(1, Voters(3));
+  check::LogInMemory log(1, Voters(3));
   Options options;
   options.tail_bytes_max = 0;  // nothing applied stays in memory
   EchoMachine machine;

@@ -1,0 +1,122 @@
+#include "rpc/admin/admin_service.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/rpc/served_node.h"
+
+namespace decree::rpc {
+namespace {
+
+using grpc::StatusCode;
+using testing::Contains;
+using testing::HasSubstr;
+
+class AdminServiceTest : public testing::Test {
+ protected:
+  explicit AdminServiceTest(uint32_t members = 1) : node_(members) {}
+
+  v1::NodeStatusResponse NodeStatus() {
+    return client_
+        .AnswerTo<v1::NodeStatusResponse>(client_.Send("/decree.v1.Admin/NodeStatus", v1::NodeStatusRequest()))
+        .response;
+  }
+  Caller::Call& BeginTransfer(uint32_t heir) {
+    v1::TransferLeadershipRequest request;
+    request.set_heir(heir);
+    return client_.Send("/decree.v1.Admin/TransferLeadership", request);
+  }
+  Caller::Answer<v1::TransferLeadershipResponse> Transfer(uint32_t heir) {
+    return client_.AnswerTo<v1::TransferLeadershipResponse>(BeginTransfer(heir));
+  }
+
+  ServedNode node_;
+  Caller client_{node_.loop(), node_.address(), [this] { node_.Turn(); }};
+};
+
+TEST_F(AdminServiceTest, StatusTellsOfTheNodeAndOfWhatIsWrong) {
+  node_.AwaitLeadership();
+  node_.problems = {"the roof leaks"};
+  const v1::NodeStatusResponse status = NodeStatus();
+  EXPECT_EQ(status.cluster(), "test");
+  EXPECT_EQ(status.node(), 1u);
+  EXPECT_EQ(status.leader(), 1u);
+  EXPECT_EQ(status.role(), "leader");
+  EXPECT_EQ(status.lease_state(), "held");
+  EXPECT_EQ(status.members_size(), 1);
+  EXPECT_EQ(status.members(0).client_address(), paxos::Voters(1).members[0].client_address);
+  EXPECT_EQ(status.peers_connected(), 2u);
+  EXPECT_EQ(status.client_connections(), 7u);
+  EXPECT_EQ(status.chosen_index(), node_.node().replica().chosen_index().value());
+  EXPECT_EQ(status.applied_index(), status.chosen_index());
+  EXPECT_THAT(status.problems(), Contains("the roof leaks"));
+}
+
+TEST_F(AdminServiceTest, ANodeAloneHasNobodyToHandOverTo) {
+  node_.AwaitLeadership();
+  EXPECT_THAT(Transfer(1).status.error_message(), HasSubstr("n1 leads already"));
+  EXPECT_THAT(Transfer(9).status.error_message(), HasSubstr("n9 is no voting member"));
+  EXPECT_EQ(Transfer(9).status.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_TRUE(node_.node().ReadUnderLease()) << "it leads no more";
+}
+
+class AdminOfThreeTest : public AdminServiceTest {
+ protected:
+  AdminOfThreeTest() : AdminServiceTest(3) {}
+
+  // With the help of n2, which has been heard for a while.
+  void Lead() {
+    node_.AwaitLeadership([this] { AnswerAsNode2(); });
+  }
+  void AnswerAsNode2() {
+    for (const paxos::Envelope& sent : std::exchange(node_.transport().sent, {})) {
+      if (sent.to == paxos::NodeId(2)) AnswerTo(sent);
+    }
+  }
+  void AnswerTo(const paxos::Envelope& sent) {
+    const auto say = [this](paxos::Message message) { node_.node().OnMessage(paxos::From(2, 1, std::move(message))); };
+    if (const auto* poll = std::get_if<paxos::Poll>(&sent.message)) {
+      say(paxos::PollAnswer{.poll = poll->poll, .granted = true, .promised = {}});
+    } else if (const auto* prepare = std::get_if<paxos::Prepare>(&sent.message)) {
+      say(paxos::Promise{.ballot = prepare->ballot, .position = prepare->position, .last_slot = paxos::Slot::Max()});
+    } else if (const auto* heartbeat = std::get_if<paxos::Heartbeat>(&sent.message)) {
+      say(paxos::HeartbeatAck{.ballot = heartbeat->ballot, .probe = heartbeat->probe, .chosen_index = {}});
+    }
+  }
+};
+
+TEST_F(AdminOfThreeTest, AFollowerNamesTheLeader) {
+  node_.Follow(5);
+  const auto refused = Transfer(1);
+  EXPECT_EQ(refused.status.error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_THAT(refused.status.error_message(), HasSubstr("n1 does not lead"));
+  EXPECT_EQ(refused.detail.leader(), 2u);
+}
+
+TEST_F(AdminOfThreeTest, AHeirThatIsNotHeardIsRefused) {
+  Lead();
+  const auto refused = Transfer(3);
+  EXPECT_EQ(refused.status.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(refused.status.error_message(), HasSubstr("n3 was not heard from lately"));
+  EXPECT_TRUE(node_.node().ReadUnderLease());
+}
+
+// The call ends when somebody else leads, and one at a time is enough.
+TEST_F(AdminOfThreeTest, ATransferIsAnsweredWhenTheHeirLeads) {
+  Lead();
+  const uint64_t round = node_.node().replica().ballot().round;
+  Caller::Call& call = BeginTransfer(2);
+  node_.TurnUntil([this] { return node_.node().replica().leader() == paxos::kNoNode; });
+  const auto another = Transfer(2);
+  EXPECT_EQ(another.status.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(another.status.error_message(), HasSubstr("another transfer is under way"));
+  node_.Follow(round + 1);
+  const auto answer = client_.AnswerTo<v1::TransferLeadershipResponse>(call);
+  EXPECT_TRUE(answer.status.ok()) << answer.status.error_message();
+  EXPECT_EQ(answer.response.leader(), 2u);
+}
+
+}  // namespace
+}  // namespace decree::rpc
