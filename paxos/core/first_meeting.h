@@ -20,11 +20,11 @@
 
 #include "paxos/base/status.h"
 #include "paxos/base/time.h"
-#include "paxos/core/membership.h"
-#include "paxos/core/message.h"
-#include "paxos/core/outbox.h"
-#include "paxos/core/record.h"
-#include "paxos/core/types.h"
+#include "paxos/core/protocol/membership.h"
+#include "paxos/core/protocol/message.h"
+#include "paxos/core/protocol/outbox.h"
+#include "paxos/core/protocol/record.h"
+#include "paxos/core/protocol/types.h"
 
 namespace decree::paxos {
 

@@ -7,7 +7,7 @@
 
 #include "paxos/base/planted_bug.h"
 #include "paxos/base/rare_case.h"
-#include "paxos/core/number_check.h"
+#include "paxos/core/protocol/number_check.h"
 #include "paxos/core/replica.h"
 
 namespace decree::paxos {

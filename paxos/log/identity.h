@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "paxos/base/status.h"
-#include "paxos/core/membership.h"
-#include "paxos/core/types.h"
+#include "paxos/core/protocol/membership.h"
+#include "paxos/core/protocol/types.h"
 #include "paxos/fs/file_system.h"
 
 namespace decree::paxos {

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "paxos/base/status.h"
-#include "paxos/core/types.h"
+#include "paxos/core/protocol/types.h"
 #include "paxos/fs/file_system.h"
 #include "paxos/log/identity.h"
 

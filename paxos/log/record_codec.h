@@ -28,7 +28,7 @@
 
 #include "paxos/base/status.h"
 #include "paxos/base/strong_int.h"
-#include "paxos/core/record.h"
+#include "paxos/core/protocol/record.h"
 
 namespace decree::paxos {
 

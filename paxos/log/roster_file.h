@@ -5,7 +5,7 @@
 #include <string>
 
 #include "paxos/base/status.h"
-#include "paxos/core/membership.h"
+#include "paxos/core/protocol/membership.h"
 #include "paxos/fs/file_system.h"
 #include "paxos/log/identity.h"
 

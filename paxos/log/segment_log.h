@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "paxos/base/status.h"
-#include "paxos/core/message.h"
-#include "paxos/core/record.h"
-#include "paxos/core/types.h"
+#include "paxos/core/protocol/message.h"
+#include "paxos/core/protocol/record.h"
+#include "paxos/core/protocol/types.h"
 #include "paxos/fs/file_system.h"
 #include "paxos/log/identity.h"
 

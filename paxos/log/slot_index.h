@@ -7,7 +7,7 @@
 #include <map>
 #include <memory>
 
-#include "paxos/core/types.h"
+#include "paxos/core/protocol/types.h"
 
 namespace decree::paxos {
 

@@ -18,7 +18,7 @@
 #include "paxos/base/state_machine.h"
 #include "paxos/base/status.h"
 #include "paxos/base/time.h"
-#include "paxos/core/command_bytes.h"
+#include "paxos/core/protocol/command_bytes.h"
 #include "paxos/core/replica.h"
 #include "paxos/log/segment_log.h"
 #include "paxos/node/published_state.h"

@@ -12,7 +12,7 @@
 #include <cstdint>
 
 #include "paxos/base/time.h"
-#include "paxos/core/types.h"
+#include "paxos/core/protocol/types.h"
 
 namespace decree::paxos {
 

@@ -2,7 +2,7 @@
 // Carries messages to peers, without a promise: any may be lost, repeated or reordered. Incoming
 // messages are handed to Node::OnMessage by whoever implements this.
 
-#include "paxos/core/message.h"
+#include "paxos/core/protocol/message.h"
 
 namespace decree::paxos {
 

@@ -12,9 +12,9 @@
 #include "kv/newest_records.h"
 #include "kv/store.h"
 #include "paxos/base/status.h"
-#include "paxos/core/membership.h"
-#include "paxos/core/options.h"
-#include "paxos/core/types.h"
+#include "paxos/core/protocol/membership.h"
+#include "paxos/core/protocol/options.h"
+#include "paxos/core/protocol/types.h"
 #include "paxos/log/segment_log.h"
 #include "rpc/loop/admission.h"
 

@@ -4,8 +4,8 @@
 #include <utility>
 #include <variant>
 
-#include "paxos/core/entry_check.h"
-#include "paxos/core/membership.h"
+#include "paxos/core/protocol/entry_check.h"
+#include "paxos/core/protocol/membership.h"
 
 namespace decree::rpc {
 namespace {

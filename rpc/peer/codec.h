@@ -7,7 +7,7 @@
 
 #include "decree/v1/peer.pb.h"
 #include "paxos/base/status.h"
-#include "paxos/core/message.h"
+#include "paxos/core/protocol/message.h"
 
 namespace decree::rpc {
 

@@ -8,8 +8,8 @@
 
 #include "decree/v1/peer.pb.h"
 #include "paxos/base/status.h"
-#include "paxos/core/membership.h"
-#include "paxos/core/types.h"
+#include "paxos/core/protocol/membership.h"
+#include "paxos/core/protocol/types.h"
 #include "paxos/log/segment_log.h"
 
 namespace decree::rpc {

@@ -22,7 +22,7 @@
 #include <grpcpp/generic/generic_stub.h>
 
 #include "decree/v1/peer.grpc.pb.h"
-#include "paxos/core/membership.h"
+#include "paxos/core/protocol/membership.h"
 #include "paxos/core/replica.h"
 #include "rpc/loop/event_loop.h"
 #include "rpc/peer/peer_hello.h"

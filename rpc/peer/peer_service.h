@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "decree/v1/peer.pb.h"
-#include "paxos/core/message.h"
+#include "paxos/core/protocol/message.h"
 #include "paxos/core/replica.h"
 #include "rpc/failure.h"
 #include "rpc/loop/budget.h"

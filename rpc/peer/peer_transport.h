@@ -12,7 +12,7 @@
 
 #include <grpcpp/support/slice.h>
 
-#include "paxos/core/membership.h"
+#include "paxos/core/protocol/membership.h"
 #include "paxos/core/replica.h"
 #include "paxos/node/transport.h"
 #include "rpc/loop/event_loop.h"

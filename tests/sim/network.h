@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "paxos/base/random.h"
-#include "paxos/core/message.h"
+#include "paxos/core/protocol/message.h"
 #include "tests/sim/event_queue.h"
 #include "tests/sim/trace.h"
 

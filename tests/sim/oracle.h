@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "paxos/base/state_machine.h"
-#include "paxos/core/message.h"
+#include "paxos/core/protocol/message.h"
 #include "paxos/core/replica.h"
 #include "tests/sim/event_queue.h"
 

@@ -8,8 +8,8 @@
 
 #include "kv/sessions.h"
 #include "paxos/base/random.h"
-#include "paxos/core/membership.h"
-#include "paxos/core/options.h"
+#include "paxos/core/protocol/membership.h"
+#include "paxos/core/protocol/options.h"
 #include "paxos/log/segment_log.h"
 #include "tests/sim/fault.h"
 #include "tests/sim/network.h"

@@ -7,7 +7,7 @@
 #include <map>
 #include <string>
 
-#include "paxos/core/message.h"
+#include "paxos/core/protocol/message.h"
 #include "tests/sim/event_queue.h"
 
 namespace decree::sim {

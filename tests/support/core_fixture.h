@@ -6,13 +6,13 @@
 #include <utility>
 #include <vector>
 
-#include "paxos/core/acceptor.h"
-#include "paxos/core/entry.h"
-#include "paxos/core/membership.h"
-#include "paxos/core/message.h"
-#include "paxos/core/outbox.h"
-#include "paxos/core/output.h"
-#include "paxos/core/types.h"
+#include "paxos/core/acceptor/acceptor.h"
+#include "paxos/core/protocol/entry.h"
+#include "paxos/core/protocol/membership.h"
+#include "paxos/core/protocol/message.h"
+#include "paxos/core/protocol/outbox.h"
+#include "paxos/core/protocol/output.h"
+#include "paxos/core/protocol/types.h"
 
 namespace decree::paxos {
 

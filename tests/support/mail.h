@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "paxos/core/message.h"
+#include "paxos/core/protocol/message.h"
 
 namespace decree::check {
 

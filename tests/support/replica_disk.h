@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "paxos/core/output.h"
-#include "paxos/core/record.h"
+#include "paxos/core/protocol/output.h"
+#include "paxos/core/protocol/record.h"
 
 namespace decree::check {
 

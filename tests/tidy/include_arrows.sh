@@ -3,6 +3,7 @@
 #
 #   paxos/base <- paxos/core <- paxos/log <- paxos/node <- kv <- rpc        proto <- all but core
 #   paxos/base <- paxos/fs <- paxos/log, kv
+#   in paxos/core: protocol <- acceptor <- proposer, learner and leader; the replica, at the top, sees all
 #   in rpc: loop <- client <- cli        options <- cli and the server's wiring, at the top of rpc
 #           loop <- peer <- kv, loop <- port and loop <- admin; the wiring sees all
 #   bench may include all of them, and none of them bench
@@ -44,6 +45,14 @@ proto='google/protobuf'
 check paxos/base 'paxos/base/|absl/' "$threads|$grpc|$leveldb|$proto"
 check paxos/core 'paxos/(base|core)/|absl/' \
   "$threads|mutex>|$io|$grpc|$leveldb|$proto|paxos/base/posix_clock.h"
+in_core() {  # ROOM ROOMS-IT-MAY-INCLUDE
+  check "paxos/core/$1" "paxos/base/|paxos/core/($2)/|absl/" ""
+}
+in_core protocol 'protocol'
+in_core acceptor 'protocol|acceptor'
+in_core proposer 'protocol|acceptor|proposer'
+in_core learner 'protocol|acceptor|learner'
+in_core leader 'protocol|acceptor|leader'
 check paxos/fs 'paxos/(base|fs)/|absl/' "$threads|$grpc|$leveldb|$proto"
 check paxos/log 'paxos/(base|core|fs|log)/|absl/' "$threads|$grpc|$leveldb"
 check paxos/node 'paxos/(base|core|log|node)/|absl/' "$grpc|$leveldb|$proto"
