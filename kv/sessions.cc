@@ -55,7 +55,7 @@ StatusOr<Sessions> Sessions::Load(const Store& store) {
     }
     table.Add(SessionOf(key), {.floor = record->floor,
                                .owner = record->owner,
-                               .was_used = record->was_used,
+                               .was_used = record->was_used && !IsPlanted(PlantedBug::kUseForgottenAtStart),
                                .used = record->used,
                                .kept = {}});
     return true;

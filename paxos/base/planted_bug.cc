@@ -22,6 +22,7 @@ constexpr std::array kNames = {
     std::pair{PlantedBug::kDuplicateVoteCounts, "duplicate-vote-counts"},
     std::pair{PlantedBug::kReadBeforeRecovery, "read-before-recovery"},
     std::pair{PlantedBug::kSessionsForgottenAtStart, "sessions-forgotten-at-start"},
+    std::pair{PlantedBug::kUseForgottenAtStart, "use-forgotten-at-start"},
     std::pair{PlantedBug::kAnswerUnderWrongNumber, "answer-under-wrong-number"},
     std::pair{PlantedBug::kWipedNodeLetIn, "wiped-node-let-in"},
     std::pair{PlantedBug::kFloorIgnored, "floor-ignored"},

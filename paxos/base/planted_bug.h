@@ -22,10 +22,11 @@ enum class PlantedBug {
   kGrantForgottenAtStart,     // A restarted acceptor promises at once.
   kDuplicateVoteCounts,       // Two messages of one voter count as two votes.
   kReadBeforeRecovery,        // A new leader reads before rule 2's slots are applied.
-  kSessionsForgottenAtStart,  // the answers of sessions are not read back from the store
-  kAnswerUnderWrongNumber,    // an answer is kept under the number after its own
+  kSessionsForgottenAtStart,  // The answers of sessions are not read back from the store.
+  kUseForgottenAtStart,       // Sessions that were used count as unused after a restart.
+  kAnswerUnderWrongNumber,    // An answer is kept under the number after its own.
   kWipedNodeLetIn,            // A node that was formatted anew votes under its old id.
-  kFloorIgnored,              // a request below its session's floor is carried out
+  kFloorIgnored,              // A request below its session's floor is carried out.
   kOneSource,                 // Who lags asks only the one that named the highest chosen index.
   kLeaderTakesValues,         // A leader fetches, and learns, what others know to be chosen.
   kFetchedAgain,              // What is on its way is asked for again with every sign of the leader.

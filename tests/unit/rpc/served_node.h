@@ -12,7 +12,6 @@
 #include <gtest/gtest.h>
 
 #include "kv/state_machine.h"
-#include "paxos/base/posix_clock.h"
 #include "paxos/node/node.h"
 #include "rpc/admin/admin_service.h"
 #include "rpc/admin/node_status_report.h"
@@ -36,26 +35,15 @@ class KeptMessages final : public paxos::Transport {
   std::vector<paxos::Envelope> sent;
 };
 
-// The time, and what the test has let pass beyond it.
-class ShiftedClock final : public Clock {
- public:
-  Time Now() const override { return clock_.Now() + shift_; }
-  void Pass(Duration time) { shift_ += time; }
-
- private:
-  const PosixClock clock_;
-  Duration shift_{0};
-};
-
 class ServedNode {
  public:
   // Node 1 of so many. Alone, it leads as soon as it is turned for a while.
-  explicit ServedNode(uint32_t members, const Admission::Limits& limits = {})
+  explicit ServedNode(uint32_t members, const Admission::Limits& limits = {}, const paxos::Options& core = {})
       : admission_(loop_, limits), log_(1, paxos::Voters(members)) {
     EXPECT_TRUE(port_.Bind().ok());
     EXPECT_TRUE(port_.Serve().ok());
     OpenMachine();
-    auto node = paxos::Node::Start({}, log_, *machine_, transport_, clock_, own_.self.life, 1);
+    auto node = paxos::Node::Start(core, log_, *machine_, transport_, clock_, own_.self.life, 1);
     CHECK(node.ok()) << node.status();
     node_ = *std::move(node);
     kv_ = std::make_unique<KvService>(

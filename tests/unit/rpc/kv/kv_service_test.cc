@@ -15,12 +15,15 @@ namespace decree::rpc {
 namespace {
 
 using grpc::StatusCode;
+using testing::Each;
 using testing::HasSubstr;
+using testing::SizeIs;
 
 // What clients ask of one node.
 class ServiceTest : public testing::Test {
  protected:
-  explicit ServiceTest(uint32_t members, const Admission::Limits& limits = {}) : node_(members, limits) {}
+  explicit ServiceTest(uint32_t members, const Admission::Limits& limits = {}, const paxos::Options& core = {})
+      : node_(members, limits, core) {}
 
   template <typename Request>
   Caller::Call& Send(const std::string& method, const Request& request, Duration time = Seconds(10)) {
@@ -55,7 +58,10 @@ class ServiceTest : public testing::Test {
 
 class KvServiceTest : public ServiceTest {
  protected:
-  explicit KvServiceTest(const Admission::Limits& limits = {}) : ServiceTest(1, limits) { node_.AwaitLeadership(); }
+  explicit KvServiceTest(const Admission::Limits& limits = {}, const paxos::Options& core = {})
+      : ServiceTest(1, limits, core) {
+    node_.AwaitLeadership();
+  }
 };
 
 TEST_F(KvServiceTest, AWriteTellsWhereItWasCarriedOutAndWhatWasThere) {
@@ -199,6 +205,27 @@ TEST_F(KvServiceTest, APipelineAnswersEachRequestUnderItsId) {
   EXPECT_EQ(node_.admission().requests(), 0u);
 }
 
+// However many requests a message has, others have their turn.
+TEST_F(KvServiceTest, ALongBatchIsServedInTurns) {
+  constexpr uint64_t kRequests = 6000;
+  constexpr uint64_t kAtOnce = 1024;
+  v1::RequestBatch batch;
+  for (uint64_t id = 1; id <= kRequests; ++id) {
+    v1::PipelinedRequest& request = *batch.add_requests();
+    request.set_id(id);
+    request.mutable_get()->set_key("none");
+    request.mutable_get()->set_read(v1::READ_MODE_STALE);
+  }
+  Caller::Call& stream = client_.Begin("/decree.v1.KV/Pipeline", Seconds(20));
+  client_.Write(stream, batch);
+  uint64_t served = node_.kv().stale_reads();
+  while (served < kRequests) {
+    node_.Turn();
+    EXPECT_LE(node_.kv().stale_reads() - served, kAtOnce);
+    served = node_.kv().stale_reads();
+  }
+}
+
 TEST_F(KvServiceTest, ANodeThatStopsSendsWhoeverAsksToAnother) {
   node_.kv().Close();
   const auto put = Put(MakePut("k", "v"));
@@ -242,6 +269,54 @@ TEST_F(CrowdedKvServiceTest, WhoeverGoesAwayLeavesItsPlace) {
   node_.is_stuck = false;
   node_.TurnUntil([this] { return node_.admission().requests() == 0; });
   EXPECT_TRUE(Put(MakePut("c", "v")).status.ok());
+}
+
+// ---- The same, with room in the queue for the log for two commands ----
+
+class FullQueueTest : public KvServiceTest {
+ protected:
+  FullQueueTest() : KvServiceTest({}, Core()) {}
+
+  static paxos::Options Core() {
+    paxos::Options core;
+    core.command_bytes_max = 700;
+    core.pending_bytes_max = 1500;
+    return core;
+  }
+  // More writes than the queue has room for, which are not carried out while the node is stuck.
+  std::vector<Caller::Call*> FillUp(Duration time) {
+    node_.is_stuck = true;
+    std::vector<Caller::Call*> calls;
+    for (const char* key : {"a", "b", "c", "d", "e", "f"}) {
+      calls.push_back(&Send("Put", MakePut(key, std::string(500, 'v')), time));
+    }
+    node_.TurnUntil([this] { return node_.admission().requests() == 6; });
+    return calls;
+  }
+};
+
+TEST_F(FullQueueTest, AWriteThatFindsNoRoomThereTriesAgain) {
+  const std::vector<Caller::Call*> calls = FillUp(Seconds(10));
+  node_.is_stuck = false;
+  for (Caller::Call* call : calls) {
+    const auto put = client_.AnswerTo<v1::PutResponse>(*call);
+    EXPECT_TRUE(put.status.ok()) << put.status.error_message();
+  }
+}
+
+TEST_F(FullQueueTest, AWriteThatFindsNoRoomInTimeWasNotCarriedOut) {
+  std::vector<std::string> refusals;
+  for (Caller::Call* call : FillUp(Milliseconds(300))) {
+    const auto put = client_.AnswerTo<v1::PutResponse>(*call);
+    if (put.detail.outcome() != v1::ErrorDetail::OUTCOME_NOT_EXECUTED) continue;
+    EXPECT_EQ(put.status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+    refusals.push_back(put.status.error_message());
+  }
+  EXPECT_THAT(refusals, SizeIs(4));
+  EXPECT_THAT(refusals, Each(HasSubstr("too many writes are waiting at n1; the write was not carried out")));
+  node_.is_stuck = false;
+  node_.TurnUntil([this] { return node_.admission().requests() == 0; });
+  EXPECT_FALSE(Get("f").response.found());
 }
 
 // ---- One of three, which the others do not answer ----

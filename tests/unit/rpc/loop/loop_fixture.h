@@ -1,6 +1,7 @@
 #pragma once
 // A loop whose time is the test's.
 
+#include "paxos/base/posix_clock.h"
 #include "rpc/loop/event_loop.h"
 
 namespace decree::rpc {
@@ -22,6 +23,17 @@ class ManualClock final : public Clock {
 
  private:
   Time now_{Seconds(1000)};
+};
+
+// The time, and what the test has let pass beyond it.
+class ShiftedClock final : public Clock {
+ public:
+  Time Now() const override { return clock_.Now() + shift_; }
+  void Pass(Duration time) { shift_ += time; }
+
+ private:
+  const PosixClock clock_;
+  Duration shift_{0};
 };
 
 class ManualLoop {

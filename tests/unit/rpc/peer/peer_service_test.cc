@@ -11,7 +11,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "paxos/base/posix_clock.h"
 #include "rpc/channel_arguments.h"
 #include "rpc/peer/codec.h"
 #include "rpc/port/port.h"
@@ -94,7 +93,7 @@ class PeerServiceTest : public testing::Test {
     return caller_->Status(stream);
   }
 
-  const PosixClock clock_;
+  ShiftedClock clock_;
   const PeerIdentity own_ = IdentityOf(1);
   EventLoop loop_{clock_};
   Budget answers_{loop_, PeerService::kAnswerLimits};
@@ -144,6 +143,15 @@ TEST_F(PeerServiceTest, WhoeverDoesNotGreetIsNotHeard) {
   large.mutable_hello()->set_cluster(std::string(100'000, 'x'));
   EXPECT_THAT(EndOf(large).error_message(), HasSubstr("too large for a greeting"));
   EXPECT_THAT(received_, IsEmpty());
+}
+
+TEST_F(PeerServiceTest, WhoeverSaysNothingIsCutOff) {
+  Caller::Call& silent = caller_->Begin(kExchange);
+  while (service_.streams() == 0) Turn();
+  Open(2);
+  clock_.Pass(Seconds(6));
+  EXPECT_EQ(EndOf(silent).error_code(), StatusCode::CANCELLED);
+  EXPECT_EQ(service_.streams(), 1u) << "whoever has greeted may be silent";
 }
 
 TEST_F(PeerServiceTest, ANewStreamReplacesTheOldOneOfItsKind) {
