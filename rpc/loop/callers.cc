@@ -10,6 +10,8 @@ namespace {
 
 // So many callers that are refused for lack of room are told so; more are not.
 constexpr size_t kRefusalsMax = 256;
+// After so many more calls the unread is dropped again.
+constexpr size_t kDropEvery = 64;
 
 }  // namespace
 
@@ -34,11 +36,13 @@ std::string Callers::Connection::CutOff() {
 
 void Callers::Connection::OnCall() {
   ++calls_;
+  ++callers_.held_;
   if (!is_cut_off_) ++callers_.calls_;
 }
 
 void Callers::Connection::OnCallGone() {
   --calls_;
+  --callers_.held_;
   if (!is_cut_off_) --callers_.calls_;
 }
 
@@ -55,6 +59,7 @@ std::shared_ptr<Callers::Connection> Callers::Find(std::string address) {
 }
 
 Status Callers::LetIn(Connection& connection) {
+  DropUnreadIfTooMany();
   if (connection.is_cut_off_) return absl::UnavailableError("the connection is being closed");
   if (connection.calls_ > limits_.calls_of_one) {
     RARE_CASE("a connection was cut off for the number of its calls");
@@ -73,6 +78,17 @@ Status Callers::LetIn(Connection& connection) {
   if (calls_ > limits_.calls + kRefusalsMax) connection.CutOff();
   return absl::ResourceExhaustedError(StrCat("as many calls are under way here as may be, ", limits_.calls,
                                              ": try again in a moment, or another node"));
+}
+
+void Callers::DropUnreadIfTooMany() {
+  if (held_ <= limits_.calls_held) {
+    dropped_at_ = 0;
+  } else if (held_ >= dropped_at_ + kDropEvery) {
+    RARE_CASE("what waited at the sockets was dropped for the number of calls");
+    dropped_at_ = held_;
+    NoteFull("what more has come at once was dropped, with its connections");
+    actions_.drop_unread();
+  }
 }
 
 void Callers::NoteFull(const char* consequence) const {

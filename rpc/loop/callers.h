@@ -1,8 +1,9 @@
 #pragma once
 // The connections by which a port is called, and the calls that each has open (rule 12). A call costs this node 17 to
 // 24 KiB as soon as it has begun, whether it goes on or not. So their number is limited, and a connection that has many
-// open without a request makes room for others. All answers to unary calls of a connection share the room of one
-// holder.
+// open without a request makes room for others. When they come faster than those that were cut off can be cleared away,
+// nothing more is read of anybody: what waits at the sockets is dropped, with its connections. All answers to unary
+// calls of a connection share the room of one holder.
 //
 // For the loop's thread.
 
@@ -24,7 +25,9 @@ namespace decree::rpc {
 class Callers {
  public:
   struct Limits {
-    size_t calls = 5120;
+    size_t calls = 4096;
+    // The same, with those of connections that were cut off and are not gone yet.
+    size_t calls_held = 5120;
     // A client that keeps to what gRPC tells it never has so many.
     size_t calls_of_one = 1024;
   };
@@ -88,6 +91,8 @@ class Callers {
     std::function<void(const std::string& address)> disconnect;
     // Where to note whether it is busy, for other threads.
     std::function<std::shared_ptr<std::atomic<bool>>(const std::string& address)> use_of;
+    // Ends all connections of which something waits to be read.
+    std::function<void()> drop_unread = [] {};
     // Tells the operator that there are too many calls; called for each of them.
     std::function<void(const std::string& problem)> note = [](const std::string&) {};
   };
@@ -107,6 +112,7 @@ class Callers {
 
  private:
   void NoteFull(const char* consequence) const;
+  void DropUnreadIfTooMany();
   // Cuts off the connection with the most calls without a request, not counting the newest of `newcomer`. False if none
   // has any.
   bool MakeRoom(const Connection& newcomer);
@@ -116,6 +122,8 @@ class Callers {
   const Actions actions_;
   std::unordered_map<std::string, std::weak_ptr<Connection>> connections_;  // by the other end's address
   size_t calls_ = 0;
+  size_t held_ = 0;
+  size_t dropped_at_ = 0;  // how many were held when the unread was dropped last; 0: there are not too many
 };
 
 }  // namespace decree::rpc

@@ -127,16 +127,25 @@ void Connections::Reset(const std::string& caller) {
   if (const auto [client, connection] = Find(caller); client != nullptr) Reset(*client, connection);
 }
 
+void Connections::ResetUnread() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [name, client] : clients_) ResetUnreadOf(client, 1);
+}
+
 void Connections::ResetFlood(const std::string& caller, Time now) {
   const std::lock_guard lock(mutex_);
   const auto [client, flood] = Find(caller);
   if (client == nullptr) return;
   if (!limits_.trusts_used) client->banned_until = now + kBan;
   Reset(*client, flood);
-  for (auto one = client->connections.begin(); one != client->connections.end();) {
+  ResetUnreadOf(*client, kMuchUnread);
+}
+
+void Connections::ResetUnreadOf(Client& client, uint64_t bytes_min) {
+  for (auto one = client.connections.begin(); one != client.connections.end();) {
     const auto next = std::next(one);
     const bool is_trusted = limits_.trusts_used && *one->use;
-    if (!is_trusted && UnreadOf(one->fd) >= kMuchUnread) Reset(*client, one);
+    if (!is_trusted && UnreadOf(one->fd) >= bytes_min) Reset(client, one);
     one = next;
   }
 }

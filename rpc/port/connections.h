@@ -54,6 +54,9 @@ class Connections {
   // are trusted, the client may not connect again before `kBan` has passed. Any thread.
   void ResetFlood(const std::string& caller, Time now);
   static constexpr Duration kBan = Seconds(1);
+  // Ends all connections of which something waits to be read, and drops it; not those in use, if these are trusted. Any
+  // thread.
+  void ResetUnread();
   // How many bytes gRPC has read of each connection, by its caller. Any thread.
   std::unordered_map<std::string, uint64_t> BytesTaken() const;
 
@@ -82,6 +85,7 @@ class Connections {
   // Shuts down a connection that is not in use. False if there is none, or was none a moment ago.
   bool DisplaceOneOf(Client& client, Time now);
   std::pair<Client*, std::list<Connection>::iterator> Find(const std::string& caller);
+  void ResetUnreadOf(Client& client, uint64_t bytes_min);
   void Reset(Client& client, std::list<Connection>::iterator connection);
   void Forget(Client& client, std::list<Connection>::iterator connection);
 

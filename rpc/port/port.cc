@@ -39,6 +39,7 @@ Port::Port(EventLoop& loop, Budget& answers, Options options)
       callers_({.answers = answers, .requests = requests_}, options_.calls,
                {.disconnect = [this](const std::string& caller) { connections_.Reset(caller); },
                 .use_of = [this](const std::string& caller) { return connections_.UseOf(caller); },
+                .drop_unread = [this] { connections_.ResetUnread(); },
                 .note = [this](const std::string& problem) { Note(StrCat(options_.address, ": ", problem)); }}),
       calls_(loop, callers_, options_.purpose),
       flood_watch_(loop, connections_) {}

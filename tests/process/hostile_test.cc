@@ -25,6 +25,7 @@
 #include "tests/process/half_messages.h"
 #include "tests/process/process_cluster.h"
 #include "tests/process/raw_pipeline.h"
+#include "tests/process/untaken_calls.h"
 #include "tests/support/tcp_proxy.h"
 
 namespace decree::process {
@@ -260,9 +261,15 @@ class UnreadStreams {
 TEST_F(HostileTest, SmallAnswersThatAreNotRead) {
   ASSERT_TRUE(other_->Put("medium", std::string(10 << 10, 'm')).ok());
   const uint64_t before = cluster_.ResidentBytes(leader_);
-  const UnreadStreams unread(cluster_.Endpoint(leader_), 20, "medium", 2000);
+  std::vector<std::unique_ptr<RawPipeline>> unread;
+  for (int i = 0; i < 20; ++i) {
+    unread.push_back(std::make_unique<RawPipeline>(cluster_.Endpoint(leader_)));
+    for (uint64_t id = 1; id <= 4000; ++id) unread.back()->AddStaleGet(id, "medium");
+    ASSERT_TRUE(unread.back()->Send());
+  }
   AwaitFullRoom(leader_, before);
   ExpectOthersServed();
+  for (const auto& pipeline : unread) pipeline->Cancel();
 }
 
 // A client that does not read its streams keeps only itself waiting while there is room, and is cut off when others
@@ -275,6 +282,22 @@ TEST_F(HostileTest, StreamsThatAreNotRead) {
   // A large answer has no room before some of them are cut off: by the node, or by TCP, whose patience is as long.
   const auto get = cluster_.NewClientOf(leader_, Seconds(30))->Get(kLarge);
   ASSERT_TRUE(get.ok()) << get.status();
+  ExpectOthersServed();
+}
+
+// What waits behind answers that nobody takes has a bound of its own: the streams that hold the most are cut off.
+TEST_F(HostileTest, BatchesThatWaitForRoom) {
+  std::vector<std::unique_ptr<RawPipeline>> pipelines;
+  for (int i = 0; i < 150; ++i) {
+    pipelines.push_back(std::make_unique<RawPipeline>(cluster_.Endpoint(leader_)));
+    // These take all places, and what comes behind them waits.
+    for (uint64_t id = 1; id <= 100; ++id) pipelines.back()->AddStaleGet(id, kLarge);
+    for (uint64_t id = 101; id <= 900; ++id) pipelines.back()->AddStaleGet(id, std::string(4096, 'k'));
+    pipelines.back()->Send();
+  }
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  EXPECT_LT(cluster_.PeakBytes(leader_), 224 * kMiB);
+  for (const auto& pipeline : pipelines) pipeline->Cancel();
   ExpectOthersServed();
 }
 
@@ -457,7 +480,27 @@ TEST_P(UnreadCallsTest, AreCutOffWhenOthersWantTheRoom) {
   const Unread unread(cluster_.Endpoint(node), ask, session, is_put ? 200 : 1000);
   if (!is_put) AwaitFullRoom(node, before);
   ExpectOthersServed();
-  const auto get = cluster_.NewClientOf(node, Seconds(60))->Get(kLarge);
+  const auto get = cluster_.NewClientOf(node, Seconds(30))->Get(kLarge);
+  EXPECT_TRUE(get.ok()) << get.status();
+  ExpectOthersServed();
+}
+
+// The same over connections that are well: nobody but the node can tell.
+struct Untaken {
+  std::string method;
+  std::shared_ptr<google::protobuf::Message> request;
+};
+void PrintTo(const Untaken& untaken, std::ostream* out) { *out << untaken.method; }
+
+class UntakenCallsTest : public HostileTest, public testing::WithParamInterface<Untaken> {};
+
+TEST_P(UntakenCallsTest, AreCutOffWhenOthersWantTheRoom) {
+  const uint64_t before = cluster_.ResidentBytes(leader_);
+  const UntakenCalls untaken(cluster_.Endpoint(leader_), StrCat("/decree.v1.KV/", GetParam().method),
+                             *GetParam().request, 1000);
+  AwaitFullRoom(leader_, before);
+  ExpectOthersServed();
+  const auto get = cluster_.NewClientOf(leader_, Seconds(25))->Get(kLarge);
   EXPECT_TRUE(get.ok()) << get.status();
   ExpectOthersServed();
 }
@@ -554,6 +597,16 @@ TEST_F(HostileTest, MessagesThatDoNotEnd) {
   EXPECT_LT(cluster_.PeakBytes(leader_), 256 * kMiB);
 }
 
+// Each costs memory before it has said what it wants.
+TEST_F(HostileTest, CallsThatSayNothing) {
+  const HalfMessages silent(cluster_.Endpoint(leader_), "/decree.v1.KV/Put", {.connections = 120, .calls = 250});
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  EXPECT_THAT(cluster_.StatusOf(leader_).problems(),
+              testing::Contains(testing::HasSubstr("as many calls are under way")));
+  ExpectOthersServed();
+  EXPECT_LT(cluster_.PeakBytes(leader_), 256 * kMiB);
+}
+
 // A client may send the largest request and what goes with it, and no more.
 TEST_F(HostileTest, AMessageThatIsTooLargeIsRefused) {
   grpc::ChannelArguments arguments;
@@ -577,6 +630,12 @@ INSTANTIATE_TEST_SUITE_P(Of, FloodTest,
                                          FloodCase{"Pings", FloodOf::kPings, false},
                                          FloodCase{"DataOfNoCall", FloodOf::kDataOfNoCall, false}),
                          [](const auto& which) { return which.param.name; });
+
+INSTANTIATE_TEST_SUITE_P(Calls, UntakenCallsTest,
+                         testing::Values(Untaken{"Get", std::make_shared<v1::GetRequest>(LargeGet())},
+                                         Untaken{"Put", std::make_shared<v1::PutRequest>(LargePut())},
+                                         Untaken{"Range", std::make_shared<v1::RangeRequest>(LargeRange())}),
+                         [](const auto& which) { return which.param.method; });
 
 INSTANTIATE_TEST_SUITE_P(Calls, UnreadCallsTest, testing::Range<size_t>(0, Asks().size()),
                          [](const auto& which) { return Asks()[which.param].name; });

@@ -156,6 +156,20 @@ TEST_F(ConnectionsTest, AFloodEndsItsCompanionsAndBansTheirClientForAWhile) {
   EXPECT_EQ(verdicts_[Connect("a")], Verdict::kAdmitted);
 }
 
+TEST_F(ConnectionsTest, WhatWaitsToBeReadGoesWithItsConnection) {
+  const size_t quiet = Connect("a");
+  const size_t used = Connect("a");
+  const size_t other = Connect("b");
+  Use(used);
+  for (const size_t number : {used, other}) {
+    EXPECT_EQ(send(pairs_[number][1], "x", 1, 0), 1);
+  }
+  connections_.ResetUnread();
+  EXPECT_TRUE(IsOpen(quiet));
+  for (const size_t number : {used, other}) EXPECT_FALSE(IsOpen(number)) << number;
+  EXPECT_EQ(verdicts_[Connect("a")], Verdict::kAdmitted);
+}
+
 // Nodes of a cluster may share an address with whoever attacks it.
 TEST_F(ConnectionsTest, WhereUsedOnesAreTrustedAFloodCostsThemNothing) {
   Connections trusting({.all = 4, .of_a_client = 3, .trusts_used = true});
@@ -167,6 +181,8 @@ TEST_F(ConnectionsTest, WhereUsedOnesAreTrustedAFloodCostsThemNothing) {
   *trusting.UseOf("2") = true;
   trusting.ResetFlood("0", now_);
   for (const size_t number : {0, 1}) EXPECT_FALSE(IsOpen(number)) << number;
+  EXPECT_TRUE(IsOpen(2));
+  trusting.ResetUnread();
   EXPECT_TRUE(IsOpen(2));
   Connect("a");
   EXPECT_EQ(trusting.Admit(pairs_.back()[0], "3", "a", now_), Verdict::kAdmitted);
