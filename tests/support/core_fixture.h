@@ -2,6 +2,7 @@
 // Short ways to build the core's structs in tests.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,6 +54,20 @@ inline Envelope From(uint32_t from, uint32_t to, Message message) {
           .from_life = Life(from),
           .to_life = Life(),
           .message = std::move(message)};
+}
+
+// What a voter answers that has voted for nothing and says yes to whatever a candidate or leader sends; nothing to the
+// rest.
+inline std::optional<Message> YesTo(const Message& sent) {
+  if (const auto* poll = std::get_if<Poll>(&sent))
+    return PollAnswer{.poll = poll->poll, .granted = true, .promised = {}};
+  if (const auto* prepare = std::get_if<Prepare>(&sent)) {
+    return Promise{.ballot = prepare->ballot, .position = prepare->position, .last_slot = Slot::Max()};
+  }
+  if (const auto* heartbeat = std::get_if<Heartbeat>(&sent)) {
+    return HeartbeatAck{.ballot = heartbeat->ballot, .probe = heartbeat->probe};
+  }
+  return std::nullopt;
 }
 
 // All messages of one kind that `out` holds.

@@ -82,16 +82,9 @@ class NodeTest : public testing::Test {
       node.Turn();
     }
   }
-  // Says yes to whatever a candidate or leader sends.
   void AnswerAs(uint32_t voter, const Envelope& sent, Node& node) {
-    const auto say = [&](Message message) { node.OnMessage(From(voter, sent.from.value(), std::move(message))); };
-    if (const auto* poll = std::get_if<Poll>(&sent.message)) {
-      say(PollAnswer{.poll = poll->poll, .granted = true, .promised = {}});
-    } else if (const auto* prepare = std::get_if<Prepare>(&sent.message)) {
-      say(Promise{.ballot = prepare->ballot, .position = prepare->position, .last_slot = Slot::Max()});
-    } else if (const auto* heartbeat = std::get_if<Heartbeat>(&sent.message)) {
-      say(HeartbeatAck{.ballot = heartbeat->ballot, .probe = heartbeat->probe});
-    }
+    const std::optional<Message> answer = YesTo(sent.message);
+    if (answer.has_value()) node.OnMessage(From(voter, sent.from.value(), *answer));
   }
   // With the help of n2.
   void LeadOfThree(Node& node) {

@@ -1,6 +1,8 @@
 #include "rpc/admin/admin_service.h"
 
+#include <optional>
 #include <string>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -72,17 +74,8 @@ class AdminOfThreeTest : public AdminServiceTest {
   }
   void AnswerAsNode2() {
     for (const paxos::Envelope& sent : std::exchange(node_.transport().sent, {})) {
-      if (sent.to == paxos::NodeId(2)) AnswerTo(sent);
-    }
-  }
-  void AnswerTo(const paxos::Envelope& sent) {
-    const auto say = [this](paxos::Message message) { node_.node().OnMessage(paxos::From(2, 1, std::move(message))); };
-    if (const auto* poll = std::get_if<paxos::Poll>(&sent.message)) {
-      say(paxos::PollAnswer{.poll = poll->poll, .granted = true, .promised = {}});
-    } else if (const auto* prepare = std::get_if<paxos::Prepare>(&sent.message)) {
-      say(paxos::Promise{.ballot = prepare->ballot, .position = prepare->position, .last_slot = paxos::Slot::Max()});
-    } else if (const auto* heartbeat = std::get_if<paxos::Heartbeat>(&sent.message)) {
-      say(paxos::HeartbeatAck{.ballot = heartbeat->ballot, .probe = heartbeat->probe, .chosen_index = {}});
+      const auto answer = sent.to == paxos::NodeId(2) ? paxos::YesTo(sent.message) : std::nullopt;
+      if (answer.has_value()) node_.node().OnMessage(paxos::From(2, 1, *answer));
     }
   }
 };
