@@ -91,13 +91,14 @@ void NodeStatusReport::FillSessions(v1::NodeStatusResponse& status) const {
 
 void NodeStatusReport::FillProblems(v1::NodeStatusResponse& status) const {
   const paxos::Replica& replica = sources_.node.replica();
-  for (const auto& problems : {replica.Obstacles(), sources_.problems()}) {
-    for (const std::string& problem : problems) status.add_problems(problem);
-  }
+  // First, for it explains why peers cannot be reached.
   if (replica.IsCutOff(sources_.clock.Now())) {
     status.add_problems(
         "this node hears no quorum of the cluster, and serves stale reads only; see to the network "
         "between it and the others");
+  }
+  for (const auto& problems : {replica.Obstacles(), sources_.problems()}) {
+    for (const std::string& problem : problems) status.add_problems(problem);
   }
   if (status.disk_free_bytes() < kDiskFreeMin) {
     status.add_problems(StrCat("only ", status.disk_free_bytes() >> 20, " MiB are free at ", sources_.data,

@@ -21,6 +21,7 @@ namespace decree::process {
 namespace {
 
 using std::chrono::steady_clock;
+using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -82,7 +83,7 @@ class ProxiedCluster {
     cluster_.Isolate(AnyFollower());
     ASSERT_TRUE(WaitFor([&] {
       const auto status = cluster_.StatusOf(AnyFollower());
-      return status.problems_size() > 0 && status.problems(0).find("hears no quorum") != std::string::npos;
+      return testing::Value(status.problems(), Contains(HasSubstr("hears no quorum")));
     }));
   }
 
