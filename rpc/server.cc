@@ -100,6 +100,7 @@ Server::Server(const ServerOptions& options, const FileShares& files, std::uniqu
                   .connections = {.all = files.peers, .of_a_client = files.peers, .trusts_used = true},
                   .calls = kPeerCalls,
                   .calls_told = kPeerCallsTold,
+                  .reads = PacedReads::Pace::kByThePiece,
                   .message_bytes_max = kMessageBytesMax}),
       peers_in_(loop_, own_, peer_answers_),
       peers_out_(loop_, own_, PeerLinkOptions()),

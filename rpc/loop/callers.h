@@ -8,7 +8,6 @@
 // For the loop's thread.
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -28,7 +27,8 @@ class Callers {
     size_t calls = 4096;
     // The same, with those of connections that were cut off and are not gone yet.
     size_t calls_held = 5120;
-    // A client that keeps to what gRPC tells it never has so many.
+    // A client that keeps to what gRPC tells it never has so many; nor do so many of its calls end one after the other
+    // without a request that was served.
     size_t calls_of_one = 1024;
   };
 
@@ -58,6 +58,7 @@ class Callers {
     void OnCall();
     void OnCallGone();
     void OnBusy() {
+      unserved_ = 0;
       if (busy_++ == 0) *is_used_ = true;
     }
     void OnIdle() {
@@ -71,8 +72,9 @@ class Callers {
     Callers& callers_;
     const std::string address_;
     size_t calls_ = 0;
-    size_t busy_ = 0;  // of them
-    const std::shared_ptr<std::atomic<bool>> is_used_;
+    size_t busy_ = 0;      // of them
+    size_t unserved_ = 0;  // calls that are gone since a request of one was served last
+    const std::shared_ptr<bool> is_used_;
     bool is_cut_off_ = false;
     std::optional<size_t> expected_bytes_;
     Budget::Holder answers_;
@@ -89,8 +91,8 @@ class Callers {
   struct Actions {
     // Ends it, even if it takes nothing of what is being written.
     std::function<void(const std::string& address)> disconnect;
-    // Where to note whether it is busy, for other threads.
-    std::function<std::shared_ptr<std::atomic<bool>>(const std::string& address)> use_of;
+    // Where to note whether it is busy.
+    std::function<std::shared_ptr<bool>(const std::string& address)> use_of;
     // Ends all connections of which something waits to be read.
     std::function<void()> drop_unread = [] {};
     // Tells the operator that there are too many calls; called for each of them.

@@ -6,14 +6,16 @@
 #include <glog/logging.h>
 #include <grpcpp/server_builder.h>
 
+#include "rpc/loop/paced_reads.h"
+
 namespace decree::rpc {
 namespace {
 
-// Bounds a batch, so that the node gets its turn however fast requests come.
-constexpr size_t kEventsMax = 4096;
 // How often the queue is found empty before it is. An operation that has ended at once, as a write does that the kernel
 // takes, makes gRPC leave out its next look at the sockets. With one such in each turn it would never look at them.
 constexpr int kLooks = 2;
+// How long a node that has had clients waits for an event.
+constexpr Duration kWaitMax = Milliseconds(50);
 
 }  // namespace
 
@@ -47,7 +49,8 @@ bool TimerQueue::RunDue(Time now) {
 // ---- Loop ----
 
 // Only a builder makes queues for servers.
-EventLoop::EventLoop(const Clock& clock) : queue_(grpc::ServerBuilder().AddCompletionQueue()), clock_(clock) {}
+EventLoop::EventLoop(const Clock& clock, size_t events_max)
+    : queue_(grpc::ServerBuilder().AddCompletionQueue()), clock_(clock), events_max_(events_max) {}
 
 EventLoop::~EventLoop() {
   CHECK_EQ(pending(), 0u) << "operations were left behind";
@@ -60,13 +63,14 @@ EventLoop::~EventLoop() {
 size_t EventLoop::Poll(Time until) {
   roughly_now_.reset();
   ++turn_;
-  is_turn_over_.store(false, std::memory_order_relaxed);
+  // Sockets that wait for their turn are no event.
+  if (PacedReads::Get().BeginTurn()) until = std::min(until, Now() + kWaitMax);
   // gRPC has its own clock, so what passes between the two is how long to wait.
   const Duration wait = until == kTimeNever ? std::chrono::hours(1) : std::max(until - Now(), Duration::zero());
   const gpr_timespec deadline =
       gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(wait.count(), GPR_TIMESPAN));
   size_t handled = HandleNext(deadline) ? 1 : 0;
-  for (int looks = 0; looks < kLooks && handled < kEventsMax && !is_turn_over_.load(std::memory_order_relaxed);) {
+  for (int looks = 0; looks < kLooks && handled < events_max_;) {
     HandleNext(gpr_inf_past(GPR_CLOCK_MONOTONIC)) ? ++handled : ++looks;
   }
   return handled;
@@ -75,10 +79,7 @@ size_t EventLoop::Poll(Time until) {
 bool EventLoop::HandleNext(gpr_timespec deadline) {
   void* tag = nullptr;
   bool ok = false;
-  CountReading();
-  const auto status = TakeTag(*queue_, deadline, &tag, &ok);
-  CountReading();
-  if (status != grpc::CompletionQueue::GOT_EVENT) return false;
+  if (TakeTag(*queue_, deadline, &tag, &ok) != grpc::CompletionQueue::GOT_EVENT) return false;
   pending_.fetch_sub(1, std::memory_order_relaxed);
   static_cast<Event*>(tag)->OnEvent(ok);
   return true;

@@ -62,7 +62,9 @@ class Timer {
 
 class EventLoop {
  public:
-  explicit EventLoop(const Clock& clock);
+  // Bounds a turn, so that the node gets its own however fast requests come.
+  static constexpr size_t kEventsMax = 4096;
+  explicit EventLoop(const Clock& clock, size_t events_max = kEventsMax);
   // All operations must have ended.
   ~EventLoop();
 
@@ -89,28 +91,19 @@ class EventLoop {
 
   // How often Poll was called: another number in each turn of the loop.
   uint64_t turn() const { return turn_; }
-  // Whether the loop is at gRPC, which waits for the sockets and reads them, or at our work: another number each time.
-  // Any thread.
-  uint64_t reading() const { return reading_.load(std::memory_order_relaxed); }
-  static bool IsReading(uint64_t reading) { return reading % 2 == 1; }
-  // Makes all else that is ready wait for the next turn. Any thread.
-  void EndTurn() { is_turn_over_.store(true, std::memory_order_relaxed); }
 
-  // Waits for an event until `until`, then handles it and all that are ready by then: what has
+  // Waits for an event until `until`, then handles it and all that are ready by then, `events_max` at most: what has
   // gathered makes one batch. Returns how many there were.
   size_t Poll(Time until);
 
  private:
   bool HandleNext(gpr_timespec deadline);
-  // Only the loop's thread counts, so it need not be atomic.
-  void CountReading() { reading_.store(reading() + 1, std::memory_order_relaxed); }
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   const Clock& clock_;
+  const size_t events_max_;
   std::optional<Time> roughly_now_;
   uint64_t turn_ = 0;
-  std::atomic<uint64_t> reading_{0};
-  std::atomic<bool> is_turn_over_{false};
   TimerQueue timers_;
   std::atomic<size_t> pending_{0};
 };

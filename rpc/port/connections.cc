@@ -1,7 +1,5 @@
 #include "rpc/port/connections.h"
 
-#include <linux/tcp.h>
-#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,8 +14,6 @@ namespace {
 
 // A look takes a system call for each connection.
 constexpr Duration kSweepEvery = Milliseconds(100);
-// So many unread bytes may be another flood.
-constexpr uint64_t kMuchUnread = 16 << 10;
 // A client that was found to use all of its connections is not looked at again before that.
 constexpr Duration kLookEvery = Milliseconds(20);
 
@@ -27,25 +23,14 @@ ino_t FileOf(int fd) {
   return fstat(fd, &status) == 0 ? status.st_ino : 0;
 }
 
-uint64_t UnreadOf(int fd) {
-  int unread = 0;
-  return ioctl(fd, FIONREAD, &unread) == 0 ? static_cast<uint64_t>(unread) : 0;
-}
-
-uint64_t BytesTakenOf(int fd) {
-  tcp_info info{};
-  socklen_t size = sizeof(info);
-  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return 0;
-  return info.tcpi_bytes_received - UnreadOf(fd);
+bool HasUnread(int fd) {
+  int bytes = 0;
+  return ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
 }  // namespace
 
 Connections::Verdict Connections::Admit(int fd, const std::string& caller, const std::string& client, Time now) {
-  const std::lock_guard lock(mutex_);
-  if (const auto known = clients_.find(client); known != clients_.end() && now < known->second.banned_until) {
-    return Verdict::kBanned;
-  }
   Verdict verdict = Verdict::kAdmitted;
   if (!HasRoomFor(client)) Sweep(now);
   if (!HasRoomFor(client)) {
@@ -56,13 +41,12 @@ Connections::Verdict Connections::Admit(int fd, const std::string& caller, const
     verdict = Verdict::kAdmittedForAnother;
   }
   clients_[client].connections.push_back(
-      {.fd = fd, .file = FileOf(fd), .caller = caller, .use = std::make_shared<std::atomic<bool>>(false)});
+      {.fd = fd, .file = FileOf(fd), .caller = caller, .use = std::make_shared<bool>(false)});
   ++count_;
   return verdict;
 }
 
 size_t Connections::Count(Time now) {
-  const std::lock_guard lock(mutex_);
   Sweep(now);
   return count_;
 }
@@ -84,8 +68,7 @@ void Connections::Sweep(Time now) {
     std::erase_if(client.connections, [](const Connection& one) { return FileOf(one.fd) != one.file; });
     count_ += client.connections.size();
   }
-  std::erase_if(clients_,
-                [now](const auto& item) { return item.second.connections.empty() && item.second.banned_until <= now; });
+  std::erase_if(clients_, [](const auto& item) { return item.second.connections.empty(); });
 }
 
 bool Connections::MakeRoomFor(const std::string& client, Time now) {
@@ -116,37 +99,23 @@ bool Connections::DisplaceOneOf(Client& client, Time now) {
 }
 
 Connections::Use Connections::UseOf(const std::string& caller) {
-  const std::lock_guard lock(mutex_);
   const auto [client, connection] = Find(caller);
   // A connection that was displaced meanwhile has no entry, and nobody reads its use.
-  return client != nullptr ? connection->use : std::make_shared<std::atomic<bool>>(false);
+  return client != nullptr ? connection->use : std::make_shared<bool>(false);
 }
 
 void Connections::Reset(const std::string& caller) {
-  const std::lock_guard lock(mutex_);
   if (const auto [client, connection] = Find(caller); client != nullptr) Reset(*client, connection);
 }
 
 void Connections::ResetUnread() {
-  const std::lock_guard lock(mutex_);
-  for (auto& [name, client] : clients_) ResetUnreadOf(client, 1);
-}
-
-void Connections::ResetFlood(const std::string& caller, Time now) {
-  const std::lock_guard lock(mutex_);
-  const auto [client, flood] = Find(caller);
-  if (client == nullptr) return;
-  if (!limits_.trusts_used) client->banned_until = now + kBan;
-  Reset(*client, flood);
-  ResetUnreadOf(*client, kMuchUnread);
-}
-
-void Connections::ResetUnreadOf(Client& client, uint64_t bytes_min) {
-  for (auto one = client.connections.begin(); one != client.connections.end();) {
-    const auto next = std::next(one);
-    const bool is_trusted = limits_.trusts_used && *one->use;
-    if (!is_trusted && UnreadOf(one->fd) >= bytes_min) Reset(client, one);
-    one = next;
+  for (auto& [name, client] : clients_) {
+    for (auto one = client.connections.begin(); one != client.connections.end();) {
+      const auto next = std::next(one);
+      const bool is_trusted = limits_.trusts_used && *one->use;
+      if (!is_trusted && HasUnread(one->fd)) Reset(client, one);
+      one = next;
+    }
   }
 }
 
@@ -174,17 +143,6 @@ void Connections::Reset(Client& client, std::list<Connection>::iterator connecti
 void Connections::Forget(Client& client, std::list<Connection>::iterator connection) {
   client.connections.erase(connection);
   --count_;
-}
-
-std::unordered_map<std::string, uint64_t> Connections::BytesTaken() const {
-  const std::lock_guard lock(mutex_);
-  std::unordered_map<std::string, uint64_t> taken;
-  for (const auto& [name, client] : clients_) {
-    for (const Connection& one : client.connections) {
-      if (FileOf(one.fd) == one.file) taken.emplace(one.caller, BytesTakenOf(one.fd));
-    }
-  }
-  return taken;
 }
 
 }  // namespace decree::rpc

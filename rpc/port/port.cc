@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <functional>
 #include <limits>
 #include <utility>
 
@@ -19,9 +20,12 @@ namespace {
 // How long a new connection may take to complete HTTP/2's greeting.
 constexpr int kHandshakeMs = 10'000;
 
+// How much of a message clients may send before it is being read. A thousand may wait to be.
+constexpr int kWindowBytes = 16 << 10;
+
 // The room for requests of unary calls that are being read, or wait to be let in. A connection may have a few large
 // ones: they come one after the other anyway.
-constexpr Budget::Limits kRequestLimits{.bytes_max = 32 << 20,
+constexpr Budget::Limits kRequestLimits{.bytes_max = 24 << 20,
                                         .share = 4 << 20,
                                         .least = 64 << 10,
                                         .turn_bytes = std::numeric_limits<size_t>::max(),
@@ -41,8 +45,7 @@ Port::Port(EventLoop& loop, Budget& answers, Options options)
                 .use_of = [this](const std::string& caller) { return connections_.UseOf(caller); },
                 .drop_unread = [this] { connections_.ResetUnread(); },
                 .note = [this](const std::string& problem) { Note(StrCat(options_.address, ": ", problem)); }}),
-      calls_(loop, callers_, options_.purpose),
-      flood_watch_(loop, connections_) {}
+      calls_(loop, callers_, options_.purpose) {}
 
 Port::~Port() {
   if (own_queue_ == nullptr) return;
@@ -65,8 +68,10 @@ Status Port::Serve() {
   }
   if (options_.memory_max != 0) {
     quota.Resize(options_.memory_max);
-    // A window holds what one message needs, and does not grow on a fast link.
+    // A window holds what one message needs, and does not grow on a fast link. So much of a message comes before it is
+    // read, and may hold four times as much, for gRPC frees what it reads by 64 KiB.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes);
   }
   builder.SetResourceQuota(quota);
   acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
@@ -80,8 +85,6 @@ Status Port::Serve() {
 }
 
 void Port::Open() {
-  const Status watched = flood_watch_.Open();
-  LOG_IF(WARNING, !watched.ok()) << watched.message();
   calls_.Open();
   is_open_ = true;
   listener_.Open({.on_caller = [this](const Listener::Caller& caller) { OnCaller(caller); },
@@ -94,7 +97,6 @@ void Port::Open() {
 void Port::StopListening() {
   is_open_ = false;
   listener_.Close();
-  flood_watch_.Close();
   requests_.Close();
 }
 
@@ -104,12 +106,14 @@ void Port::OnCaller(const Listener::Caller& caller) {
     return;
   }
   using Verdict = Connections::Verdict;
-  const Verdict verdict = connections_.Admit(caller.fd, caller.address, ClientOf(caller.address), loop_.Now());
-  if (verdict == Verdict::kRefused || verdict == Verdict::kAdmittedForAnother) NoteFull(verdict == Verdict::kRefused);
-  if (verdict == Verdict::kRefused || verdict == Verdict::kBanned) {
+  const std::string client = ClientOf(caller.address);
+  const Verdict verdict = connections_.Admit(caller.fd, caller.address, client, loop_.Now());
+  if (verdict != Verdict::kAdmitted) NoteFull(verdict == Verdict::kRefused);
+  if (verdict == Verdict::kRefused) {
     close(caller.fd);
     return;
   }
+  PacedReads::Get().Set(caller.fd, options_.reads, static_cast<uint32_t>(std::hash<std::string>{}(client)));
   grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
   connection.fd = caller.fd;
   acceptor_->HandleNewConnection(&connection);
@@ -126,13 +130,6 @@ Port::Usage Port::CountUsage() {
           .connections_max = options_.connections.all,
           .calls = callers_.calls(),
           .calls_max = callers_.calls_max()};
-}
-
-std::vector<std::string> Port::Problems() const {
-  std::vector<std::string> problems = problems_.Recent(loop_.Now());
-  const std::vector<std::string> floods = flood_watch_.Problems();
-  problems.insert(problems.end(), floods.begin(), floods.end());
-  return problems;
 }
 
 void Port::Note(const std::string& problem) { LOG_IF(WARNING, problems_.Note(problem, loop_.Now())) << problem; }

@@ -18,9 +18,9 @@
 #include "rpc/loop/callers.h"
 #include "rpc/loop/event_loop.h"
 #include "rpc/loop/methods.h"
+#include "rpc/loop/paced_reads.h"
 #include "rpc/port/calls.h"
 #include "rpc/port/connections.h"
-#include "rpc/port/flood_watch.h"
 #include "rpc/port/listener.h"
 #include "rpc/recent_problems.h"
 
@@ -36,6 +36,8 @@ class Port {
     Callers::Limits calls;
     // How many calls at a time callers are told that they may have by a connection.
     int calls_told = 256;
+    // How fast its connections are read.
+    PacedReads::Pace reads = PacedReads::Pace::kInTurns;
     // The largest message that is received, in bytes.
     size_t message_bytes_max = 0;
     // How many bytes gRPC may hold of calls and connections before it gives some up; 0: any number.
@@ -75,7 +77,7 @@ class Port {
   // How many connections and calls there are, and how many there may be.
   Usage CountUsage();
   // What is wrong with the port, for the operator; empty if nothing is.
-  std::vector<std::string> Problems() const;
+  std::vector<std::string> Problems() const { return problems_.Recent(loop_.Now()); }
 
  private:
   void OnCaller(const Listener::Caller& caller);
@@ -89,7 +91,6 @@ class Port {
   Budget requests_;  // room for those of unary calls
   Callers callers_;
   Calls calls_;
-  FloodWatch flood_watch_;
   RecentProblems problems_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::ServerCompletionQueue> own_queue_;

@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
-#include <string_view>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include <glog/logging.h>
 
@@ -33,34 +35,54 @@ std::string Message(FloodOf what, uint32_t stream) {
   LOG(FATAL) << "no such flood";
 }
 
-// False if the other end has ended the connection, or the time is over.
-bool Send(int fd, std::string_view bytes, steady_clock::time_point until) {
-  std::string taken(65536, '\0');
-  while (!bytes.empty()) {
-    pollfd wait{.fd = fd, .events = POLLOUT | POLLIN, .revents = 0};
-    poll(&wait, 1, 10);
-    if (steady_clock::now() > until) return false;
-    // It takes what it is told, and does not care.
-    if ((wait.revents & POLLIN) != 0 && recv(fd, taken.data(), taken.size(), MSG_DONTWAIT) <= 0) return false;
-    const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 && errno != EAGAIN) return false;
-    if (sent > 0) bytes.remove_prefix(static_cast<size_t>(sent));
-  }
-  return true;
-}
+class Connection {
+ public:
+  Connection(const std::string& address, const std::string& method, FloodOf what)
+      : what_(what), fd_(http2::Connect(address, "127.0.0.2")), unsent_(http2::Beginning(method)) {}
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() { close(fd_); }
 
-void SendWithoutEnd(const std::string& address, const std::string& method, FloodOf what,
-                    steady_clock::time_point until) {
-  constexpr int kAtOnce = 1000;
-  const int fd = http2::Connect(address);
-  uint32_t stream = 1;
-  bool goes_on = Send(fd, http2::Beginning(method), until);
-  while (goes_on) {
-    std::string messages;
-    for (int i = 0; i < kAtOnce; ++i) messages += Message(what, stream += 2);
-    goes_on = Send(fd, messages, until);
+  int fd() const { return fd_; }
+  // Sends what may be sent now. False if the other end has ended the connection.
+  bool Send() {
+    if (unsent_.empty()) AddMessages();
+    const ssize_t sent = send(fd_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent > 0) unsent_.erase(0, static_cast<size_t>(sent));
+    return sent >= 0 || errno == EAGAIN;
   }
-  close(fd);
+  // Takes what it is told, and does not care. False if the other end has ended the connection.
+  bool Receive(std::string& buffer) const {
+    const ssize_t received = recv(fd_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+    return received > 0 || (received < 0 && errno == EAGAIN);
+  }
+
+ private:
+  void AddMessages() {
+    constexpr int kAtOnce = 1000;
+    for (int i = 0; i < kAtOnce && unsent_.size() < kUnsentMax; ++i) unsent_ += Message(what_, stream_ += 2);
+  }
+
+  static constexpr size_t kUnsentMax = 256 << 10;
+  const FloodOf what_;
+  const int fd_;
+  uint32_t stream_ = 1;
+  std::string unsent_;
+};
+
+void SendWithoutEnd(std::vector<std::unique_ptr<Connection>> open, steady_clock::time_point until) {
+  std::string buffer(65536, '\0');
+  while (!open.empty() && steady_clock::now() < until) {
+    std::vector<pollfd> waits;
+    for (const auto& one : open) waits.push_back({.fd = one->fd(), .events = POLLOUT | POLLIN, .revents = 0});
+    poll(waits.data(), waits.size(), 10);
+    for (size_t i = 0; i < waits.size(); ++i) {
+      const bool goes_on = ((waits[i].revents & POLLIN) == 0 || open[i]->Receive(buffer)) &&
+                           ((waits[i].revents & POLLOUT) == 0 || open[i]->Send());
+      if (!goes_on) open[i] = nullptr;
+    }
+    std::erase(open, nullptr);
+  }
 }
 
 }  // namespace
@@ -68,12 +90,13 @@ void SendWithoutEnd(const std::string& address, const std::string& method, Flood
 Flood::Flood(const std::string& address, const std::string& method, FloodOf what, size_t connections, double seconds) {
   const auto until =
       steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(std::chrono::duration<double>(seconds));
-  for (size_t i = 0; i < connections; ++i) threads_.emplace_back(SendWithoutEnd, address, method, what, until);
+  std::vector<std::unique_ptr<Connection>> open;
+  for (size_t i = 0; i < connections; ++i) open.push_back(std::make_unique<Connection>(address, method, what));
+  thread_ = std::thread(SendWithoutEnd, std::move(open), until);
 }
 
 void Flood::Wait() {
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
+  if (thread_.joinable()) thread_.join();
 }
 
 }  // namespace decree::process

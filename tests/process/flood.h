@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <string>
 #include <thread>
-#include <vector>
 
 namespace decree::process {
 
@@ -16,7 +15,8 @@ enum class FloodOf {
   kDataOfNoCall,
 };
 
-// Several connections that send for as long as they are open, at most `seconds`; each by a thread of its own.
+// Several connections from 127.0.0.2 that send for as long as they are open, at most `seconds`. One thread serves them
+// all, for it is the node that they are to keep busy, and not the machine.
 class Flood {
  public:
   Flood(const std::string& address, const std::string& method, FloodOf what, size_t connections, double seconds);
@@ -24,7 +24,7 @@ class Flood {
   void Wait();
 
  private:
-  std::vector<std::thread> threads_;
+  std::thread thread_;
 };
 
 }  // namespace decree::process

@@ -54,6 +54,8 @@ class Connection {
       if (unsent_.size() > kUnsentMax) break;
       begun += Send(stream, call);
     }
+    if (begun == 0 && begun_ > 0) CallOnce();
+    begun_ += begun;
     const ssize_t sent = send(fd_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent > 0) unsent_.erase(0, static_cast<size_t>(sent));
     if (sent < 0 && errno != EAGAIN) calls_.clear();
@@ -65,6 +67,15 @@ class Connection {
     int64_t window = kFirstWindow;
     size_t sent = 0;
   };
+
+  // All that may be sent of the messages was sent.
+  void CallOnce() {
+    const auto is_done = [this](const auto& call) { return call.second.sent >= size_.bytes_sent_max; };
+    if (has_called_ || !std::all_of(calls_.begin(), calls_.end(), is_done)) return;
+    has_called_ = true;
+    for (size_t i = 0; i < size_.calls_behind; ++i)
+      unsent_ += http2::Call(static_cast<uint32_t>(2 * (size_.calls + i) + 1));
+  }
 
   size_t Send(uint32_t stream, Call& call) {
     const auto left = static_cast<int64_t>(size_.bytes_sent_max - call.sent);
@@ -100,7 +111,8 @@ class Connection {
     if (type == http2::kWindowUpdate && call != calls_.end()) call->second.window += NumberAt(payload, 0, 4);
     if (type == http2::kReset && call != calls_.end()) calls_.erase(call);
     if (flags == http2::kAcknowledges) return;
-    if (type == http2::kSettings) unsent_ += http2::Frame(http2::kSettings, http2::kAcknowledges, 0, "");
+    if (type == http2::kSettings && size_.calls_behind == 0)
+      unsent_ += http2::Frame(http2::kSettings, http2::kAcknowledges, 0, "");
     if (type == http2::kPing) unsent_ += http2::Frame(http2::kPing, http2::kAcknowledges, 0, payload);
   }
 
@@ -109,6 +121,8 @@ class Connection {
   std::string unsent_;
   std::string unread_;
   int64_t window_ = kFirstWindow;
+  size_t begun_ = 0;
+  bool has_called_ = false;
   std::map<uint32_t, Call> calls_;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
-// A client that keeps to HTTP/2's rules, begins many large messages, and ends none.
+// A client that begins many large messages, and ends none. It keeps to HTTP/2's rules, unless it is to make calls
+// behind them: then it does not acknowledge how many it may have.
 
 #include <atomic>
 #include <cstddef>
@@ -15,6 +16,7 @@ class HalfMessages {
     size_t calls = 0;           // by each
     size_t message_bytes = 0;   // as announced
     size_t bytes_sent_max = 0;  // of each message
+    size_t calls_behind = 0;    // by each connection, in one go when it has sent that
   };
   // Sends what it may until it goes, in a thread of its own.
   HalfMessages(const std::string& address, const std::string& method, const Size& size);

@@ -566,7 +566,8 @@ TEST_F(HostileTest, SessionsThatAreLeft) {
 struct FloodCase {
   std::string name;
   FloodOf what;
-  bool is_at_peers_port;
+  size_t connections = 8;
+  bool is_at_peers_port = false;
 };
 void PrintTo(const FloodCase& flood, std::ostream* out) { *out << flood.name; }
 
@@ -578,7 +579,7 @@ TEST_P(FloodTest, CostsTheClusterLittle) {
   const std::string address = is_at_peers_port ? cluster_.PeerAddress(leader_) : cluster_.Endpoint(leader_);
   const std::string method = is_at_peers_port ? "/decree.v1.Peer/Exchange" : "/decree.v1.KV/Put";
   for (int i = 0; i < 3; ++i) {
-    Flood flood(address, method, GetParam().what, 8, 2);
+    Flood flood(address, method, GetParam().what, GetParam().connections, 2);
     ExpectOthersServed();
     flood.Wait();
   }
@@ -607,6 +608,17 @@ TEST_F(HostileTest, CallsThatSayNothing) {
   EXPECT_LT(cluster_.PeakBytes(leader_), 256 * kMiB);
 }
 
+// gRPC has read much of the connection at once by then, and would read as much of these.
+TEST_F(HostileTest, CallsBehindALargeMessage) {
+  const HalfMessages large(
+      cluster_.Endpoint(leader_), "/decree.v1.KV/Put",
+      {.connections = 1, .calls = 1, .message_bytes = 3'900'000, .bytes_sent_max = 3'800'000, .calls_behind = 100'000});
+  ASSERT_TRUE(WaitFor([&] { return large.bytes_sent() >= 3'800'000; }));
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  ExpectOthersServed();
+  EXPECT_LT(cluster_.PeakBytes(leader_), 256 * kMiB);
+}
+
 // A client may send the largest request and what goes with it, and no more.
 TEST_F(HostileTest, AMessageThatIsTooLargeIsRefused) {
   grpc::ChannelArguments arguments;
@@ -624,11 +636,11 @@ TEST_F(HostileTest, AMessageThatIsTooLargeIsRefused) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, FloodTest,
-                         testing::Values(FloodCase{"Calls", FloodOf::kCalls, false},
-                                         FloodCase{"CallsAtThePeersPort", FloodOf::kCalls, true},
-                                         FloodCase{"CancelledCalls", FloodOf::kCancelledCalls, false},
-                                         FloodCase{"Pings", FloodOf::kPings, false},
-                                         FloodCase{"DataOfNoCall", FloodOf::kDataOfNoCall, false}),
+                         testing::Values(FloodCase{"Calls", FloodOf::kCalls},
+                                         FloodCase{"CallsAtThePeersPort", FloodOf::kCalls, 8, true},
+                                         FloodCase{"CancelledCalls", FloodOf::kCancelledCalls},
+                                         FloodCase{"Pings", FloodOf::kPings},
+                                         FloodCase{"DataOfNoCall", FloodOf::kDataOfNoCall}),
                          [](const auto& which) { return which.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(Calls, UntakenCallsTest,

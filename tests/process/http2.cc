@@ -4,6 +4,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <cerrno>
+#include <cstring>
+
 #include <glog/logging.h>
 
 #include "paxos/base/status.h"
@@ -53,13 +56,16 @@ std::string Beginning(const std::string& method) {
 
 std::string Call(uint32_t stream) { return Frame(kHeaders, kEndHeaders, stream, kSameHeaders); }
 
-int Connect(const std::string& address) {
+int Connect(const std::string& address, const std::string& from) {
   sockaddr_in to{};
   to.sin_family = AF_INET;
+  sockaddr_in own = to;
+  CHECK_EQ(inet_pton(AF_INET, from.c_str(), &own.sin_addr), 1) << from;
   to.sin_port = htons(static_cast<uint16_t>(std::stoul(address.substr(address.rfind(':') + 1))));
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   CHECK_GE(fd, 0);
+  CHECK_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&own), sizeof(own)), 0) << strerror(errno);
   CHECK_EQ(connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)), 0);
   return fd;
 }

@@ -19,7 +19,7 @@ std::string Beginning(const std::string& method);
 // Another call to that method.
 std::string Call(uint32_t stream);
 
-// A connection to "127.0.0.1:PORT".
-int Connect(const std::string& address);
+// A connection to "127.0.0.1:PORT"; `from` may be another address of this machine, such as "127.0.0.2".
+int Connect(const std::string& address, const std::string& from = "127.0.0.1");
 
 }  // namespace decree::process::http2

@@ -1,6 +1,5 @@
 #include "rpc/loop/callers.h"
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,7 +37,7 @@ class CallersTest : public testing::Test {
   Callers callers_{{.answers = answers_, .requests = requests_},
                    {.calls = 100, .calls_held = 200, .calls_of_one = 1000},
                    {.disconnect = [this](const std::string& address) { cut_off_.push_back(address); },
-                    .use_of = [](const std::string&) { return std::make_shared<std::atomic<bool>>(false); },
+                    .use_of = [](const std::string&) { return std::make_shared<bool>(false); },
                     .drop_unread = [this] { ++drops_; }}};
 };
 
@@ -60,6 +59,25 @@ TEST_F(CallersTest, CallsOfCutOffConnectionsAreHeldUntilTheyAreGone) {
   EXPECT_EQ(drops_, 2) << "there are not too many any more";
   for (int i = 0; i < 34; ++i) Call("e", 1);
   EXPECT_EQ(drops_, 3) << "there are again";
+}
+
+// However few of them there are at a time.
+TEST_F(CallersTest, CallsThatEndOneAfterTheOtherWithoutARequestAreTooManySomeTime) {
+  const Connection connection = callers_.Find("a");
+  const auto call = [&](bool is_served) {
+    connection->OnCall();
+    const bool is_let_in = callers_.LetIn(*connection).ok();
+    if (is_served) {
+      connection->OnBusy();
+      connection->OnIdle();
+    }
+    connection->OnCallGone();
+    return is_let_in;
+  };
+  for (int i = 0; i < 5000; ++i) ASSERT_TRUE(call(i % 500 == 0)) << i;
+  EXPECT_THAT(cut_off_, IsEmpty());
+  while (call(false)) continue;
+  EXPECT_THAT(cut_off_, ElementsAre("a"));
 }
 
 }  // namespace

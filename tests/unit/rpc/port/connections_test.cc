@@ -33,14 +33,9 @@ class ConnectionsTest : public testing::Test {
     verdicts_.push_back(connections_.Admit(pair[0], std::to_string(number), client, now_));
     return number;
   }
-  bool IsAdmitted(size_t number) const {
-    return verdicts_[number] != Verdict::kRefused && verdicts_[number] != Verdict::kBanned;
-  }
-  // It has sent much that nobody has read.
-  void Flood(size_t number) {
-    const std::string much(32 << 10, 'x');
-    EXPECT_EQ(send(pairs_[number][1], much.data(), much.size(), 0), static_cast<ssize_t>(much.size()));
-  }
+  bool IsAdmitted(size_t number) const { return verdicts_[number] != Verdict::kRefused; }
+  // From there comes something that nobody reads.
+  void Send(size_t number) { EXPECT_EQ(send(pairs_[number][1], "x", 1, 0), 1); }
   bool IsOpen(size_t number) const {
     char byte = 0;
     return IsAdmitted(number) && recv(pairs_[number][1], &byte, 1, MSG_DONTWAIT) != 0;
@@ -139,31 +134,12 @@ TEST_F(ConnectionsTest, OneIsEndedByTheAddressOfItsCaller) {
   EXPECT_EQ(connections_.Count(now_), 1u);
 }
 
-// A client that floods by one connection is about to do so by others, and by new ones.
-TEST_F(ConnectionsTest, AFloodEndsItsCompanionsAndBansTheirClientForAWhile) {
-  const size_t flood = Connect("a");
-  const size_t companion = Connect("a");
-  const size_t idle = Connect("a");
-  const size_t other = Connect("b");
-  for (const size_t number : {companion, other}) Flood(number);
-  Use(companion);
-  connections_.ResetFlood(std::to_string(flood), now_);
-  for (const size_t number : {flood, companion}) EXPECT_FALSE(IsOpen(number)) << number;
-  for (const size_t number : {idle, other}) EXPECT_TRUE(IsOpen(number)) << number;
-  EXPECT_EQ(verdicts_[Connect("a")], Verdict::kBanned);
-  EXPECT_EQ(verdicts_[Connect("b")], Verdict::kAdmitted);
-  now_ += Connections::kBan;
-  EXPECT_EQ(verdicts_[Connect("a")], Verdict::kAdmitted);
-}
-
 TEST_F(ConnectionsTest, WhatWaitsToBeReadGoesWithItsConnection) {
   const size_t quiet = Connect("a");
   const size_t used = Connect("a");
   const size_t other = Connect("b");
   Use(used);
-  for (const size_t number : {used, other}) {
-    EXPECT_EQ(send(pairs_[number][1], "x", 1, 0), 1);
-  }
+  for (const size_t number : {used, other}) Send(number);
   connections_.ResetUnread();
   EXPECT_TRUE(IsOpen(quiet));
   for (const size_t number : {used, other}) EXPECT_FALSE(IsOpen(number)) << number;
@@ -171,19 +147,17 @@ TEST_F(ConnectionsTest, WhatWaitsToBeReadGoesWithItsConnection) {
 }
 
 // Nodes of a cluster may share an address with whoever attacks it.
-TEST_F(ConnectionsTest, WhereUsedOnesAreTrustedAFloodCostsThemNothing) {
+TEST_F(ConnectionsTest, WhereUsedOnesAreTrustedTheyAreSpared) {
   Connections trusting({.all = 4, .of_a_client = 3, .trusts_used = true});
   for (const char* const number : {"0", "1", "2"}) {
     Connect("a");
     trusting.Admit(pairs_.back()[0], number, "a", now_);
   }
-  for (const size_t number : {1, 2}) Flood(number);
+  for (const size_t number : {1, 2}) Send(number);
   *trusting.UseOf("2") = true;
-  trusting.ResetFlood("0", now_);
-  for (const size_t number : {0, 1}) EXPECT_FALSE(IsOpen(number)) << number;
-  EXPECT_TRUE(IsOpen(2));
   trusting.ResetUnread();
-  EXPECT_TRUE(IsOpen(2));
+  for (const size_t number : {0, 2}) EXPECT_TRUE(IsOpen(number)) << number;
+  EXPECT_FALSE(IsOpen(1));
   Connect("a");
   EXPECT_EQ(trusting.Admit(pairs_.back()[0], "3", "a", now_), Verdict::kAdmitted);
 }

@@ -5,12 +5,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -46,6 +44,7 @@ constexpr char kMethod[] = "/test.Service/Method";
 
 class PortTest : public testing::TestWithParam<std::string> {
  protected:
+  explicit PortTest(size_t events_a_turn = EventLoop::kEventsMax) : loop_(clock_, events_a_turn) {}
   ~PortTest() override {
     port_->StopListening();
     port_->Shutdown(std::chrono::system_clock::now());
@@ -74,7 +73,7 @@ class PortTest : public testing::TestWithParam<std::string> {
   }
 
   const PosixClock clock_;
-  EventLoop loop_{clock_};
+  EventLoop loop_;
   Budget answers_{loop_, {}};
   std::unique_ptr<Port> port_;
   std::vector<std::shared_ptr<OpenCall>> open_;
@@ -93,6 +92,7 @@ TEST_P(PortTest, AConnectionIsEndedByTheNameThatItsCallsHave) {
 
 class CallsTest : public PortTest {
  protected:
+  using PortTest::PortTest;
   std::string address() const { return StrCat("127.0.0.1:", port_->number()); }
 };
 
@@ -223,19 +223,19 @@ class Talker final : public ServerCall::Handler {
   bool is_gone_ = false;
 };
 
+class CallsInShortTurnsTest : public CallsTest {
+ protected:
+  CallsInShortTurnsTest() : CallsTest(1) {}
+};
+
 // A write's end or the call's may be known first.
-TEST_F(CallsTest, WhenAWriteFailsTheCallIsEnding) {
+TEST_F(CallsInShortTurnsTest, WhenAWriteFailsTheCallIsEnding) {
   ASSERT_TRUE(Open("127.0.0.1:0"));
   std::shared_ptr<Talker> talker;
   port_->methods().Add("/test.Service/Talk", [&](std::unique_ptr<ServerCall> call) {
     ServerCall& begun = *call;
     talker = std::make_shared<Talker>(std::move(call));
     begun.Begin(talker);
-  });
-  // Each turn has but an event or two.
-  std::atomic<bool> is_over{false};
-  std::thread hurry([&] {
-    while (!is_over) loop_.EndTurn();
   });
   for (int round = 0; round < 50; ++round) {
     Caller caller(loop_, address());
@@ -248,8 +248,6 @@ TEST_F(CallsTest, WhenAWriteFailsTheCallIsEnding) {
       Turn();
     }
   }
-  is_over = true;
-  hurry.join();
   talker = nullptr;
 }
 

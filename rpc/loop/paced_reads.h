@@ -1,0 +1,80 @@
+#pragma once
+// Bounds what gRPC reads of a connection at once, and of all of them in a turn of the loop.
+//
+// gRPC 1.51 reads a socket for as long as something comes by it, into a buffer that grows with what it has read before,
+// and parses all of that before the loop has its turn. No option bounds it: a client that has sent a large message may
+// then begin calls by the hundred thousand in one reading, and the node holds all of them. And a few hundred bytes of
+// calls cost as much as a megabyte of a message, so that some hundred clients in a hurry would keep the loop from
+// hearing the other nodes.
+//
+// So the `recvmsg` that gRPC calls is ours. It reads a piece of a socket, says that this was all, and has the kernel
+// tell once more that there is something to read. When a turn has taken so long that other nodes may wait, it says of
+// sockets that have to share turns that nothing has come. They are read in the turns after it: one of each client at a
+// time, and of a client's in the order in which they came to wait.
+//
+// Any thread, unless it says otherwise.
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+
+#include "paxos/base/time.h"
+
+namespace decree::rpc {
+
+class PacedReads {
+ public:
+  enum class Pace : uint8_t {
+    kNone,        // as gRPC will
+    kByThePiece,  // whenever something comes
+    kInTurns,     // by the piece too, but no more once a turn has taken too long
+  };
+
+  // The only ones, for a process has but one recvmsg.
+  static PacedReads& Get();
+
+  // From now on this TCP socket is read at that pace. So may be a file that is given its number later, which does no
+  // harm. `client` is a number for all sockets that count as one; where two clients have the same, they share.
+  void Set(int fd, Pace pace, uint32_t client);
+  // Lets sockets that wait be read again. True if there may be some that share turns; then the next turn must begin
+  // soon, whether there are events or not. For the loop.
+  bool BeginTurn();
+
+  static bool IsPaced(int fd);
+  // What recvmsg does for a socket that is paced.
+  ssize_t Read(int fd, msghdr* message, int flags);
+
+ private:
+  // When the first socket was read in this turn.
+  struct Beginning {
+    Duration wall;
+    Duration work;  // of the thread
+  };
+
+  PacedReads() = default;
+  bool HasTurn(int fd);
+  bool IsTurnOver();
+  void Await(int fd);
+  // A socket that waited has been read, wholly or a piece of it.
+  void EndWait(int fd, bool has_more);
+  // The one that is read next; kNobody if none waits.
+  int First() const { return clients_.empty() ? kNobody : waiting_.at(clients_.front()).front(); }
+  void PopFirst();
+  void Forget(int fd);
+
+  static constexpr int kNobody = -1;
+
+  std::mutex mutex_;  // of what follows, and of what is known of each socket
+  bool shares_turns_ = false;
+  std::optional<Beginning> turn_began_;
+  std::unordered_map<uint32_t, std::deque<int>> waiting_;  // to be read, by client
+  std::deque<uint32_t> clients_;                           // of them
+  int turns_of_first_ = 0;                                 // that it has had, and was not read
+};
+
+}  // namespace decree::rpc

@@ -1,0 +1,268 @@
+#include "rpc/loop/paced_reads.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <ctime>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace decree::rpc {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+// A TCP connection whose one end is read as gRPC reads it: told once that there is something, until the kernel says
+// that nothing is left.
+class Connection {
+ public:
+  Connection() {
+    const int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+    socklen_t size = sizeof(address);
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(bind(listening, any, size), 0);
+    EXPECT_EQ(listen(listening, 1), 0);
+    EXPECT_EQ(getsockname(listening, any, &size), 0);
+    sending_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    EXPECT_EQ(connect(sending_, any, size), 0);
+    reading_ = accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    close(listening);
+    const int on = 1;
+    EXPECT_EQ(setsockopt(reading_, IPPROTO_TCP, TCP_INQ, &on, sizeof(on)), 0);
+  }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() {
+    if (!is_closed_) Close();
+  }
+
+  int reading() const { return reading_; }
+  bool has_ended() const { return has_ended_; }
+  void Close() {
+    is_closed_ = true;
+    for (const int fd : {sending_, reading_}) close(fd);
+  }
+  void Send(const std::string& bytes) const {
+    EXPECT_EQ(send(sending_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+  }
+  void EndSending() const { shutdown(sending_, SHUT_WR); }
+
+  // What is read until nothing seems left.
+  std::string ReadOneGo() {
+    std::string all;
+    std::string buffer(1 << 20, '\0');
+    for (int left = 1; left > 0;) {
+      iovec bytes{.iov_base = buffer.data(), .iov_len = buffer.size()};
+      char control[CMSG_SPACE(sizeof(int))];
+      msghdr message{};
+      message.msg_iov = &bytes;
+      message.msg_iovlen = 1;
+      message.msg_control = control;
+      message.msg_controllen = sizeof(control);
+      const ssize_t read = recvmsg(reading_, &message, 0);
+      has_ended_ = read == 0;
+      if (read <= 0) break;
+      all.append(buffer, 0, static_cast<size_t>(read));
+      const cmsghdr* const told = CMSG_FIRSTHDR(&message);
+      EXPECT_NE(told, nullptr);
+      if (told == nullptr) break;
+      std::memcpy(&left, CMSG_DATA(told), sizeof(left));
+    }
+    return all;
+  }
+
+ private:
+  int sending_ = -1;
+  int reading_ = -1;
+  bool is_closed_ = false;
+  bool has_ended_ = false;
+};
+
+class PacedReadsTest : public testing::Test {
+ protected:
+  using Pace = PacedReads::Pace;
+
+  PacedReadsTest() { reads_.BeginTurn(); }
+  ~PacedReadsTest() override {
+    for (const auto& connection : connections_) reads_.Set(connection->reading(), Pace::kNone, 0);
+    close(epoll_);
+  }
+
+  // One more, which is called by its number.
+  Connection& Connect(Pace pace, uint32_t client = 0) {
+    const auto number = static_cast<uint32_t>(connections_.size());
+    Connection& connection = *connections_.emplace_back(std::make_unique<Connection>());
+    reads_.Set(connection.reading(), pace, client);
+    epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.u32 = number}};
+    EXPECT_EQ(epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.reading(), &event), 0);
+    return connection;
+  }
+  bool AwaitEdge(int milliseconds = 10'000) {
+    epoll_event event{};
+    return epoll_wait(epoll_, &event, 1, milliseconds) == 1;
+  }
+  // Those by which something was read, one after the other, until nothing more is heard of.
+  std::vector<uint32_t> ReadTurn() {
+    std::vector<uint32_t> numbers;
+    epoll_event event{};
+    while (epoll_wait(epoll_, &event, 1, 20) == 1) {
+      if (!connections_[event.data.u32]->ReadOneGo().empty()) numbers.push_back(event.data.u32);
+    }
+    return numbers;
+  }
+  // The order in which so many pieces are read of clients who send on, if each costs a turn.
+  std::vector<uint32_t> ReadHastily(size_t count) {
+    std::vector<uint32_t> order;
+    while (order.size() < count) {
+      epoll_event event{};
+      while (epoll_wait(epoll_, &event, 1, 20) == 1) {
+        Connection& connection = *connections_[event.data.u32];
+        if (connection.ReadOneGo().empty()) continue;
+        order.push_back(event.data.u32);
+        connection.Send("x");
+        Work();
+      }
+      reads_.BeginTurn();
+    }
+    order.resize(count);
+    return order;
+  }
+  // What a client has sent may cost any time.
+  static void Work() {
+    timespec time{};
+    const auto elapsed = [&time] {
+      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+      return time.tv_sec * 1000 + time.tv_nsec / 1'000'000;
+    };
+    for (const auto start = elapsed(); elapsed() < start + 30;) continue;
+  }
+
+  PacedReads& reads_ = PacedReads::Get();
+  const int epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  std::vector<std::unique_ptr<Connection>> connections_;
+};
+
+TEST_F(PacedReadsTest, MuchIsReadByThePieceAndNothingIsLeft) {
+  Connection& connection = Connect(Pace::kByThePiece);
+  std::string sent(3 << 20, '\0');
+  for (size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<char>(i * 7 >> 3);
+  std::thread sender([&] {
+    connection.Send(sent);
+    connection.EndSending();
+  });
+  std::string received;
+  while (!connection.has_ended() && AwaitEdge()) {
+    const std::string piece = connection.ReadOneGo();
+    EXPECT_LE(piece.size(), 32u << 10);
+    received += piece;
+  }
+  sender.join();
+  EXPECT_TRUE(connection.has_ended());
+  EXPECT_TRUE(received == sent);
+}
+
+TEST_F(PacedReadsTest, LittleIsReadInOneGo) {
+  Connection& connection = Connect(Pace::kInTurns);
+  for (int i = 0; i < 100; ++i) {
+    const std::string sent(10'000, static_cast<char>(i));
+    connection.Send(sent);
+    ASSERT_TRUE(AwaitEdge());
+    EXPECT_TRUE(connection.ReadOneGo() == sent);
+  }
+}
+
+TEST_F(PacedReadsTest, OtherFilesAreReadAsEver) {
+  Connection& connection = Connect(Pace::kNone);
+  const std::string sent(200'000, 'x');
+  connection.Send(sent);
+  std::string received;
+  while (received.size() < sent.size() && AwaitEdge()) received += connection.ReadOneGo();
+  EXPECT_TRUE(received == sent);
+}
+
+// ---- Turns ----
+
+TEST_F(PacedReadsTest, WhenATurnHasTakenLongTheRestWaitsForTheNext) {
+  for (int i = 0; i < 3; ++i) Connect(Pace::kInTurns).Send("x");
+  ASSERT_TRUE(AwaitEdge());
+  EXPECT_EQ(connections_[0]->ReadOneGo(), "x");
+  Work();
+  EXPECT_THAT(ReadTurn(), IsEmpty());
+  EXPECT_TRUE(reads_.BeginTurn());
+  EXPECT_THAT(ReadTurn(), ElementsAre(1, 2));
+}
+
+TEST_F(PacedReadsTest, TimeInWhichNothingIsDoneDoesNotCount) {
+  for (int i = 0; i < 2; ++i) Connect(Pace::kInTurns).Send("x");
+  ASSERT_TRUE(AwaitEdge());
+  EXPECT_EQ(connections_[0]->ReadOneGo(), "x");
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_THAT(ReadTurn(), ElementsAre(1));
+}
+
+TEST_F(PacedReadsTest, WhoDoesNotShareTurnsIsReadAlways) {
+  Connect(Pace::kInTurns).Send("x");
+  Connect(Pace::kByThePiece).Send("x");
+  Connect(Pace::kInTurns).Send("x");
+  ASSERT_TRUE(AwaitEdge());
+  EXPECT_EQ(connections_[0]->ReadOneGo(), "x");
+  Work();
+  EXPECT_THAT(ReadTurn(), ElementsAre(1));
+}
+
+// However much it sends, and whenever.
+TEST_F(PacedReadsTest, WhoHasHadItsTurnComesAfterThoseWhoWait) {
+  for (int i = 0; i < 3; ++i) Connect(Pace::kInTurns).Send(std::string(100'000, 'x'));
+  EXPECT_THAT(ReadHastily(7), ElementsAre(0, 1, 2, 0, 1, 2, 0));
+}
+
+// However many connections it has.
+TEST_F(PacedReadsTest, AClientHasItsTurnBetweenAnothersConnections) {
+  for (int i = 0; i < 5; ++i) Connect(Pace::kInTurns, 1).Send(std::string(100'000, 'x'));
+  Connect(Pace::kInTurns, 2).Send(std::string(100'000, 'x'));
+  EXPECT_THAT(ReadHastily(8), ElementsAre(0, 1, 5, 2, 5, 3, 5, 4));
+}
+
+TEST_F(PacedReadsTest, WhoIsGoneIsNotWaitedFor) {
+  for (int i = 0; i < 3; ++i) Connect(Pace::kInTurns).Send("x");
+  ASSERT_TRUE(AwaitEdge());
+  EXPECT_EQ(connections_[0]->ReadOneGo(), "x");
+  Work();
+  EXPECT_THAT(ReadTurn(), IsEmpty());
+  connections_[1]->Close();
+  std::vector<uint32_t> read;
+  for (int turn = 0; turn < 10 && read.empty(); ++turn) {
+    reads_.BeginTurn();
+    read = ReadTurn();
+  }
+  EXPECT_THAT(read, ElementsAre(2));
+}
+
+// A socket that is accepted has the number of one that waited.
+TEST_F(PacedReadsTest, ANumberThatIsGivenAgainWaitsForNothing) {
+  for (int i = 0; i < 2; ++i) Connect(Pace::kInTurns).Send("x");
+  ASSERT_TRUE(AwaitEdge());
+  EXPECT_EQ(connections_[0]->ReadOneGo(), "x");
+  Work();
+  EXPECT_THAT(ReadTurn(), IsEmpty());
+  reads_.Set(connections_[1]->reading(), Pace::kInTurns, 0);
+  connections_[1]->Send("x");
+  reads_.BeginTurn();
+  EXPECT_THAT(ReadTurn(), ElementsAre(1));
+}
+
+}  // namespace
+}  // namespace decree::rpc
