@@ -47,6 +47,12 @@ void Callers::Connection::OnCallGone() {
   if (!is_cut_off_) --callers_.calls_;
 }
 
+void Callers::Connection::OnBusy() {
+  unserved_ = 0;
+  if (busy_++ == 0) *is_used_ = true;
+  if (!std::exchange(is_known_, true)) callers_.actions_.on_known(address_);
+}
+
 // ---- All of them ----
 
 std::shared_ptr<Callers::Connection> Callers::Find(std::string address) {

@@ -57,10 +57,7 @@ class Callers {
     // To be told of each call: it has begun, it is gone, and in between whether a request of it is being served.
     void OnCall();
     void OnCallGone();
-    void OnBusy() {
-      unserved_ = 0;
-      if (busy_++ == 0) *is_used_ = true;
-    }
+    void OnBusy();
     void OnIdle() {
       if (--busy_ == 0) *is_used_ = false;
     }
@@ -75,6 +72,7 @@ class Callers {
     size_t busy_ = 0;      // of them
     size_t unserved_ = 0;  // calls that are gone since a request of one was served last
     const std::shared_ptr<bool> is_used_;
+    bool is_known_ = false;  // some request of it was served
     bool is_cut_off_ = false;
     std::optional<size_t> expected_bytes_;
     Budget::Holder answers_;
@@ -93,6 +91,8 @@ class Callers {
     std::function<void(const std::string& address)> disconnect;
     // Where to note whether it is busy.
     std::function<std::shared_ptr<bool>(const std::string& address)> use_of;
+    // Is told when the first request of a connection is being served.
+    std::function<void(const std::string& address)> on_known = [](const std::string&) {};
     // Ends all connections of which something waits to be read.
     std::function<void()> drop_unread = [] {};
     // Tells the operator that there are too many calls; called for each of them.

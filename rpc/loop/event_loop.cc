@@ -14,6 +14,8 @@ namespace {
 // How often the queue is found empty before it is. An operation that has ended at once, as a write does that the kernel
 // takes, makes gRPC leave out its next look at the sockets. With one such in each turn it would never look at them.
 constexpr int kLooks = 2;
+// How many sockets are looked at in a turn when there is too much to do.
+constexpr int kSocketsAtATime = 256;
 // How long a node that has had clients waits for an event.
 constexpr Duration kWaitMax = Milliseconds(50);
 
@@ -55,16 +57,20 @@ EventLoop::EventLoop(const Clock& clock, size_t events_max)
 EventLoop::~EventLoop() {
   CHECK_EQ(pending(), 0u) << "operations were left behind";
   queue_->Shutdown();
+  no_events_.Shutdown();
   void* tag = nullptr;
   bool ok = false;
+  while (no_events_.Next(&tag, &ok)) continue;
   while (queue_->Next(&tag, &ok)) LOG(FATAL) << "an event that nobody waits for";
 }
 
 size_t EventLoop::Poll(Time until) {
   roughly_now_.reset();
   ++turn_;
-  // Sockets that wait for their turn are no event.
-  if (PacedReads::Get().BeginTurn()) until = std::min(until, Now() + kWaitMax);
+  PacedReads& reads = PacedReads::Get();
+  // What has been read goes first, and sockets that wait for their turn are no event.
+  const PacedReads::Load load = reads.BeginTurn(!has_more_);
+  if (load != PacedReads::Load::kNone) until = std::min(until, has_more_ ? Now() : Now() + kWaitMax);
   // gRPC has its own clock, so what passes between the two is how long to wait.
   const Duration wait = until == kTimeNever ? std::chrono::hours(1) : std::max(until - Now(), Duration::zero());
   const gpr_timespec deadline =
@@ -73,7 +79,20 @@ size_t EventLoop::Poll(Time until) {
   for (int looks = 0; looks < kLooks && handled < events_max_;) {
     HandleNext(gpr_inf_past(GPR_CLOCK_MONOTONIC)) ? ++handled : ++looks;
   }
+  has_more_ = handled >= events_max_;
+  if (reads.EndTurn() == PacedReads::Load::kTooMuch) LookAtSockets();
   return handled;
+}
+
+// gRPC looks at sockets only where it finds no event, one socket at a time. With always some to handle, other nodes
+// would not be heard among all the clients.
+void EventLoop::LookAtSockets() {
+  void* tag = nullptr;
+  bool ok = false;
+  for (int i = 0; i < kSocketsAtATime; ++i) {
+    const auto status = no_events_.AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_MONOTONIC));
+    CHECK_EQ(status, grpc::CompletionQueue::TIMEOUT);
+  }
 }
 
 bool EventLoop::HandleNext(gpr_timespec deadline) {

@@ -98,12 +98,15 @@ class EventLoop {
 
  private:
   bool HandleNext(gpr_timespec deadline);
+  void LookAtSockets();
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  grpc::CompletionQueue no_events_;  // an empty one, by which gRPC is told to look at the sockets
   const Clock& clock_;
   const size_t events_max_;
   std::optional<Time> roughly_now_;
   uint64_t turn_ = 0;
+  bool has_more_ = false;  // events that the last turn has left, perhaps
   TimerQueue timers_;
   std::atomic<size_t> pending_{0};
 };

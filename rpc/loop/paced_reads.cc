@@ -29,8 +29,8 @@ constexpr size_t kBuffersMax = 64;
 // When a turn has taken so much of the thread's time, sockets that share turns wait for the next. What comes of the
 // last one that was read may take as long again.
 constexpr Duration kTurn = Milliseconds(20);
-// Who has had so many turns and was not read is gone, and is not waited for.
-constexpr int kTurnsMax = 3;
+// gRPC may have its reasons not to read a socket; then others do not wait for it any longer.
+constexpr Duration kWaitMax = Milliseconds(100);
 // Numbers from here on are not paced. No process may have more files than that by default.
 constexpr size_t kFilesMax = 1 << 20;
 
@@ -52,9 +52,14 @@ Duration TimeOf(clockid_t clock) {
 }
 
 using Recvmsg = ssize_t (*)(int, msghdr*, int);
+using Close = int (*)(int);
 
 Recvmsg NextRecvmsg() {
   static const auto next = reinterpret_cast<Recvmsg>(dlsym(RTLD_NEXT, "recvmsg"));
+  return next;
+}
+Close NextClose() {
+  static const auto next = reinterpret_cast<Close>(dlsym(RTLD_NEXT, "close"));
   return next;
 }
 
@@ -112,33 +117,58 @@ void PacedReads::Set(int fd, Pace pace, uint32_t client) {
   CHECK_GE(fd, 0);
   if (static_cast<size_t>(fd) >= kFilesMax) return;
   const std::lock_guard lock(mutex_);
+  CHECK(!SocketOf(fd).is_waiting);
   shares_turns_ = shares_turns_ || pace == Pace::kInTurns;
   Socket& socket = SocketOf(fd);
-  if (socket.is_waiting) Forget(fd);
   socket.bytes = 0;
   socket.client = client;
   socket.pace.store(pace, std::memory_order_relaxed);
 }
 
-bool PacedReads::BeginTurn() {
+void PacedReads::SetPace(int fd, Pace pace) {
+  if (static_cast<size_t>(fd) >= kFilesMax) return;
+  const std::lock_guard lock(mutex_);
+  Socket& socket = SocketOf(fd);
+  if (socket.pace.load(std::memory_order_relaxed) == pace) return;
+  if (socket.is_waiting) {
+    EndWait(fd);
+    TellAgain(fd);
+  }
+  socket.pace.store(pace, std::memory_order_relaxed);
+}
+
+void PacedReads::Forget(int fd) {
+  const std::lock_guard lock(mutex_);
+  Socket& socket = SocketOf(fd);
+  socket.pace.store(Pace::kNone, std::memory_order_relaxed);
+  if (!socket.is_waiting) return;
+  EndWait(fd);
+  if (!IsTurnOver()) CallFirst();
+}
+
+PacedReads::Load PacedReads::BeginTurn(bool may_read) {
   const std::lock_guard lock(mutex_);
   turn_began_.reset();
-  if (First() != kNobody && ++turns_of_first_ > kTurnsMax) {
-    RARE_CASE("a socket that waited to be read was gone");
-    PopFirst();
-  }
-  if (First() != kNobody) TellAgain(First());
-  return shares_turns_;
+  may_read_ = may_read;
+  if (may_read) CallFirst();
+  return CurrentLoad();
+}
+
+PacedReads::Load PacedReads::EndTurn() {
+  const std::lock_guard lock(mutex_);
+  may_read_ = false;
+  return CurrentLoad();
+}
+
+PacedReads::Load PacedReads::CurrentLoad() const {
+  if (First() != kNobody) return Load::kTooMuch;
+  return shares_turns_ ? Load::kSome : Load::kNone;
 }
 
 ssize_t PacedReads::Read(int fd, msghdr* message, int flags) {
   const std::lock_guard lock(mutex_);
   Socket& socket = SocketOf(fd);
-  if (socket.pace.load(std::memory_order_relaxed) == Pace::kInTurns && !HasTurn(fd)) {
-    Await(fd);
-    errno = EAGAIN;
-    return -1;
-  }
+  if (socket.pace.load(std::memory_order_relaxed) == Pace::kInTurns && !HasTurn(fd)) return WaitForTurn(fd);
   const size_t piece = First() == kNobody ? kPieceBytes : kSmallPieceBytes;
   const ssize_t read = ReadPiece(fd, piece, *message, flags);
   // Without the kernel's word, gRPC reads on until there is nothing left.
@@ -150,12 +180,11 @@ ssize_t PacedReads::Read(int fd, msghdr* message, int flags) {
   // gRPC reads a small remainder at once, which costs less than to be told of it.
   if (has_more && socket.bytes < piece) return read;
   socket.bytes = 0;
-  if (has_more) {
-    left = 0;
-    std::memcpy(told, &left, sizeof(left));
-  }
+  // While it waited the connection may have ended, which is told once. So gRPC is to look once more.
+  left = !has_more && socket.is_waiting ? 1 : 0;
+  if (told != nullptr) std::memcpy(told, &left, sizeof(left));
   if (socket.is_waiting) {
-    EndWait(fd, has_more);
+    OnRead(fd, has_more);
   } else if (has_more) {
     TellAgain(fd);
   }
@@ -164,13 +193,20 @@ ssize_t PacedReads::Read(int fd, msghdr* message, int flags) {
 
 // ---- Turns ----
 
-bool PacedReads::HasTurn(int fd) {
-  const bool is_first = First() == fd;
-  if (is_first) turns_of_first_ = 0;
-  return (is_first || First() == kNobody) && !IsTurnOver();
+ssize_t PacedReads::WaitForTurn(int fd) {
+  char byte = 0;
+  const ssize_t found = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  // That there is nothing, or nothing more will come, may be known at once; the kernel would not tell again.
+  if (found <= 0) return found;
+  Await(fd);
+  errno = EAGAIN;
+  return -1;
 }
 
+bool PacedReads::HasTurn(int fd) { return (First() == fd || First() == kNobody) && !IsTurnOver(); }
+
 bool PacedReads::IsTurnOver() {
+  if (!may_read_) return true;
   const Duration now = TimeOf(CLOCK_MONOTONIC);
   if (!turn_began_.has_value()) turn_began_ = {.wall = now, .work = TimeOf(CLOCK_THREAD_CPUTIME_ID)};
   if (now - turn_began_->wall <= kTurn) return false;
@@ -190,26 +226,35 @@ void PacedReads::Await(int fd) {
   others.push_back(fd);
 }
 
-void PacedReads::EndWait(int fd, bool has_more) {
+void PacedReads::OnRead(int fd, bool has_more) {
   CHECK_EQ(First(), fd);
   PopFirst();
   if (has_more) Await(fd);
-  if (First() != kNobody && !IsTurnOver()) TellAgain(First());
+  if (!IsTurnOver()) CallFirst();
+}
+
+void PacedReads::CallFirst() {
+  if (First() == kNobody) return;
+  const Duration now = TimeOf(CLOCK_MONOTONIC);
+  if (called_at_ != Duration::zero() && now > called_at_ + kWaitMax) PopFirst();
+  if (First() == kNobody) return;
+  if (called_at_ == Duration::zero()) called_at_ = now;
+  TellAgain(First());
 }
 
 void PacedReads::PopFirst() {
   const uint32_t client = clients_.front();
-  Forget(First());
+  EndWait(First());
   if (waiting_.contains(client)) {
     clients_.pop_front();
     clients_.push_back(client);
   }
-  turns_of_first_ = 0;
 }
 
-void PacedReads::Forget(int fd) {
+void PacedReads::EndWait(int fd) {
   Socket& socket = SocketOf(fd);
   socket.is_waiting = false;
+  if (First() == fd) called_at_ = {};
   const auto others = waiting_.find(socket.client);
   std::erase(others->second, fd);
   if (!others->second.empty()) return;
@@ -219,9 +264,19 @@ void PacedReads::Forget(int fd) {
 
 }  // namespace decree::rpc
 
-// Shared libraries that are linked to this program call this one.
-extern "C" ssize_t recvmsg(int fd, msghdr* message, int flags) {
+// Shared libraries that are linked to this program call these.
+extern "C" {
+
+ssize_t recvmsg(int fd, msghdr* message, int flags) {
   using decree::rpc::PacedReads;
   if (!PacedReads::IsPaced(fd) || (flags & MSG_ERRQUEUE) != 0) return decree::rpc::NextRecvmsg()(fd, message, flags);
   return PacedReads::Get().Read(fd, message, flags);
 }
+
+int close(int fd) {
+  using decree::rpc::PacedReads;
+  if (PacedReads::IsPaced(fd)) PacedReads::Get().Forget(fd);
+  return decree::rpc::NextClose()(fd);
+}
+
+}  // extern "C"

@@ -9,7 +9,8 @@
 //
 // So the `recvmsg` that gRPC calls is ours. It reads a piece of a socket, says that this was all, and has the kernel
 // tell once more that there is something to read. When a turn has taken so long that other nodes may wait, it says of
-// sockets that have to share turns that nothing has come. They are read in the turns after it: one of each client at a
+// sockets that have to share turns that nothing has come. (`close` is ours as well, for the number of a socket that is
+// closed may be another file's next.) They are read in the turns after it: one of each client at a
 // time, and of a client's in the order in which they came to wait.
 //
 // Any thread, unless it says otherwise.
@@ -38,16 +39,26 @@ class PacedReads {
   // The only ones, for a process has but one recvmsg.
   static PacedReads& Get();
 
-  // From now on this TCP socket is read at that pace. So may be a file that is given its number later, which does no
-  // harm. `client` is a number for all sockets that count as one; where two clients have the same, they share.
+  // From now on this TCP socket is read at that pace. `client` is a number for all sockets that count as one; where two
+  // clients have the same, they share.
   void Set(int fd, Pace pace, uint32_t client);
-  // Lets sockets that wait be read again. True if there may be some that share turns; then the next turn must begin
-  // soon, whether there are events or not. For the loop.
-  bool BeginTurn();
+  // The same, and the client remains.
+  void SetPace(int fd, Pace pace);
+  enum class Load {
+    kNone,     // no socket shares turns
+    kSome,     // some do: the next turn must begin soon, whether there are events or not
+    kTooMuch,  // and some wait to be read
+  };
+  // Lets sockets that wait be read again, if they may be at all. For the loop, as the next.
+  Load BeginTurn(bool may_read);
+  // Sockets that share turns are not read any more until the next begins.
+  Load EndTurn();
 
   static bool IsPaced(int fd);
   // What recvmsg does for a socket that is paced.
   ssize_t Read(int fd, msghdr* message, int flags);
+  // It is about to be closed.
+  void Forget(int fd);
 
  private:
   // When the first socket was read in this turn.
@@ -59,22 +70,27 @@ class PacedReads {
   PacedReads() = default;
   bool HasTurn(int fd);
   bool IsTurnOver();
+  Load CurrentLoad() const;
+  ssize_t WaitForTurn(int fd);
   void Await(int fd);
   // A socket that waited has been read, wholly or a piece of it.
-  void EndWait(int fd, bool has_more);
+  void OnRead(int fd, bool has_more);
   // The one that is read next; kNobody if none waits.
   int First() const { return clients_.empty() ? kNobody : waiting_.at(clients_.front()).front(); }
+  // Tells the first one that it may be read.
+  void CallFirst();
   void PopFirst();
-  void Forget(int fd);
+  void EndWait(int fd);
 
   static constexpr int kNobody = -1;
 
   std::mutex mutex_;  // of what follows, and of what is known of each socket
   bool shares_turns_ = false;
+  bool may_read_ = true;
   std::optional<Beginning> turn_began_;
   std::unordered_map<uint32_t, std::deque<int>> waiting_;  // to be read, by client
   std::deque<uint32_t> clients_;                           // of them
-  int turns_of_first_ = 0;                                 // that it has had, and was not read
+  Duration called_at_{};                                   // when the first was first told
 };
 
 }  // namespace decree::rpc

@@ -104,6 +104,11 @@ Connections::Use Connections::UseOf(const std::string& caller) {
   return client != nullptr ? connection->use : std::make_shared<bool>(false);
 }
 
+void Connections::SetPace(const std::string& caller, PacedReads::Pace pace) {
+  const auto [client, connection] = Find(caller);
+  if (client != nullptr && FileOf(connection->fd) == connection->file) PacedReads::Get().SetPace(connection->fd, pace);
+}
+
 void Connections::Reset(const std::string& caller) {
   if (const auto [client, connection] = Find(caller); client != nullptr) Reset(*client, connection);
 }

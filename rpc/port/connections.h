@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "paxos/base/time.h"
+#include "rpc/loop/paced_reads.h"
 
 namespace decree::rpc {
 
@@ -44,6 +45,8 @@ class Connections {
   Verdict Admit(int fd, const std::string& caller, const std::string& client, Time now);
   // The use of the connection from there, for whoever serves it to keep up to date.
   Use UseOf(const std::string& caller);
+  // How the connection from there is read from now on.
+  void SetPace(const std::string& caller, PacedReads::Pace pace);
   // Ends the connection from there, if it is open, and drops what has come by it and what waits to be sent.
   void Reset(const std::string& caller);
   // Ends all connections of which something waits to be read, and drops it; not those in use, if these are trusted.

@@ -43,6 +43,7 @@ Port::Port(EventLoop& loop, Budget& answers, Options options)
       callers_({.answers = answers, .requests = requests_}, options_.calls,
                {.disconnect = [this](const std::string& caller) { connections_.Reset(caller); },
                 .use_of = [this](const std::string& caller) { return connections_.UseOf(caller); },
+                .on_known = [this](const std::string& caller) { connections_.SetPace(caller, options_.reads); },
                 .drop_unread = [this] { connections_.ResetUnread(); },
                 .note = [this](const std::string& problem) { Note(StrCat(options_.address, ": ", problem)); }}),
       calls_(loop, callers_, options_.purpose) {}
@@ -113,7 +114,7 @@ void Port::OnCaller(const Listener::Caller& caller) {
     close(caller.fd);
     return;
   }
-  PacedReads::Get().Set(caller.fd, options_.reads, static_cast<uint32_t>(std::hash<std::string>{}(client)));
+  PacedReads::Get().Set(caller.fd, PacedReads::Pace::kInTurns, static_cast<uint32_t>(std::hash<std::string>{}(client)));
   grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
   connection.fd = caller.fd;
   acceptor_->HandleNewConnection(&connection);

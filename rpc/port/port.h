@@ -36,7 +36,7 @@ class Port {
     Callers::Limits calls;
     // How many calls at a time callers are told that they may have by a connection.
     int calls_told = 256;
-    // How fast its connections are read.
+    // How a connection is read once a request by it was served; until then they all share turns.
     PacedReads::Pace reads = PacedReads::Pace::kInTurns;
     // The largest message that is received, in bytes.
     size_t message_bytes_max = 0;

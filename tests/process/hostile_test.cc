@@ -637,8 +637,10 @@ TEST_F(HostileTest, AMessageThatIsTooLargeIsRefused) {
 
 INSTANTIATE_TEST_SUITE_P(Of, FloodTest,
                          testing::Values(FloodCase{"Calls", FloodOf::kCalls},
-                                         FloodCase{"CallsAtThePeersPort", FloodOf::kCalls, 8, true},
+                                         FloodCase{"CallsByHundreds", FloodOf::kCalls, 400},
+                                         FloodCase{"CallsAtThePeersPort", FloodOf::kCalls, 60, true},
                                          FloodCase{"CancelledCalls", FloodOf::kCancelledCalls},
+                                         FloodCase{"CancelledCallsByHundreds", FloodOf::kCancelledCalls, 400},
                                          FloodCase{"Pings", FloodOf::kPings},
                                          FloodCase{"DataOfNoCall", FloodOf::kDataOfNoCall}),
                          [](const auto& which) { return which.param.name; });

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <memory>
@@ -73,7 +74,7 @@ class Connection {
       message.msg_control = control;
       message.msg_controllen = sizeof(control);
       const ssize_t read = recvmsg(reading_, &message, 0);
-      has_ended_ = read == 0;
+      has_ended_ = read == 0 || (read < 0 && errno != EAGAIN);
       if (read <= 0) break;
       all.append(buffer, 0, static_cast<size_t>(read));
       const cmsghdr* const told = CMSG_FIRSTHDR(&message);
@@ -95,9 +96,9 @@ class PacedReadsTest : public testing::Test {
  protected:
   using Pace = PacedReads::Pace;
 
-  PacedReadsTest() { reads_.BeginTurn(); }
+  PacedReadsTest() { reads_.BeginTurn(true); }
   ~PacedReadsTest() override {
-    for (const auto& connection : connections_) reads_.Set(connection->reading(), Pace::kNone, 0);
+    connections_.clear();
     close(epoll_);
   }
 
@@ -135,7 +136,7 @@ class PacedReadsTest : public testing::Test {
         connection.Send("x");
         Work();
       }
-      reads_.BeginTurn();
+      reads_.BeginTurn(true);
     }
     order.resize(count);
     return order;
@@ -201,7 +202,7 @@ TEST_F(PacedReadsTest, WhenATurnHasTakenLongTheRestWaitsForTheNext) {
   EXPECT_EQ(connections_[0]->ReadOneGo(), "x");
   Work();
   EXPECT_THAT(ReadTurn(), IsEmpty());
-  EXPECT_TRUE(reads_.BeginTurn());
+  EXPECT_EQ(reads_.BeginTurn(true), PacedReads::Load::kTooMuch);
   EXPECT_THAT(ReadTurn(), ElementsAre(1, 2));
 }
 
@@ -243,25 +244,55 @@ TEST_F(PacedReadsTest, WhoIsGoneIsNotWaitedFor) {
   Work();
   EXPECT_THAT(ReadTurn(), IsEmpty());
   connections_[1]->Close();
-  std::vector<uint32_t> read;
-  for (int turn = 0; turn < 10 && read.empty(); ++turn) {
-    reads_.BeginTurn();
-    read = ReadTurn();
-  }
-  EXPECT_THAT(read, ElementsAre(2));
+  reads_.BeginTurn(true);
+  EXPECT_THAT(ReadTurn(), ElementsAre(2));
 }
 
-// A socket that is accepted has the number of one that waited.
-TEST_F(PacedReadsTest, ANumberThatIsGivenAgainWaitsForNothing) {
-  for (int i = 0; i < 2; ++i) Connect(Pace::kInTurns).Send("x");
+// The kernel tells it once.
+TEST_F(PacedReadsTest, TheEndOfAConnectionIsSeenThoughItWaits) {
+  for (int i = 0; i < 3; ++i) Connect(Pace::kInTurns).Send("x");
   ASSERT_TRUE(AwaitEdge());
   EXPECT_EQ(connections_[0]->ReadOneGo(), "x");
   Work();
   EXPECT_THAT(ReadTurn(), IsEmpty());
-  reads_.Set(connections_[1]->reading(), Pace::kInTurns, 0);
-  connections_[1]->Send("x");
-  reads_.BeginTurn();
-  EXPECT_THAT(ReadTurn(), ElementsAre(1));
+  // One that was reset by us, and one that has ended at the other end.
+  const sockaddr nobody{.sa_family = AF_UNSPEC, .sa_data = {}};
+  EXPECT_EQ(connect(connections_[1]->reading(), &nobody, sizeof(nobody)), 0);
+  EXPECT_THAT(ReadTurn(), IsEmpty());
+  EXPECT_TRUE(connections_[1]->has_ended());
+  connections_[2]->EndSending();
+  EXPECT_THAT(ReadTurn(), IsEmpty());
+  EXPECT_FALSE(connections_[2]->has_ended());
+  connections_[1]->Close();
+  reads_.BeginTurn(true);
+  EXPECT_THAT(ReadTurn(), ElementsAre(2));
+  EXPECT_TRUE(connections_[2]->has_ended());
+}
+
+TEST_F(PacedReadsTest, WhatIsGivenTheNumberOfAClosedSocketIsNotPaced) {
+  const Connection& connection = Connect(Pace::kInTurns);
+  EXPECT_TRUE(PacedReads::IsPaced(connection.reading()));
+  connections_[0]->Close();
+  EXPECT_FALSE(PacedReads::IsPaced(connection.reading()));
+}
+
+TEST_F(PacedReadsTest, WhoNeedNotShareTurnsAnyMoreIsReadAtOnce) {
+  for (int i = 0; i < 3; ++i) Connect(Pace::kInTurns).Send("x");
+  ASSERT_TRUE(AwaitEdge());
+  EXPECT_EQ(connections_[0]->ReadOneGo(), "x");
+  Work();
+  EXPECT_THAT(ReadTurn(), IsEmpty());
+  reads_.SetPace(connections_[2]->reading(), Pace::kByThePiece);
+  EXPECT_THAT(ReadTurn(), ElementsAre(2));
+}
+
+TEST_F(PacedReadsTest, WhatHasBeenReadMayHaveToBeHandledFirst) {
+  Connect(Pace::kInTurns).Send("x");
+  reads_.BeginTurn(false);
+  EXPECT_THAT(ReadTurn(), IsEmpty());
+  EXPECT_EQ(reads_.EndTurn(), PacedReads::Load::kTooMuch);
+  reads_.BeginTurn(true);
+  EXPECT_THAT(ReadTurn(), ElementsAre(0));
 }
 
 }  // namespace
