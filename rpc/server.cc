@@ -28,7 +28,7 @@ constexpr Duration kCloseMax = Milliseconds(700);
 constexpr Duration kDirectoryCheckEvery = Seconds(1);
 
 // What gRPC may hold for clients: connections, calls, and messages that have come in part, or wait to be let in.
-constexpr size_t kClientMemoryMax = 96 << 20;
+constexpr size_t kClientMemoryMax = 112 << 20;
 
 // A node has one call of each kind here, and for a moment two while it connects anew.
 constexpr int kPeerCallsTold = 4;

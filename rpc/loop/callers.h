@@ -24,9 +24,9 @@ namespace decree::rpc {
 class Callers {
  public:
   struct Limits {
-    size_t calls = 4096;
+    size_t calls = 3584;
     // The same, with those of connections that were cut off and are not gone yet.
-    size_t calls_held = 5120;
+    size_t calls_held = 4480;
     // A client that keeps to what gRPC tells it never has so many; nor do so many of its calls end one after the other
     // without a request that was served.
     size_t calls_of_one = 1024;

@@ -117,9 +117,9 @@ void PacedReads::Set(int fd, Pace pace, uint32_t client) {
   CHECK_GE(fd, 0);
   if (static_cast<size_t>(fd) >= kFilesMax) return;
   const std::lock_guard lock(mutex_);
-  CHECK(!SocketOf(fd).is_waiting);
-  shares_turns_ = shares_turns_ || pace == Pace::kInTurns;
   Socket& socket = SocketOf(fd);
+  CHECK(!socket.is_waiting) << "it was closed, and the end of its wait was not seen";
+  shares_turns_ = shares_turns_ || pace == Pace::kInTurns;
   socket.bytes = 0;
   socket.client = client;
   socket.pace.store(pace, std::memory_order_relaxed);
@@ -197,7 +197,12 @@ ssize_t PacedReads::WaitForTurn(int fd) {
   char byte = 0;
   const ssize_t found = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   // That there is nothing, or nothing more will come, may be known at once; the kernel would not tell again.
-  if (found <= 0) return found;
+  if (found <= 0) {
+    const int error = errno;
+    if (SocketOf(fd).is_waiting) EndWait(fd);
+    errno = error;
+    return found;
+  }
   Await(fd);
   errno = EAGAIN;
   return -1;

@@ -9,9 +9,9 @@
 //
 // So the `recvmsg` that gRPC calls is ours. It reads a piece of a socket, says that this was all, and has the kernel
 // tell once more that there is something to read. When a turn has taken so long that other nodes may wait, it says of
-// sockets that have to share turns that nothing has come. (`close` is ours as well, for the number of a socket that is
-// closed may be another file's next.) They are read in the turns after it: one of each client at a
-// time, and of a client's in the order in which they came to wait.
+// sockets that have to share turns that nothing has come. They are read in the turns after it: one of each client at a
+// time, and of a client's in the order in which they came to wait. `close` is ours as well, for the number of a socket
+// that is closed may be another file's next.
 //
 // Any thread, unless it says otherwise.
 
@@ -49,7 +49,7 @@ class PacedReads {
     kSome,     // some do: the next turn must begin soon, whether there are events or not
     kTooMuch,  // and some wait to be read
   };
-  // Lets sockets that wait be read again, if they may be at all. For the loop, as the next.
+  // Lets sockets that wait be read again, unless the loop has too much to do as it is. For the loop, and so is EndTurn.
   Load BeginTurn(bool may_read);
   // Sockets that share turns are not read any more until the next begins.
   Load EndTurn();

@@ -20,8 +20,9 @@ namespace {
 // How long a new connection may take to complete HTTP/2's greeting.
 constexpr int kHandshakeMs = 10'000;
 
-// How much of a message clients may send before it is being read. A thousand may wait to be.
-constexpr int kWindowBytes = 16 << 10;
+// How much of a message clients may send before it is being read. A thousand may wait to be, and
+// pipelines are slower for a small one.
+constexpr int kWindowBytes = 32 << 10;
 
 // The room for requests of unary calls that are being read, or wait to be let in. A connection may have a few large
 // ones: they come one after the other anyway.
@@ -70,7 +71,7 @@ Status Port::Serve() {
   if (options_.memory_max != 0) {
     quota.Resize(options_.memory_max);
     // A window holds what one message needs, and does not grow on a fast link. So much of a message comes before it is
-    // read, and may hold four times as much, for gRPC frees what it reads by 64 KiB.
+    // read, and may hold twice as much, for gRPC frees what it reads by 64 KiB.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes);
   }

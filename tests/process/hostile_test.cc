@@ -637,10 +637,9 @@ TEST_F(HostileTest, AMessageThatIsTooLargeIsRefused) {
 
 INSTANTIATE_TEST_SUITE_P(Of, FloodTest,
                          testing::Values(FloodCase{"Calls", FloodOf::kCalls},
-                                         FloodCase{"CallsByHundreds", FloodOf::kCalls, 400},
+                                         FloodCase{"CallsByDozens", FloodOf::kCalls, 60},
                                          FloodCase{"CallsAtThePeersPort", FloodOf::kCalls, 60, true},
                                          FloodCase{"CancelledCalls", FloodOf::kCancelledCalls},
-                                         FloodCase{"CancelledCallsByHundreds", FloodOf::kCancelledCalls, 400},
                                          FloodCase{"Pings", FloodOf::kPings},
                                          FloodCase{"DataOfNoCall", FloodOf::kDataOfNoCall}),
                          [](const auto& which) { return which.param.name; });

@@ -76,7 +76,7 @@ TEST_F(CallersTest, CallsThatEndOneAfterTheOtherWithoutARequestAreTooManySomeTim
   };
   for (int i = 0; i < 5000; ++i) ASSERT_TRUE(call(i % 500 == 0)) << i;
   EXPECT_THAT(cut_off_, IsEmpty());
-  while (call(false)) continue;
+  for (int i = 0; i < 2000 && call(false); ++i) continue;
   EXPECT_THAT(cut_off_, ElementsAre("a"));
 }
 

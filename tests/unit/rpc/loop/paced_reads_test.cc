@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -58,6 +59,11 @@ class Connection {
   }
   void Send(const std::string& bytes) const {
     EXPECT_EQ(send(sending_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+  }
+  void Reset() {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    EXPECT_EQ(setsockopt(sending_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+    close(std::exchange(sending_, -1));
   }
   void EndSending() const { shutdown(sending_, SHUT_WR); }
 
@@ -141,6 +147,14 @@ class PacedReadsTest : public testing::Test {
     order.resize(count);
     return order;
   }
+  // What has come of it takes all of the turn, and the others wait.
+  void ReadTheFirstOfThree() {
+    for (int i = 0; i < 3; ++i) Connect(Pace::kInTurns).Send("x");
+    ASSERT_TRUE(AwaitEdge());
+    EXPECT_EQ(connections_[0]->ReadOneGo(), "x");
+    Work();
+    EXPECT_THAT(ReadTurn(), IsEmpty());
+  }
   // What a client has sent may cost any time.
   static void Work() {
     timespec time{};
@@ -197,11 +211,7 @@ TEST_F(PacedReadsTest, OtherFilesAreReadAsEver) {
 // ---- Turns ----
 
 TEST_F(PacedReadsTest, WhenATurnHasTakenLongTheRestWaitsForTheNext) {
-  for (int i = 0; i < 3; ++i) Connect(Pace::kInTurns).Send("x");
-  ASSERT_TRUE(AwaitEdge());
-  EXPECT_EQ(connections_[0]->ReadOneGo(), "x");
-  Work();
-  EXPECT_THAT(ReadTurn(), IsEmpty());
+  ReadTheFirstOfThree();
   EXPECT_EQ(reads_.BeginTurn(true), PacedReads::Load::kTooMuch);
   EXPECT_THAT(ReadTurn(), ElementsAre(1, 2));
 }
@@ -237,12 +247,19 @@ TEST_F(PacedReadsTest, AClientHasItsTurnBetweenAnothersConnections) {
   EXPECT_THAT(ReadHastily(8), ElementsAre(0, 1, 5, 2, 5, 3, 5, 4));
 }
 
+// gRPC does not read while it has no memory to.
+TEST_F(PacedReadsTest, WhoDoesNotTakeItsTurnLosesIt) {
+  ReadTheFirstOfThree();
+  reads_.BeginTurn(true);
+  EXPECT_TRUE(AwaitEdge());
+  std::this_thread::sleep_for(std::chrono::milliseconds(150));
+  reads_.BeginTurn(true);
+  EXPECT_THAT(ReadTurn(), ElementsAre(2));
+  EXPECT_EQ(connections_[1]->ReadOneGo(), "x");
+}
+
 TEST_F(PacedReadsTest, WhoIsGoneIsNotWaitedFor) {
-  for (int i = 0; i < 3; ++i) Connect(Pace::kInTurns).Send("x");
-  ASSERT_TRUE(AwaitEdge());
-  EXPECT_EQ(connections_[0]->ReadOneGo(), "x");
-  Work();
-  EXPECT_THAT(ReadTurn(), IsEmpty());
+  ReadTheFirstOfThree();
   connections_[1]->Close();
   reads_.BeginTurn(true);
   EXPECT_THAT(ReadTurn(), ElementsAre(2));
@@ -250,20 +267,14 @@ TEST_F(PacedReadsTest, WhoIsGoneIsNotWaitedFor) {
 
 // The kernel tells it once.
 TEST_F(PacedReadsTest, TheEndOfAConnectionIsSeenThoughItWaits) {
-  for (int i = 0; i < 3; ++i) Connect(Pace::kInTurns).Send("x");
-  ASSERT_TRUE(AwaitEdge());
-  EXPECT_EQ(connections_[0]->ReadOneGo(), "x");
-  Work();
-  EXPECT_THAT(ReadTurn(), IsEmpty());
-  // One that was reset by us, and one that has ended at the other end.
+  ReadTheFirstOfThree();
+  // One is reset by us, and one by the other end, what it has sent before being left to read.
   const sockaddr nobody{.sa_family = AF_UNSPEC, .sa_data = {}};
   EXPECT_EQ(connect(connections_[1]->reading(), &nobody, sizeof(nobody)), 0);
+  connections_[2]->Reset();
   EXPECT_THAT(ReadTurn(), IsEmpty());
   EXPECT_TRUE(connections_[1]->has_ended());
-  connections_[2]->EndSending();
-  EXPECT_THAT(ReadTurn(), IsEmpty());
   EXPECT_FALSE(connections_[2]->has_ended());
-  connections_[1]->Close();
   reads_.BeginTurn(true);
   EXPECT_THAT(ReadTurn(), ElementsAre(2));
   EXPECT_TRUE(connections_[2]->has_ended());
@@ -277,11 +288,7 @@ TEST_F(PacedReadsTest, WhatIsGivenTheNumberOfAClosedSocketIsNotPaced) {
 }
 
 TEST_F(PacedReadsTest, WhoNeedNotShareTurnsAnyMoreIsReadAtOnce) {
-  for (int i = 0; i < 3; ++i) Connect(Pace::kInTurns).Send("x");
-  ASSERT_TRUE(AwaitEdge());
-  EXPECT_EQ(connections_[0]->ReadOneGo(), "x");
-  Work();
-  EXPECT_THAT(ReadTurn(), IsEmpty());
+  ReadTheFirstOfThree();
   reads_.SetPace(connections_[2]->reading(), Pace::kByThePiece);
   EXPECT_THAT(ReadTurn(), ElementsAre(2));
 }

@@ -10,7 +10,6 @@
 #include <gtest/gtest.h>
 
 #include "decree/v1/kv.pb.h"
-#include "paxos/base/posix_clock.h"
 #include "rpc/channel_arguments.h"
 #include "rpc/loop/unary_call.h"
 #include "rpc/port/port.h"
@@ -30,15 +29,7 @@ v1::PutRequest RequestOf(size_t bytes) {
   return request;
 }
 
-class LeapingClock final : public Clock {
- public:
-  Time Now() const override { return clock_.Now() + ahead_; }
-  void Pass(Duration time) { ahead_ += time; }
-
- private:
-  const PosixClock clock_;
-  Duration ahead_{};
-};
+;
 
 class UnaryReadingTest : public testing::Test {
  protected:
@@ -83,7 +74,7 @@ class UnaryReadingTest : public testing::Test {
     served_[served] = nullptr;
   }
 
-  LeapingClock clock_;
+  ShiftedClock clock_;
   EventLoop loop_{clock_};
   Budget answers_{loop_, {}};
   Admission admission_{loop_, {.requests_max = 100, .bytes_max = 300 * kKiB}};
