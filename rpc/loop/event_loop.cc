@@ -7,6 +7,7 @@
 #include <grpcpp/server_builder.h>
 
 #include "rpc/loop/paced_reads.h"
+#include "rpc/loop/thread_time.h"
 
 namespace decree::rpc {
 namespace {
@@ -14,10 +15,11 @@ namespace {
 // How often the queue is found empty before it is. An operation that has ended at once, as a write does that the kernel
 // takes, makes gRPC leave out its next look at the sockets. With one such in each turn it would never look at them.
 constexpr int kLooks = 2;
-// How many sockets are looked at in a turn when there is too much to do.
+// After a turn that has taken so much of the thread's time, many sockets are looked at.
+constexpr Duration kLongTurn = Milliseconds(5);
 constexpr int kSocketsAtATime = 256;
 // How long a node that has had clients waits for an event.
-constexpr Duration kWaitMax = Milliseconds(50);
+constexpr Duration kIdleMax = Milliseconds(50);
 
 }  // namespace
 
@@ -69,8 +71,7 @@ size_t EventLoop::Poll(Time until) {
   ++turn_;
   PacedReads& reads = PacedReads::Get();
   // What has been read goes first, and sockets that wait for their turn are no event.
-  const PacedReads::Load load = reads.BeginTurn(!has_more_);
-  if (load != PacedReads::Load::kNone) until = std::min(until, has_more_ ? Now() : Now() + kWaitMax);
+  if (reads.BeginTurn(!has_more_)) until = std::min(until, has_more_ ? Now() : Now() + kIdleMax);
   // gRPC has its own clock, so what passes between the two is how long to wait.
   const Duration wait = until == kTimeNever ? std::chrono::hours(1) : std::max(until - Now(), Duration::zero());
   const gpr_timespec deadline =
@@ -80,12 +81,14 @@ size_t EventLoop::Poll(Time until) {
     HandleNext(gpr_inf_past(GPR_CLOCK_MONOTONIC)) ? ++handled : ++looks;
   }
   has_more_ = handled >= events_max_;
-  if (reads.EndTurn() == PacedReads::Load::kTooMuch) LookAtSockets();
+  reads.EndTurn();
+  const Duration worked = ThreadTime();
+  if (worked - std::exchange(worked_, worked) > kLongTurn) LookAtSockets();
   return handled;
 }
 
-// gRPC looks at sockets only where it finds no event, one socket at a time. With always some to handle, other nodes
-// would not be heard among all the clients.
+// gRPC looks at sockets only where it finds no event, one socket at a time. Other nodes would not be heard among all
+// the clients if there were always an event, or if what came by each socket took long.
 void EventLoop::LookAtSockets() {
   void* tag = nullptr;
   bool ok = false;

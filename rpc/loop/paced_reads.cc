@@ -8,14 +8,15 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstring>
-#include <ctime>
 #include <utility>
 
 #include <glog/logging.h>
 
 #include "paxos/base/rare_case.h"
+#include "rpc/loop/thread_time.h"
 
 namespace decree::rpc {
 namespace {
@@ -45,11 +46,7 @@ constinit std::array<Socket, kFilesMax> sockets{};  // pages that are not used c
 
 Socket& SocketOf(int fd) { return sockets[static_cast<size_t>(fd)]; }
 
-Duration TimeOf(clockid_t clock) {
-  timespec time{};
-  CHECK_EQ(clock_gettime(clock, &time), 0);
-  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-}
+Duration Now() { return std::chrono::steady_clock::now().time_since_epoch(); }
 
 using Recvmsg = ssize_t (*)(int, msghdr*, int);
 using Close = int (*)(int);
@@ -146,23 +143,17 @@ void PacedReads::Forget(int fd) {
   if (!IsTurnOver()) CallFirst();
 }
 
-PacedReads::Load PacedReads::BeginTurn(bool may_read) {
+bool PacedReads::BeginTurn(bool may_read) {
   const std::lock_guard lock(mutex_);
   turn_began_.reset();
   may_read_ = may_read;
   if (may_read) CallFirst();
-  return CurrentLoad();
+  return shares_turns_;
 }
 
-PacedReads::Load PacedReads::EndTurn() {
+void PacedReads::EndTurn() {
   const std::lock_guard lock(mutex_);
   may_read_ = false;
-  return CurrentLoad();
-}
-
-PacedReads::Load PacedReads::CurrentLoad() const {
-  if (First() != kNobody) return Load::kTooMuch;
-  return shares_turns_ ? Load::kSome : Load::kNone;
 }
 
 ssize_t PacedReads::Read(int fd, msghdr* message, int flags) {
@@ -212,11 +203,11 @@ bool PacedReads::HasTurn(int fd) { return (First() == fd || First() == kNobody) 
 
 bool PacedReads::IsTurnOver() {
   if (!may_read_) return true;
-  const Duration now = TimeOf(CLOCK_MONOTONIC);
-  if (!turn_began_.has_value()) turn_began_ = {.wall = now, .work = TimeOf(CLOCK_THREAD_CPUTIME_ID)};
+  const Duration now = Now();
+  if (!turn_began_.has_value()) turn_began_ = {.wall = now, .work = ThreadTime()};
   if (now - turn_began_->wall <= kTurn) return false;
-  // Much of that it may have waited for something to come. This clock is a system call, the other is none.
-  const Duration work = TimeOf(CLOCK_THREAD_CPUTIME_ID) - turn_began_->work;
+  // Much of that it may have waited for something to come.
+  const Duration work = ThreadTime() - turn_began_->work;
   if (work > kTurn) return true;
   turn_began_->wall = now - work;
   return false;
@@ -240,7 +231,7 @@ void PacedReads::OnRead(int fd, bool has_more) {
 
 void PacedReads::CallFirst() {
   if (First() == kNobody) return;
-  const Duration now = TimeOf(CLOCK_MONOTONIC);
+  const Duration now = Now();
   if (called_at_ != Duration::zero() && now > called_at_ + kWaitMax) PopFirst();
   if (First() == kNobody) return;
   if (called_at_ == Duration::zero()) called_at_ = now;

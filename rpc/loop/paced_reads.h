@@ -44,15 +44,11 @@ class PacedReads {
   void Set(int fd, Pace pace, uint32_t client);
   // The same, and the client remains.
   void SetPace(int fd, Pace pace);
-  enum class Load {
-    kNone,     // no socket shares turns
-    kSome,     // some do: the next turn must begin soon, whether there are events or not
-    kTooMuch,  // and some wait to be read
-  };
-  // Lets sockets that wait be read again, unless the loop has too much to do as it is. For the loop, and so is EndTurn.
-  Load BeginTurn(bool may_read);
+  // Lets sockets that wait be read again, unless the loop has too much to do as it is. True if any may come to wait:
+  // then the next turn must begin soon, whether there are events or not. For the loop, and so is EndTurn.
+  bool BeginTurn(bool may_read);
   // Sockets that share turns are not read any more until the next begins.
-  Load EndTurn();
+  void EndTurn();
 
   static bool IsPaced(int fd);
   // What recvmsg does for a socket that is paced.
@@ -70,7 +66,6 @@ class PacedReads {
   PacedReads() = default;
   bool HasTurn(int fd);
   bool IsTurnOver();
-  Load CurrentLoad() const;
   ssize_t WaitForTurn(int fd);
   void Await(int fd);
   // A socket that waited has been read, wholly or a piece of it.

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -70,9 +71,15 @@ class Connection {
   std::string unsent_;
 };
 
-void SendWithoutEnd(std::vector<std::unique_ptr<Connection>> open, steady_clock::time_point until) {
+using Connect = std::function<std::unique_ptr<Connection>()>;
+
+void SendWithoutEnd(const Connect& connect, size_t connections, steady_clock::time_point until) {
+  std::vector<std::unique_ptr<Connection>> open(connections);
   std::string buffer(65536, '\0');
-  while (!open.empty() && steady_clock::now() < until) {
+  while (steady_clock::now() < until) {
+    for (auto& one : open) {
+      if (one == nullptr) one = connect();
+    }
     std::vector<pollfd> waits;
     for (const auto& one : open) waits.push_back({.fd = one->fd(), .events = POLLOUT | POLLIN, .revents = 0});
     poll(waits.data(), waits.size(), 10);
@@ -81,7 +88,6 @@ void SendWithoutEnd(std::vector<std::unique_ptr<Connection>> open, steady_clock:
                            ((waits[i].revents & POLLOUT) == 0 || open[i]->Send());
       if (!goes_on) open[i] = nullptr;
     }
-    std::erase(open, nullptr);
   }
 }
 
@@ -90,9 +96,8 @@ void SendWithoutEnd(std::vector<std::unique_ptr<Connection>> open, steady_clock:
 Flood::Flood(const std::string& address, const std::string& method, FloodOf what, size_t connections, double seconds) {
   const auto until =
       steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(std::chrono::duration<double>(seconds));
-  std::vector<std::unique_ptr<Connection>> open;
-  for (size_t i = 0; i < connections; ++i) open.push_back(std::make_unique<Connection>(address, method, what));
-  thread_ = std::thread(SendWithoutEnd, std::move(open), until);
+  const Connect connect = [=] { return std::make_unique<Connection>(address, method, what); };
+  thread_ = std::thread([=] { SendWithoutEnd(connect, connections, until); });
 }
 
 void Flood::Wait() {

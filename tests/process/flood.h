@@ -15,7 +15,7 @@ enum class FloodOf {
   kDataOfNoCall,
 };
 
-// Several connections from 127.0.0.2 that send for as long as they are open, at most `seconds`. One thread serves them
+// Several connections from 127.0.0.2 that send for so many seconds; what is cut off comes again. One thread serves them
 // all, for it is the node that they are to keep busy, and not the machine.
 class Flood {
  public:

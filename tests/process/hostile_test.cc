@@ -637,9 +637,11 @@ TEST_F(HostileTest, AMessageThatIsTooLargeIsRefused) {
 
 INSTANTIATE_TEST_SUITE_P(Of, FloodTest,
                          testing::Values(FloodCase{"Calls", FloodOf::kCalls},
-                                         FloodCase{"CallsByDozens", FloodOf::kCalls, 60},
+                                         FloodCase{"CallsByHundreds", FloodOf::kCalls, 400},
                                          FloodCase{"CallsAtThePeersPort", FloodOf::kCalls, 60, true},
                                          FloodCase{"CancelledCalls", FloodOf::kCancelledCalls},
+                                         FloodCase{"CancelledCallsByDozens", FloodOf::kCancelledCalls, 60},
+                                         FloodCase{"CancelledCallsByHundreds", FloodOf::kCancelledCalls, 400},
                                          FloodCase{"Pings", FloodOf::kPings},
                                          FloodCase{"DataOfNoCall", FloodOf::kDataOfNoCall}),
                          [](const auto& which) { return which.param.name; });

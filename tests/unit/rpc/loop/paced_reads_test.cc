@@ -212,7 +212,7 @@ TEST_F(PacedReadsTest, OtherFilesAreReadAsEver) {
 
 TEST_F(PacedReadsTest, WhenATurnHasTakenLongTheRestWaitsForTheNext) {
   ReadTheFirstOfThree();
-  EXPECT_EQ(reads_.BeginTurn(true), PacedReads::Load::kTooMuch);
+  EXPECT_TRUE(reads_.BeginTurn(true));
   EXPECT_THAT(ReadTurn(), ElementsAre(1, 2));
 }
 
@@ -297,7 +297,6 @@ TEST_F(PacedReadsTest, WhatHasBeenReadMayHaveToBeHandledFirst) {
   Connect(Pace::kInTurns).Send("x");
   reads_.BeginTurn(false);
   EXPECT_THAT(ReadTurn(), IsEmpty());
-  EXPECT_EQ(reads_.EndTurn(), PacedReads::Load::kTooMuch);
   reads_.BeginTurn(true);
   EXPECT_THAT(ReadTurn(), ElementsAre(0));
 }
