@@ -64,7 +64,8 @@ class Callers {
 
    private:
     friend class Callers;
-    static constexpr size_t kUnknownBytes = 256 << 10;
+    // As large as requests may come. A thousand that were charged less have filled gRPC's quota.
+    static constexpr size_t kUnknownBytes = 1 << 20;
 
     Callers& callers_;
     const std::string address_;

@@ -8,7 +8,7 @@
 namespace decree::rpc {
 namespace {
 
-// How many large requests of one connection wait to be read. gRPC holds the first 32 KiB of each.
+// How many large requests of one connection wait to be read. gRPC holds the first 64 KiB of each.
 constexpr size_t kUnreadMax = 256;
 
 Failure TooManyUnread() {

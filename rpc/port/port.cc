@@ -21,8 +21,8 @@ namespace {
 constexpr int kHandshakeMs = 10'000;
 
 // How much of a message clients may send before it is being read. A thousand may wait to be, and
-// pipelines are slower for a small one.
-constexpr int kWindowBytes = 32 << 10;
+// pipelines are slower for a smaller one. It is HTTP/2's own, and so that of clients that do not know better.
+constexpr int kWindowBytes = 65'535;
 
 // The room for requests of unary calls that are being read, or wait to be let in. A connection may have a few large
 // ones: they come one after the other anyway.

@@ -21,7 +21,7 @@ namespace {
 constexpr char kPut[] = "/test.Service/Put";
 constexpr size_t kKiB = 1 << 10;
 // So many requests of a connection of which nothing is known are read at a time.
-constexpr size_t kUnknownAtATime = 16;
+constexpr size_t kUnknownAtATime = 4;
 
 v1::PutRequest RequestOf(size_t bytes) {
   v1::PutRequest request;
