@@ -113,9 +113,16 @@ StateText TextOf(v1::OutcomeResponse::State state) {
 
 }  // namespace
 
-std::string ReadValue(const std::string& argument) {
+StatusOr<std::string> ReadValue(const std::string& argument) {
   if (argument != "-") return argument;
-  return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+  std::string value(std::istreambuf_iterator<char>(std::cin), {});
+  RETURN_IF_ERROR(CheckStandardInput());
+  return value;
+}
+
+// std::cin cannot tell this from its end.
+decree::Status CheckStandardInput() {
+  return std::ferror(stdin) == 0 ? OkStatus() : absl::UnavailableError("standard input cannot be read");
 }
 
 int Fail(const Output& output, const decree::Status& status) {

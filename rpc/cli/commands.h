@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "paxos/base/status.h"
 #include "rpc/client/client.h"
 
 namespace decree::rpc::cli {
@@ -15,7 +16,9 @@ struct Output {
 };
 
 // A value given on the command line; "-" stands for all of standard input.
-std::string ReadValue(const std::string& argument);
+StatusOr<std::string> ReadValue(const std::string& argument);
+// An error if standard input has ended because it could not be read.
+decree::Status CheckStandardInput();
 
 int Put(Client& client, const Output& output, const std::string& key, std::string value);
 // Prints the value of one key, byte by byte, or a line for each of several, as `import` takes them (line_format.h).

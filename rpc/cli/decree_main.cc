@@ -83,7 +83,9 @@ void AddPut(CLI::App& app, Arguments& arguments) {
   put->add_option("VALUE", arguments.value, "\"-\": from standard input")->required();
   put->callback([&arguments] {
     arguments.run = [&arguments](Client& client) {
-      return Put(client, arguments.output, arguments.key, ReadValue(arguments.value));
+      StatusOr<std::string> value = ReadValue(arguments.value);
+      if (!value.ok()) return Fail(arguments.output, value.status());
+      return Put(client, arguments.output, arguments.key, *std::move(value));
     };
   });
 }
@@ -125,9 +127,11 @@ void AddCompareAndSwap(CLI::App& app, Arguments& arguments) {
   expected->require_option(1);
   cas->callback([&arguments, value, version, revision] {
     arguments.run = [&arguments, value, version, revision](Client& client) {
+      StatusOr<std::string> read = ReadValue(arguments.value);
+      if (!read.ok()) return Fail(arguments.output, read.status());
       v1::CompareAndSwapRequest request;
       request.set_key(arguments.key);
-      request.set_value(ReadValue(arguments.value));
+      request.set_value(*std::move(read));
       if (value->count() > 0) {
         request.set_expected_value(arguments.expect_value);
       } else if (version->count() > 0) {

@@ -115,7 +115,9 @@ class Importer {
       progress_.Update(line_, bytes_, false);
     }
     if (was_interrupted != 0) return absl::CancelledError("interrupted");
-    if (in_.bad()) return absl::UnavailableError(StrCat("line ", line_, ": cannot be read"));
+    if (in_.bad() || !CheckStandardInput().ok()) {
+      return absl::UnavailableError(StrCat("line ", line_, ": cannot be read"));
+    }
     return CheckWhole();
   }
 

@@ -74,7 +74,9 @@ AttemptError ReadAttemptError(const AttemptEnd& end, const std::string& endpoint
       break;
     case grpc::StatusCode::UNIMPLEMENTED:
       error.may_have_run = false;
-      error.text = StrCat(endpoint, " does not know this request; is it a decreed of this version?");
+      error.text = StrCat(endpoint, " does not know this request",
+                          status.error_message().empty() ? "" : StrCat(" (", status.error_message(), ")"),
+                          "; is it a decreed of this version?");
       break;
     default:
       // Refused by gRPC itself, here or there: too large, perhaps. It would be refused again.

@@ -41,6 +41,12 @@ expect 0 decree get empty && [ ! -s "$work/out" ]
 head -c 1048577 /dev/zero >"$work/bytes"
 expect 1 decree put bytes - <"$work/bytes" && says "1048577 bytes; the limit is 1048576"
 expect 1 decree put "" x && says "the key is empty"
+expect 0 decree put bytes kept
+for nothing in "put bytes -" "cas bytes - --expect kept"; do
+  expect 1 decree $nothing <"$work" && says "standard input cannot be read"
+  expect 1 decree $nothing <&- && says "standard input cannot be read"
+done
+expect 0 decree get bytes && [ "$(cat "$work/out")" = kept ]
 
 # ---- JSON ----
 expect 0 decree put colour blue --json && says '"version":1'
@@ -88,6 +94,7 @@ expect 0 decree import "$work/lines" --from-line 3 && says "imported 2 keys"
 expect 0 decree get b && [ "$(cat "$work/out")" = 2 ]
 expect 1 decree import "$work/absent" && says "cannot be read"
 expect 0 decree import - <<<$'b\t2'
+expect 1 decree import - <"$work" && says "line 1: cannot be read"
 mkfifo "$work/pipe"
 "$DECREE_BIN/decree" import - <"$work/pipe" >"$work/import.out" 2>"$work/import.err" &
 importing=$!
@@ -133,6 +140,7 @@ expect 2 decree get colour --read sometimes && says sometimes
 expect 2 decree get colour --timeout never && says "--timeout is set on the command line"
 expect 1 decree get colour --endpoints nowhere && says "HOST:PORT"
 expect 1 decree get colour --endpoints 127.0.0.1:1 --timeout 0.5 && says "cannot connect to 127.0.0.1:1"
+expect 1 decree get colour --endpoints "127.0.0.1:$((port + 100))" && says "this port is for other nodes; clients call 127.0.0.1:$port"
 
 # ---- cluster.sh ----
 expect 0 cluster status && says leader

