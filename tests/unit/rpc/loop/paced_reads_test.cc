@@ -301,5 +301,18 @@ TEST_F(PacedReadsTest, WhatHasBeenReadMayHaveToBeHandledFirst) {
   EXPECT_THAT(ReadTurn(), ElementsAre(0));
 }
 
+// A turn of which the rest takes long, while the node writes its log.
+TEST_F(PacedReadsTest, WhoHasComeInVainIsCalledAgain) {
+  Connect(Pace::kInTurns).Send("x");
+  reads_.EndTurn();
+  EXPECT_THAT(ReadTurn(), IsEmpty());
+  reads_.BeginTurn(true);
+  reads_.EndTurn();
+  EXPECT_THAT(ReadTurn(), IsEmpty());
+  std::this_thread::sleep_for(std::chrono::milliseconds(150));
+  reads_.BeginTurn(true);
+  EXPECT_THAT(ReadTurn(), ElementsAre(0));
+}
+
 }  // namespace
 }  // namespace decree::rpc
