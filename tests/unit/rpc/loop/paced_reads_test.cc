@@ -70,9 +70,8 @@ class Connection {
   // What is read until nothing seems left.
   std::string ReadOneGo() {
     std::string all;
-    std::string buffer(1 << 20, '\0');
     for (int left = 1; left > 0;) {
-      iovec bytes{.iov_base = buffer.data(), .iov_len = buffer.size()};
+      iovec bytes{.iov_base = buffer_.data(), .iov_len = buffer_.size()};
       char control[CMSG_SPACE(sizeof(int))];
       msghdr message{};
       message.msg_iov = &bytes;
@@ -82,7 +81,7 @@ class Connection {
       const ssize_t read = recvmsg(reading_, &message, 0);
       has_ended_ = read == 0 || (read < 0 && errno != EAGAIN);
       if (read <= 0) break;
-      all.append(buffer, 0, static_cast<size_t>(read));
+      all.append(buffer_, 0, static_cast<size_t>(read));
       const cmsghdr* const told = CMSG_FIRSTHDR(&message);
       EXPECT_NE(told, nullptr);
       if (told == nullptr) break;
@@ -94,6 +93,7 @@ class Connection {
  private:
   int sending_ = -1;
   int reading_ = -1;
+  std::string buffer_ = std::string(1 << 20, '\0');
   bool is_closed_ = false;
   bool has_ended_ = false;
 };
@@ -192,6 +192,7 @@ TEST_F(PacedReadsTest, MuchIsReadByThePieceAndNothingIsLeft) {
 TEST_F(PacedReadsTest, LittleIsReadInOneGo) {
   Connection& connection = Connect(Pace::kInTurns);
   for (int i = 0; i < 100; ++i) {
+    reads_.BeginTurn(true);
     const std::string sent(10'000, static_cast<char>(i));
     connection.Send(sent);
     ASSERT_TRUE(AwaitEdge());
