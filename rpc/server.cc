@@ -32,7 +32,7 @@ constexpr size_t kClientMemoryMax = 112 << 20;
 
 // A node has one call of each kind here, and for a moment two while it connects anew.
 constexpr int kPeerCallsTold = 4;
-constexpr Callers::Limits kPeerCalls{.calls = 512, .calls_held = 1024, .calls_of_one = 16};
+constexpr Callers::Limits kPeerCalls{.calls = 256, .calls_held = 512, .calls_of_one = 16};
 
 const std::vector<std::string> kClientServices = {"decree.v1.KV", "decree.v1.Admin", "grpc.health.v1.Health",
                                                   "grpc.reflection.v1alpha.ServerReflection"};

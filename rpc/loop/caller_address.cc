@@ -1,12 +1,15 @@
 #include "rpc/loop/caller_address.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "absl/strings/str_replace.h"
+#include "paxos/base/status.h"
 
 namespace decree::rpc {
 namespace {
@@ -34,6 +37,28 @@ std::string NetworkOf(const std::string& host) {
 }
 
 }  // namespace
+
+std::string NameOf(sockaddr_storage address) {
+  auto& v6 = reinterpret_cast<sockaddr_in6&>(address);
+  const uint16_t port = ntohs(v6.sin6_port);  // in both kinds it stands at the same place
+  if (address.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+    sockaddr_in v4{.sin_family = AF_INET, .sin_port = v6.sin6_port, .sin_addr = {}, .sin_zero = {}};
+    std::memcpy(&v4.sin_addr, &v6.sin6_addr.s6_addr[12], sizeof(v4.sin_addr));
+    std::memcpy(&address, &v4, sizeof(v4));
+  }
+  std::array<char, NI_MAXHOST> host{};
+  getnameinfo(reinterpret_cast<const sockaddr*>(&address), sizeof(address), host.data(), host.size(), nullptr, 0,
+              NI_NUMERICHOST);
+  if (address.ss_family == AF_INET) return StrCat("ipv4:", host.data(), ":", port);
+  return StrCat("ipv6:%5B", host.data(), "%5D:", port);
+}
+
+std::string CallerOf(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "nobody";
+  return NameOf(address);
+}
 
 std::string ClientOf(std::string_view caller) {
   std::string client;

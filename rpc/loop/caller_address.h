@@ -1,11 +1,18 @@
 #pragma once
 // Tells the clients of a node apart by where their connections come from.
 
+#include <sys/socket.h>
+
 #include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace decree::rpc {
+
+// The name that gRPC gives to the address from which a connection comes.
+std::string NameOf(sockaddr_storage address);
+// The same, by the connection's socket.
+std::string CallerOf(int fd);
 
 inline constexpr size_t kClientBytesMax = 255;
 

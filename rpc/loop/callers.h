@@ -24,9 +24,9 @@ namespace decree::rpc {
 class Callers {
  public:
   struct Limits {
-    size_t calls = 3584;
+    size_t calls = 2560;
     // The same, with those of connections that were cut off and are not gone yet.
-    size_t calls_held = 4480;
+    size_t calls_held = 3200;
     // A client that keeps to what gRPC tells it never has so many; nor do so many of its calls end one after the other
     // without a request that was served.
     size_t calls_of_one = 1024;

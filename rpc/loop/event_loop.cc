@@ -7,7 +7,6 @@
 #include <grpcpp/server_builder.h>
 
 #include "rpc/loop/paced_reads.h"
-#include "rpc/loop/thread_time.h"
 
 namespace decree::rpc {
 namespace {
@@ -15,9 +14,10 @@ namespace {
 // How often the queue is found empty before it is. An operation that has ended at once, as a write does that the kernel
 // takes, makes gRPC leave out its next look at the sockets. With one such in each turn it would never look at them.
 constexpr int kLooks = 2;
-// After a turn that has taken so much of the thread's time, many sockets are looked at.
-constexpr Duration kLongTurn = Milliseconds(5);
-constexpr int kSocketsAtATime = 256;
+// How often all sockets are looked at, how many at most, and how often nothing is read before that is all.
+constexpr Duration kLookEvery = Milliseconds(20);
+constexpr int kSocketsMax = 1024;
+constexpr int kVainLooks = 8;
 // How long a node that has had clients waits for an event.
 constexpr Duration kIdleMax = Milliseconds(50);
 
@@ -77,25 +77,27 @@ size_t EventLoop::Poll(Time until) {
   const gpr_timespec deadline =
       gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(wait.count(), GPR_TIMESPAN));
   size_t handled = HandleNext(deadline) ? 1 : 0;
+  if (Now() > looked_at_ + kLookEvery) LookAtSockets();
   for (int looks = 0; looks < kLooks && handled < events_max_;) {
     HandleNext(gpr_inf_past(GPR_CLOCK_MONOTONIC)) ? ++handled : ++looks;
   }
   has_more_ = handled >= events_max_;
   reads.EndTurn();
-  const Duration worked = ThreadTime();
-  if (worked - std::exchange(worked_, worked) > kLongTurn) LookAtSockets();
   return handled;
 }
 
-// gRPC looks at sockets only where it finds no event, one socket at a time. Other nodes would not be heard among all
-// the clients if there were always an event, or if what came by each socket took long.
+// gRPC looks at sockets only where it finds no event, and then at one. Other nodes would not be heard in time among
+// hundreds of clients if it did not look, now and then, until there is nothing to read.
 void EventLoop::LookAtSockets() {
   void* tag = nullptr;
   bool ok = false;
-  for (int i = 0; i < kSocketsAtATime; ++i) {
+  for (int sockets = 0, in_vain = 0; sockets < kSocketsMax && in_vain < kVainLooks; ++sockets) {
+    const uint64_t reads = PacedReads::CountReads();
     const auto status = no_events_.AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_MONOTONIC));
     CHECK_EQ(status, grpc::CompletionQueue::TIMEOUT);
+    in_vain = PacedReads::CountReads() == reads ? in_vain + 1 : 0;
   }
+  looked_at_ = Now();
 }
 
 bool EventLoop::HandleNext(gpr_timespec deadline) {

@@ -106,7 +106,7 @@ class EventLoop {
   const size_t events_max_;
   std::optional<Time> roughly_now_;
   uint64_t turn_ = 0;
-  Duration worked_{};      // by the thread, when the last turn ended
+  Time looked_at_;         // all sockets
   bool has_more_ = false;  // events that the last turn has left, perhaps
   TimerQueue timers_;
   std::atomic<size_t> pending_{0};

@@ -16,6 +16,8 @@
 #include <glog/logging.h>
 
 #include "paxos/base/rare_case.h"
+#include "rpc/loop/caller_address.h"
+#include "rpc/loop/frame_watch.h"
 #include "rpc/loop/thread_time.h"
 
 namespace decree::rpc {
@@ -41,7 +43,9 @@ struct Socket {
   bool is_waiting;  // to be read
   uint32_t bytes;   // that were read in one go so far
   uint32_t client;  // whose it is
+  FrameWatch frames;
 };
+constinit std::atomic<uint64_t> read_count{0};
 constinit std::array<Socket, kFilesMax> sockets{};  // pages that are not used cost nothing
 
 Socket& SocketOf(int fd) { return sockets[static_cast<size_t>(fd)]; }
@@ -91,6 +95,22 @@ void* FindBytesLeft(msghdr& message) {
   return nullptr;
 }
 
+// Whether what was read is fit for gRPC.
+bool IsFit(int fd, FrameWatch& frames, const msghdr& message, ssize_t read) {
+  auto left = static_cast<size_t>(std::max<ssize_t>(read, 0));
+  for (size_t i = 0; left > 0; ++i) {
+    const iovec& buffer = message.msg_iov[i];
+    const size_t size = std::min(left, buffer.iov_len);
+    const std::string_view fault = frames.Follow(fd, {static_cast<const char*>(buffer.iov_base), size});
+    if (!fault.empty()) {
+      LOG_EVERY_T(WARNING, 1) << "the connection from " << CallerOf(fd) << " is reset: " << fault;
+      return false;
+    }
+    left -= size;
+  }
+  return true;
+}
+
 // Has the kernel tell epoll at once if there is something to read: to set this does (tcp(7); the kernel's
 // tcp_set_rcvlowat).
 void TellAgain(int fd) {
@@ -104,6 +124,8 @@ PacedReads& PacedReads::Get() {
   static PacedReads& reads = *new PacedReads;
   return reads;
 }
+
+uint64_t PacedReads::CountReads() { return read_count.load(std::memory_order_relaxed); }
 
 bool PacedReads::IsPaced(int fd) {
   return fd >= 0 && static_cast<size_t>(fd) < kFilesMax &&
@@ -119,6 +141,7 @@ void PacedReads::Set(int fd, Pace pace, uint32_t client) {
   shares_turns_ = shares_turns_ || pace == Pace::kInTurns;
   socket.bytes = 0;
   socket.client = client;
+  socket.frames = {};
   socket.pace.store(pace, std::memory_order_relaxed);
 }
 
@@ -162,6 +185,11 @@ ssize_t PacedReads::Read(int fd, msghdr* message, int flags) {
   if (socket.pace.load(std::memory_order_relaxed) == Pace::kInTurns && !HasTurn(fd)) return WaitForTurn(fd);
   const size_t piece = First() == kNobody ? kPieceBytes : kSmallPieceBytes;
   const ssize_t read = ReadPiece(fd, piece, *message, flags);
+  if (!IsFit(fd, socket.frames, *message, read)) {
+    if (socket.is_waiting) OnRead(fd, false);
+    errno = ECONNRESET;
+    return -1;
+  }
   // Without the kernel's word, gRPC reads on until there is nothing left.
   void* const told = read > 0 ? FindBytesLeft(*message) : nullptr;
   int left = 0;
@@ -267,6 +295,7 @@ extern "C" {
 
 ssize_t recvmsg(int fd, msghdr* message, int flags) {
   using decree::rpc::PacedReads;
+  decree::rpc::read_count.fetch_add(1, std::memory_order_relaxed);
   if (!PacedReads::IsPaced(fd) || (flags & MSG_ERRQUEUE) != 0) return decree::rpc::NextRecvmsg()(fd, message, flags);
   return PacedReads::Get().Read(fd, message, flags);
 }

@@ -50,6 +50,9 @@ class PacedReads {
   // Sockets that share turns are not read any more until the next begins.
   void EndTurn();
 
+  // How often any socket of the process was read, or found empty.
+  static uint64_t CountReads();
+
   static bool IsPaced(int fd);
   // What recvmsg does for a socket that is paced.
   ssize_t Read(int fd, msghdr* message, int flags);

@@ -19,6 +19,8 @@
 #include <glog/logging.h>
 #include <grpc/support/time.h>
 
+#include "rpc/loop/caller_address.h"
+
 namespace decree::rpc {
 namespace {
 
@@ -80,21 +82,6 @@ int BindOne(const addrinfo& address, bool has_others) {
 uint16_t PortOf(const sockaddr_storage& address) {
   return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
                                              : reinterpret_cast<const sockaddr_in&>(address).sin_port);
-}
-
-// Names the address as gRPC does.
-std::string NameOf(sockaddr_storage address) {
-  auto& v6 = reinterpret_cast<sockaddr_in6&>(address);
-  if (address.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
-    sockaddr_in v4{.sin_family = AF_INET, .sin_port = v6.sin6_port, .sin_addr = {}, .sin_zero = {}};
-    std::memcpy(&v4.sin_addr, &v6.sin6_addr.s6_addr[12], sizeof(v4.sin_addr));
-    std::memcpy(&address, &v4, sizeof(v4));
-  }
-  std::array<char, NI_MAXHOST> host{};
-  getnameinfo(reinterpret_cast<const sockaddr*>(&address), sizeof(address), host.data(), host.size(), nullptr, 0,
-              NI_NUMERICHOST);
-  if (address.ss_family == AF_INET) return StrCat("ipv4:", host.data(), ":", PortOf(address));
-  return StrCat("ipv6:%5B", host.data(), "%5D:", PortOf(address));
 }
 
 // The failure is this one caller's and not the socket's: it has gone before it was let in.

@@ -12,6 +12,7 @@
 
 #include "rpc/channel_arguments.h"
 #include "rpc/loop/caller_address.h"
+#include "rpc/loop/frame_watch.h"
 #include "rpc/loop/shared_queue.h"
 
 namespace decree::rpc {
@@ -23,6 +24,10 @@ constexpr int kHandshakeMs = 10'000;
 // How much of a message clients may send before it is being read. A thousand may wait to be, and
 // pipelines are slower for a smaller one. It is HTTP/2's own, and so that of clients that do not know better.
 constexpr int kWindowBytes = 65'535;
+
+// What the headers of a call may hold, by HTTP/2's count, which clients are told: 32 bytes more than a field has. Those
+// of gRPC's clients hold less than 1 KiB, and there may be a token.
+constexpr int kHeadersBytes = FrameWatch::kHeaderBytesMax;
 
 // The room for requests of unary calls that are being read, or wait to be let in. A connection may have a few large
 // ones: they come one after the other anyway.
@@ -62,6 +67,7 @@ Status Port::Serve() {
   SetServerArguments(builder);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options_.message_bytes_max));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.calls_told);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kHeadersBytes);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
   grpc::ResourceQuota quota;
   // gRPC decompresses a message, whatever that makes of its size, before anybody can look at it.

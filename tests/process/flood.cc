@@ -22,6 +22,13 @@ namespace {
 
 using std::chrono::steady_clock;
 
+// Each has the name "a", and no value.
+const std::string kManyFields = [] {
+  std::string fields;
+  for (int i = 0; i < 4000; ++i) fields += std::string("\0\1a\0", 4);
+  return fields;
+}();
+
 std::string Message(FloodOf what, uint32_t stream) {
   switch (what) {
     case FloodOf::kCalls:
@@ -32,6 +39,10 @@ std::string Message(FloodOf what, uint32_t stream) {
       return http2::Frame(http2::kPing, http2::kAcknowledges, 0, std::string(8, '\0'));
     case FloodOf::kDataOfNoCall:
       return http2::Frame(http2::kData, 0, 3, std::string(16384, 'x'));
+    case FloodOf::kHeaders:
+      return http2::Frame(http2::kContinuation, 0, 3, kManyFields);
+    case FloodOf::kQuestions:
+      return http2::Frame(http2::kPing, 0, 0, std::string(8, '\0')) + http2::Frame(http2::kSettings, 0, 0, "");
   }
   LOG(FATAL) << "no such flood";
 }
@@ -39,12 +50,16 @@ std::string Message(FloodOf what, uint32_t stream) {
 class Connection {
  public:
   Connection(const std::string& address, const std::string& method, FloodOf what)
-      : what_(what), fd_(http2::Connect(address, "127.0.0.2")), unsent_(http2::Beginning(method)) {}
+      : what_(what), fd_(http2::Connect(address, "127.0.0.2")), unsent_(http2::Beginning(method)) {
+    if (what == FloodOf::kHeaders) unsent_ += http2::Frame(http2::kHeaders, 0, 3, "");
+  }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection() { close(fd_); }
 
   int fd() const { return fd_; }
+  // What it waits for: for room to send, and perhaps for what it is told.
+  short events() const { return what_ == FloodOf::kQuestions ? POLLOUT : POLLOUT | POLLIN; }
   // Sends what may be sent now. False if the other end has ended the connection.
   bool Send() {
     if (unsent_.empty()) AddMessages();
@@ -81,7 +96,7 @@ void SendWithoutEnd(const Connect& connect, size_t connections, steady_clock::ti
       if (one == nullptr) one = connect();
     }
     std::vector<pollfd> waits;
-    for (const auto& one : open) waits.push_back({.fd = one->fd(), .events = POLLOUT | POLLIN, .revents = 0});
+    for (const auto& one : open) waits.push_back({.fd = one->fd(), .events = one->events(), .revents = 0});
     poll(waits.data(), waits.size(), 10);
     for (size_t i = 0; i < waits.size(); ++i) {
       const bool goes_on = ((waits[i].revents & POLLIN) == 0 || open[i]->Receive(buffer)) &&

@@ -568,8 +568,11 @@ struct FloodCase {
   FloodOf what;
   size_t connections = 8;
   bool is_at_peers_port = false;
+  std::string log;  // what the node says of it
 };
 void PrintTo(const FloodCase& flood, std::ostream* out) { *out << flood.name; }
+
+constexpr char kTooManyHeaders[] = "its headers are larger than";
 
 class FloodTest : public HostileTest, public testing::WithParamInterface<FloodCase> {};
 
@@ -584,6 +587,7 @@ TEST_P(FloodTest, CostsTheClusterLittle) {
     flood.Wait();
   }
   EXPECT_LT(cluster_.PeakBytes(leader_), 256 * kMiB);
+  EXPECT_THAT(cluster_.Log(leader_), testing::HasSubstr(GetParam().log));
 }
 
 // Each takes memory as it comes, before anybody may look at it.
@@ -635,15 +639,17 @@ TEST_F(HostileTest, AMessageThatIsTooLargeIsRefused) {
   EXPECT_THAT(status.error_message(), testing::HasSubstr(std::to_string(rpc::kClientMessageBytesMax)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, FloodTest,
-                         testing::Values(FloodCase{"Calls", FloodOf::kCalls},
-                                         FloodCase{"CallsByHundreds", FloodOf::kCalls, 400},
-                                         FloodCase{"CallsAtThePeersPort", FloodOf::kCalls, 60, true},
-                                         FloodCase{"CancelledCallsByDozens", FloodOf::kCancelledCalls, 60},
-                                         FloodCase{"CancelledCallsByHundreds", FloodOf::kCancelledCalls, 400},
-                                         FloodCase{"Pings", FloodOf::kPings},
-                                         FloodCase{"DataOfNoCall", FloodOf::kDataOfNoCall}),
-                         [](const auto& which) { return which.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Of, FloodTest,
+    testing::Values(FloodCase{"Calls", FloodOf::kCalls}, FloodCase{"CallsByHundreds", FloodOf::kCalls, 400},
+                    FloodCase{"CallsAtThePeersPort", FloodOf::kCalls, 60, true},
+                    FloodCase{"CancelledCallsByDozens", FloodOf::kCancelledCalls, 60},
+                    FloodCase{"CancelledCallsByHundreds", FloodOf::kCancelledCalls, 400},
+                    FloodCase{"Pings", FloodOf::kPings}, FloodCase{"DataOfNoCall", FloodOf::kDataOfNoCall},
+                    FloodCase{"Headers", FloodOf::kHeaders, 8, false, kTooManyHeaders},
+                    FloodCase{"HeadersAtThePeersPort", FloodOf::kHeaders, 8, true, kTooManyHeaders},
+                    FloodCase{"Questions", FloodOf::kQuestions, 400, false, "takes no answers"}),
+    [](const auto& which) { return which.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(Calls, UntakenCallsTest,
                          testing::Values(Untaken{"Get", std::make_shared<v1::GetRequest>(LargeGet())},

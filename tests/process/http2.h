@@ -7,7 +7,15 @@
 
 namespace decree::process::http2 {
 
-enum FrameType : uint8_t { kData = 0, kHeaders = 1, kReset = 3, kSettings = 4, kPing = 6, kWindowUpdate = 8 };
+enum FrameType : uint8_t {
+  kData = 0,
+  kHeaders = 1,
+  kReset = 3,
+  kSettings = 4,
+  kPing = 6,
+  kWindowUpdate = 8,
+  kContinuation = 9
+};
 inline constexpr uint8_t kAcknowledges = 1;
 inline constexpr uint8_t kEndHeaders = 4;
 

@@ -1,9 +1,15 @@
 #include "rpc/loop/event_loop.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/server.h>
@@ -34,6 +40,7 @@ class EventLoopTest : public testing::Test {
     loop_ = std::make_unique<EventLoop>(clock_);
     server_ = BuildOn(*loop_, builder_);
     address_ = StrCat("127.0.0.1:", port);
+    port_ = static_cast<uint16_t>(port);
   }
   ~EventLoopTest() override {
     server_->Shutdown(std::chrono::system_clock::now());
@@ -88,10 +95,69 @@ class EventLoopTest : public testing::Test {
   grpc::ServerBuilder builder_;
   v1::KV::AsyncService service_;
   std::string address_;
+  uint16_t port_ = 0;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<grpc::ServerCompletionQueue> own_queue_;
   std::unique_ptr<grpc::Server> server_;
 };
+
+const std::string kSettings("\0\0\0\4\0\0\0\0\0", 9);
+const std::string kSettingsAcknowledged("\0\0\0\4\1\0\0\0\0", 9);
+const std::string kPing("\0\0\x08\6\0\0\0\0\0any text", 17);
+const std::string kPinged("\0\0\x08\6\1\0\0\0\0any text", 17);
+
+// A connection on which nothing is said of which the loop is told.
+class RawConnection {
+ public:
+  explicit RawConnection(uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof(to)), 0);
+    Send(std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") + kSettings);
+  }
+  RawConnection(const RawConnection&) = delete;
+  RawConnection& operator=(const RawConnection&) = delete;
+  ~RawConnection() { close(fd_); }
+
+  void Ping() { Send(kPing); }
+  // Whether this has come by now.
+  bool Hears(const std::string& what) {
+    char bytes[4096];
+    const ssize_t read = recv(fd_, bytes, sizeof(bytes), MSG_DONTWAIT);
+    if (read > 0) heard_.append(bytes, static_cast<size_t>(read));
+    return heard_.find(what) != std::string::npos;
+  }
+
+ private:
+  void Send(const std::string& bytes) {
+    EXPECT_EQ(send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+  }
+
+  const int fd_;
+  std::string heard_;
+};
+
+// Among many clients, other nodes would be heard too late.
+TEST_F(EventLoopTest, AllSocketsAreLookedAtInATurn) {
+  std::vector<std::unique_ptr<RawConnection>> connections;
+  for (int i = 0; i < 50; ++i) connections.push_back(std::make_unique<RawConnection>(port_));
+  for (const auto& one : connections) {
+    while (!one->Hears(kSettingsAcknowledged)) Turn();
+  }
+  for (const auto& one : connections) one->Ping();
+  // As long as there is no event, gRPC looks on by itself.
+  bool was_woken = false;
+  Wakeup wakeup(*loop_, [&was_woken] { was_woken = true; });
+  wakeup.Ring();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  loop_->Poll(clock_.Now());
+  EXPECT_TRUE(was_woken);
+  int answered = 0;
+  for (const auto& one : connections) answered += one->Hears(kPinged) ? 1 : 0;
+  EXPECT_EQ(answered, 50);
+}
 
 TEST_F(EventLoopTest, WritesInEachTurnDoNotKeepItFromHearingOthers) {
   constexpr int kTurns = 1000;

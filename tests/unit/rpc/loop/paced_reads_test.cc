@@ -1,6 +1,5 @@
 #include "rpc/loop/paced_reads.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -20,6 +19,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/unit/rpc/loop/tcp_pair.h"
+
 namespace decree::rpc {
 namespace {
 
@@ -31,17 +32,6 @@ using testing::IsEmpty;
 class Connection {
  public:
   Connection() {
-    const int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
-    socklen_t size = sizeof(address);
-    auto* const any = reinterpret_cast<sockaddr*>(&address);
-    EXPECT_EQ(bind(listening, any, size), 0);
-    EXPECT_EQ(listen(listening, 1), 0);
-    EXPECT_EQ(getsockname(listening, any, &size), 0);
-    sending_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    EXPECT_EQ(connect(sending_, any, size), 0);
-    reading_ = accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    close(listening);
     const int on = 1;
     EXPECT_EQ(setsockopt(reading_, IPPROTO_TCP, TCP_INQ, &on, sizeof(on)), 0);
   }
@@ -91,8 +81,9 @@ class Connection {
   }
 
  private:
-  int sending_ = -1;
-  int reading_ = -1;
+  const TcpPair sockets_ = MakeTcpPair();
+  int sending_ = sockets_.connected;
+  const int reading_ = sockets_.accepted;
   std::string buffer_ = std::string(1 << 20, '\0');
   bool is_closed_ = false;
   bool has_ended_ = false;
@@ -173,7 +164,7 @@ class PacedReadsTest : public testing::Test {
 TEST_F(PacedReadsTest, MuchIsReadByThePieceAndNothingIsLeft) {
   Connection& connection = Connect(Pace::kByThePiece);
   std::string sent(3 << 20, '\0');
-  for (size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<char>(i * 7 >> 3);
+  for (size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<char>('a' + (i * 7 >> 3) % 26);
   std::thread sender([&] {
     connection.Send(sent);
     connection.EndSending();
@@ -193,7 +184,7 @@ TEST_F(PacedReadsTest, LittleIsReadInOneGo) {
   Connection& connection = Connect(Pace::kInTurns);
   for (int i = 0; i < 100; ++i) {
     reads_.BeginTurn(true);
-    const std::string sent(10'000, static_cast<char>(i));
+    const std::string sent(10'000, static_cast<char>('a' + i % 26));
     connection.Send(sent);
     ASSERT_TRUE(AwaitEdge());
     EXPECT_TRUE(connection.ReadOneGo() == sent);
@@ -207,6 +198,24 @@ TEST_F(PacedReadsTest, OtherFilesAreReadAsEver) {
   std::string received;
   while (received.size() < sent.size() && AwaitEdge()) received += connection.ReadOneGo();
   EXPECT_TRUE(received == sent);
+}
+
+TEST_F(PacedReadsTest, WhoSendsHeadersWithoutEndIsReset) {
+  Connection& connection = Connect(Pace::kInTurns);
+  std::string sent(24, 'x');
+  sent += std::string("\0\x10\0\1\0\0\0\0\1", 9) + std::string(4 << 10, ' ');
+  connection.Send(sent);
+  ASSERT_TRUE(AwaitEdge());
+  std::string received = connection.ReadOneGo();
+  while (received.size() < sent.size()) {
+    ASSERT_TRUE(AwaitEdge());
+    received += connection.ReadOneGo();
+  }
+  EXPECT_FALSE(connection.has_ended());
+  connection.Send(std::string("\0\0\1\x9\0\0\0\0\1", 9));
+  ASSERT_TRUE(AwaitEdge());
+  EXPECT_EQ(connection.ReadOneGo(), "");
+  EXPECT_TRUE(connection.has_ended());
 }
 
 // ---- Turns ----
