@@ -15,7 +15,7 @@ namespace {
 // takes, makes gRPC leave out its next look at the sockets. With one such in each turn it would never look at them.
 constexpr int kLooks = 2;
 // How often all sockets are looked at, how many at most, and how often nothing is read before that is all.
-constexpr Duration kLookEvery = Milliseconds(20);
+constexpr Duration kLookAtAllEvery = Milliseconds(20);
 constexpr int kSocketsMax = 1024;
 constexpr int kVainLooks = 8;
 // How long a node that has had clients waits for an event.
@@ -77,7 +77,7 @@ size_t EventLoop::Poll(Time until) {
   const gpr_timespec deadline =
       gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(wait.count(), GPR_TIMESPAN));
   size_t handled = HandleNext(deadline) ? 1 : 0;
-  if (Now() > looked_at_ + kLookEvery) LookAtSockets();
+  if (Now() > looked_at_ + kLookAtAllEvery) LookAtSockets();
   for (int looks = 0; looks < kLooks && handled < events_max_;) {
     HandleNext(gpr_inf_past(GPR_CLOCK_MONOTONIC)) ? ++handled : ++looks;
   }

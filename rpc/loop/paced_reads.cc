@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstring>
+#include <ctime>
 #include <utility>
 
 #include <glog/logging.h>
@@ -18,7 +19,6 @@
 #include "paxos/base/rare_case.h"
 #include "rpc/loop/caller_address.h"
 #include "rpc/loop/frame_watch.h"
-#include "rpc/loop/thread_time.h"
 
 namespace decree::rpc {
 namespace {
@@ -51,6 +51,14 @@ constinit std::array<Socket, kFilesMax> sockets{};  // pages that are not used c
 Socket& SocketOf(int fd) { return sockets[static_cast<size_t>(fd)]; }
 
 Duration Now() { return std::chrono::steady_clock::now().time_since_epoch(); }
+
+// How long this thread has worked: time in which others ran or nothing did is not in it. A system call, unlike a look
+// at the clock.
+Duration ThreadTime() {
+  timespec time{};
+  CHECK_EQ(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time), 0);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 using Recvmsg = ssize_t (*)(int, msghdr*, int);
 using Close = int (*)(int);

@@ -101,10 +101,10 @@ class EventLoopTest : public testing::Test {
   std::unique_ptr<grpc::Server> server_;
 };
 
-const std::string kSettings("\0\0\0\4\0\0\0\0\0", 9);
-const std::string kSettingsAcknowledged("\0\0\0\4\1\0\0\0\0", 9);
-const std::string kPing("\0\0\x08\6\0\0\0\0\0any text", 17);
-const std::string kPinged("\0\0\x08\6\1\0\0\0\0any text", 17);
+const std::string kTheirSettings("\0\0\0\4\0\0\0\0\0", 9);
+const std::string kTheirSettingsTaken("\0\0\0\4\1\0\0\0\0", 9);
+const std::string kTheirPing("\0\0\x08\6\0\0\0\0\0any text", 17);
+const std::string kPingAnswered("\0\0\x08\6\1\0\0\0\0any text", 17);
 
 // A connection on which nothing is said of which the loop is told.
 class RawConnection {
@@ -115,13 +115,13 @@ class RawConnection {
     to.sin_port = htons(port);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof(to)), 0);
-    Send(std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") + kSettings);
+    Send(std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") + kTheirSettings);
   }
   RawConnection(const RawConnection&) = delete;
   RawConnection& operator=(const RawConnection&) = delete;
   ~RawConnection() { close(fd_); }
 
-  void Ping() { Send(kPing); }
+  void Ping() { Send(kTheirPing); }
   // Whether this has come by now.
   bool Hears(const std::string& what) {
     char bytes[4096];
@@ -144,7 +144,7 @@ TEST_F(EventLoopTest, AllSocketsAreLookedAtInATurn) {
   std::vector<std::unique_ptr<RawConnection>> connections;
   for (int i = 0; i < 50; ++i) connections.push_back(std::make_unique<RawConnection>(port_));
   for (const auto& one : connections) {
-    while (!one->Hears(kSettingsAcknowledged)) Turn();
+    while (!one->Hears(kTheirSettingsTaken)) Turn();
   }
   for (const auto& one : connections) one->Ping();
   // As long as there is no event, gRPC looks on by itself.
@@ -155,7 +155,7 @@ TEST_F(EventLoopTest, AllSocketsAreLookedAtInATurn) {
   loop_->Poll(clock_.Now());
   EXPECT_TRUE(was_woken);
   int answered = 0;
-  for (const auto& one : connections) answered += one->Hears(kPinged) ? 1 : 0;
+  for (const auto& one : connections) answered += one->Hears(kPingAnswered) ? 1 : 0;
   EXPECT_EQ(answered, 50);
 }
 
