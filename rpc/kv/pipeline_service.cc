@@ -1,7 +1,6 @@
 #include "rpc/kv/pipeline_service.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include <glog/logging.h>
@@ -73,9 +72,7 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
  private:
   void OnMessage() override {
     arrived_at_ = owner_.loop_.Now();
-    std::optional<grpc::Slice> bytes = call_->TakeBytes();
-    if (!bytes.has_value()) return Reject();
-    SetBatch(RequestBatch(*std::move(bytes)));
+    SetBatch(RequestBatch(call_->TakeBytes()));
     // Whoever waits already goes first.
     owner_.admission_.waiting() == 0 ? ServeBatch() : WaitForPlace();
   }
@@ -102,7 +99,8 @@ class PipelineService::Stream final : public ServerCall::Handler, public std::en
 
   void SetBatch(RequestBatch batch) {
     owner_.unserved_bytes_ -= batch_.bytes();
-    batch_ = std::move(batch);
+    // A string that is assigned a short one keeps its memory.
+    std::swap(batch_, batch);
     owner_.unserved_bytes_ += batch_.bytes();
     owner_.OnUnserved();
   }

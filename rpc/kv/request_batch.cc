@@ -19,11 +19,10 @@ constexpr uint32_t kRequestTag =
 
 }  // namespace
 
-RequestBatch::RequestBatch(grpc::Slice bytes) : bytes_(std::move(bytes)) { Advance(); }
+RequestBatch::RequestBatch(std::string bytes) : bytes_(std::move(bytes)) { Advance(); }
 
 bool RequestBatch::TakeNext(v1::PipelinedRequest& request) {
-  const auto* const begin = reinterpret_cast<const char*>(bytes_.begin()) + position_ - *next_bytes_;
-  const bool is_one = ParseRequest({begin, *next_bytes_}, request);
+  const bool is_one = ParseRequest({&bytes_[position_ - *next_bytes_], *next_bytes_}, request);
   is_one ? Advance() : next_bytes_.reset();
   is_broken_ = is_broken_ || !is_one;
   return is_one;
@@ -32,7 +31,7 @@ bool RequestBatch::TakeNext(v1::PipelinedRequest& request) {
 void RequestBatch::Advance() {
   next_bytes_.reset();
   const auto left = static_cast<int>(bytes_.size() - position_);
-  CodedInputStream input(bytes_.begin() + position_, left);
+  CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes_.data()) + position_, left);
   while (const uint32_t tag = input.ReadTag()) {
     if (tag != kRequestTag) {
       // A later version of the protocol may have such a field.

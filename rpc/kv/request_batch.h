@@ -4,8 +4,7 @@
 
 #include <cstddef>
 #include <optional>
-
-#include <grpcpp/support/slice.h>
+#include <string>
 
 #include "decree/v1/kv.pb.h"
 
@@ -15,7 +14,7 @@ class RequestBatch {
  public:
   RequestBatch() = default;
   // `bytes` are a decree.v1.RequestBatch, as the client claims.
-  explicit RequestBatch(grpc::Slice bytes);
+  explicit RequestBatch(std::string bytes);
 
   // How many bytes of memory it holds.
   size_t bytes() const { return bytes_.size(); }
@@ -32,7 +31,7 @@ class RequestBatch {
   void Advance();
 
   // Short bytes are in the object itself, so nothing that outlives a move may point into them.
-  grpc::Slice bytes_;
+  std::string bytes_;
   size_t position_ = 0;               // behind the next request
   std::optional<size_t> next_bytes_;  // its size
   bool is_broken_ = false;

@@ -19,6 +19,7 @@ constexpr uint32_t kStreamMask = 0x7fff'ffff;
 // An answer to settings has so many bytes; that to a ping has more.
 constexpr uint64_t kAnswerBytes = 9;
 
+constexpr std::string_view kTakesNothing = "it asks without end, and takes no answers";
 constexpr std::string_view kTooLarge = "its headers are larger than those of any client of gRPC";
 
 uint32_t NumberOf(const uint8_t* bytes, size_t count) {
@@ -55,19 +56,20 @@ std::string_view FrameWatch::OnFrame(int fd) {
   const uint32_t stream = NumberOf(&frame_[5], 4) & kStreamMask;
   is_headers_ = type == kHeaders || type == kContinuation;
   if (type == kHeaders) {
+    const bool has_priority = (flags & kHasPriority) != 0;
+    if (has_priority && left_ < kPriorityBytes) return "its headers have no room for the priority they announce";
     if (stream <= stream_) return "it sends headers behind its messages";
     stream_ = stream;
+    ++calls_;
     header_bytes_ = 0;
     fields_ = {};
-    priority_bytes_left_ = (flags & kHasPriority) != 0 ? kPriorityBytes : 0;
+    priority_bytes_left_ = has_priority ? kPriorityBytes : 0;
   }
   if (is_headers_) header_bytes_ += left_;
   if (header_bytes_ > kHeaderBytesMax) return kTooLarge;
-  const bool is_answered = (type == kSettings || type == kPing) && (flags & kIsAnswer) == 0;
-  if (is_answered && ++answered_ > kUntakenMax && !HasTakenAnswers(fd)) {
-    return "it sends pings or settings, and takes no answers";
-  }
-  return {};
+  const bool is_question = (type == kSettings || type == kPing) && (flags & kIsAnswer) == 0;
+  untaken_ += is_question ? kUntakenCallsMax / kUntakenMax : type == kHeaders ? 1 : 0;
+  return untaken_ > kUntakenCallsMax && !HasTakenAnswers(fd) ? kTakesNothing : std::string_view();
 }
 
 std::string_view FrameWatch::OnHeaders(std::string_view bytes) {
@@ -79,7 +81,7 @@ std::string_view FrameWatch::OnHeaders(std::string_view bytes) {
 
 // Looks whether the other end has taken as much as the answers since the last look, and begins to count anew.
 bool FrameWatch::HasTakenAnswers(int fd) {
-  answered_ = 0;
+  untaken_ = 0;
   tcp_info info{};
   socklen_t size = sizeof(info);
   // Of another kind of socket nothing is known.

@@ -22,6 +22,7 @@
 #include <deque>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <unordered_map>
 
 #include "paxos/base/time.h"
@@ -63,7 +64,7 @@ class PacedReads {
   // When the first socket was read in this turn.
   struct Beginning {
     Duration wall;
-    Duration work;  // of the thread
+    std::optional<Duration> work;  // of the loop's thread, when it has read first
   };
 
   PacedReads() = default;
@@ -86,6 +87,7 @@ class PacedReads {
   bool shares_turns_ = false;
   bool may_read_ = true;
   std::optional<Beginning> turn_began_;
+  std::thread::id loop_;                                   // in whose turns it is read
   std::unordered_map<uint32_t, std::deque<int>> waiting_;  // to be read, by client
   std::deque<uint32_t> clients_;                           // of them
   Duration called_at_{};                                   // when the first was first told

@@ -113,11 +113,16 @@ void ServerCall::OnRead(bool ok) {
   ok ? handler_->OnMessage() : handler_->OnHalfClosed();
 }
 
-std::optional<grpc::Slice> ServerCall::TakeBytes() {
-  grpc::Slice bytes;
-  const bool is_whole = received_.TrySingleSlice(&bytes).ok() || received_.DumpToSingleSlice(&bytes).ok();
+std::string ServerCall::TakeBytes() {
+  std::string bytes;
+  bytes.reserve(received_.Length());
+  {
+    grpc::ProtoBufferReader pieces(&received_);
+    const void* piece = nullptr;
+    for (int size = 0; pieces.Next(&piece, &size);) bytes.append(static_cast<const char*>(piece), size);
+  }
   received_.Clear();
-  return is_whole ? std::optional(std::move(bytes)) : std::nullopt;
+  return bytes;
 }
 
 bool ServerCall::TakeMessage(Message& message) {
@@ -128,10 +133,7 @@ bool ServerCall::TakeMessage(Message& message) {
   return grpc::SerializationTraits<Message>::Deserialize(&received_, &message).ok();
 }
 
-bool ServerCall::TakeRequest(Message& request) {
-  const std::optional<grpc::Slice> bytes = TakeBytes();
-  return bytes.has_value() && ParseRequest({reinterpret_cast<const char*>(bytes->begin()), bytes->size()}, request);
-}
+bool ServerCall::TakeRequest(Message& request) { return ParseRequest(TakeBytes(), request); }
 
 void ServerCall::Write(const Message& message) {
   CHECK(!is_ending_ && !is_writing_);

@@ -11,13 +11,11 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include <google/protobuf/message.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/support/byte_buffer.h>
-#include <grpcpp/support/slice.h>
 #include <grpcpp/support/status.h>
 
 #include "paxos/base/time.h"
@@ -64,8 +62,9 @@ class ServerCall {
   // Keeps the handler, which holds this, until the call is gone. Call it before all that follows.
   void Begin(std::shared_ptr<Handler> handler) { handler_ = std::move(handler); }
   void Read();
-  // The message that was read, in one piece; nothing if it cannot be had.
-  std::optional<grpc::Slice> TakeBytes();
+  // The message that was read. A copy: gRPC 1.51 crashes where the last who holds a piece of its memory is not gRPC
+  // itself, and others wait for memory of the same quota.
+  std::string TakeBytes();
   // The same, parsed: from another node, or from a client. False if it is no such message, or has more fields than
   // either sends.
   bool TakeMessage(google::protobuf::Message& message);

@@ -46,7 +46,7 @@ void Parse(std::string_view bytes) {
 }
 
 void ServeBatch(std::string_view bytes) {
-  rpc::RequestBatch batch{grpc::Slice(bytes.data(), bytes.size())};
+  rpc::RequestBatch batch{std::string(bytes)};
   v1::PipelinedRequest request;
   size_t taken = 0;
   while (!batch.empty() && !batch.is_broken()) {

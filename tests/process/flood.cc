@@ -41,6 +41,8 @@ std::string Message(FloodOf what, uint32_t stream) {
       return http2::Frame(http2::kData, 0, 3, std::string(16384, 'x'));
     case FloodOf::kHeaders:
       return http2::Frame(http2::kContinuation, 0, 3, kManyFields);
+    case FloodOf::kCallsOfNothing:
+      return http2::Frame(http2::kHeaders, http2::kEndHeaders, stream, "");
     case FloodOf::kQuestions:
       return http2::Frame(http2::kPing, 0, 0, std::string(8, '\0')) + http2::Frame(http2::kSettings, 0, 0, "");
   }
@@ -59,7 +61,10 @@ class Connection {
 
   int fd() const { return fd_; }
   // What it waits for: for room to send, and perhaps for what it is told.
-  short events() const { return what_ == FloodOf::kQuestions ? POLLOUT : POLLOUT | POLLIN; }
+  short events() const {
+    const bool takes_nothing = what_ == FloodOf::kQuestions || what_ == FloodOf::kCallsOfNothing;
+    return takes_nothing ? POLLOUT : POLLOUT | POLLIN;
+  }
   // Sends what may be sent now. False if the other end has ended the connection.
   bool Send() {
     if (unsent_.empty()) AddMessages();

@@ -13,8 +13,9 @@ enum class FloodOf {
   kCancelledCalls,  // and are reset at once
   kPings,
   kDataOfNoCall,
-  kHeaders,    // of one call, which do not end
-  kQuestions,  // pings and settings whose answers are not taken
+  kHeaders,         // of one call, which do not end
+  kCallsOfNothing,  // without headers
+  kQuestions,       // pings and settings whose answers are not taken
 };
 
 // Several connections from 127.0.0.2 that send for so many seconds; what is cut off comes again. One thread serves them

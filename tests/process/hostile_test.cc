@@ -648,7 +648,8 @@ INSTANTIATE_TEST_SUITE_P(
                     FloodCase{"Pings", FloodOf::kPings}, FloodCase{"DataOfNoCall", FloodOf::kDataOfNoCall},
                     FloodCase{"Headers", FloodOf::kHeaders, 8, false, kTooManyHeaders},
                     FloodCase{"HeadersAtThePeersPort", FloodOf::kHeaders, 8, true, kTooManyHeaders},
-                    FloodCase{"Questions", FloodOf::kQuestions, 400, false, "takes no answers"}),
+                    FloodCase{"Questions", FloodOf::kQuestions, 400, false, "takes no answers"},
+                    FloodCase{"CallsOfNothing", FloodOf::kCallsOfNothing, 20}),
     [](const auto& which) { return which.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(Calls, UntakenCallsTest,

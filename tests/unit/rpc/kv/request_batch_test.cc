@@ -31,7 +31,7 @@ std::vector<std::string> KeysOf(RequestBatch& batch) {
   return keys;
 }
 
-RequestBatch Receive(const std::string& bytes) { return RequestBatch(grpc::Slice(bytes)); }
+RequestBatch Receive(const std::string& bytes) { return RequestBatch(bytes); }
 
 TEST(RequestBatchTest, GivesItsRequestsInTheirOrder) {
   const std::string long_key(1000, 'k');
@@ -50,7 +50,7 @@ TEST(RequestBatchTest, MayHaveNone) {
   EXPECT_FALSE(received.is_broken());
 }
 
-// gRPC keeps few bytes in the slice itself.
+// A string keeps few bytes in itself.
 TEST(RequestBatchTest, MayBeMovedHoweverSmall) {
   for (const std::string& key : {std::string("k"), std::string(100, 'k')}) {
     auto first = std::make_unique<RequestBatch>(Receive(BatchOf({key, "b"})));

@@ -107,9 +107,21 @@ TEST_F(FrameWatchTest, NoMoreHeadersFollowTheMessages) {
   EXPECT_FALSE(IsFit(Headers(1, "\x82")));
 }
 
+TEST_F(FrameWatchTest, AStreamsNumberHas31Bits) {
+  EXPECT_TRUE(IsFit(Headers(0x80000001, "\x82")));
+  EXPECT_TRUE(IsFit(Headers(3, "\x82")));
+  EXPECT_FALSE(IsFit(Headers(0x80000003, "\x82")));
+}
+
 TEST_F(FrameWatchTest, ThePriorityIsNoField) {
   EXPECT_TRUE(IsFit(Frame(kHeaders, "\xff\xff\xff\xff\xff" + std::string(FrameWatch::kFieldsMax, '\x82'), 32, 1)));
   EXPECT_FALSE(IsFit(Continuation("\x82")));
+}
+
+// gRPC expects the rest of it nowhere else.
+TEST_F(FrameWatchTest, ThePriorityIsInItsFrame) {
+  EXPECT_TRUE(IsFit(Frame(kHeaders, "12345", 32, 1)));
+  EXPECT_FALSE(IsFit(Frame(kHeaders, "1234", 32, 3)));
 }
 
 TEST_F(FrameWatchTest, ACallHasSoManyFields) {
@@ -135,6 +147,12 @@ TEST_F(FrameWatchTest, WhoTakesThemMay) {
     Take(17 * FrameWatch::kUntakenMax);
   }
   EXPECT_FALSE(AreFit(Frame(kPing, "12345678"), 2 * FrameWatch::kUntakenMax));
+}
+
+TEST_F(FrameWatchTest, ACallIsAnsweredToo) {
+  for (uint32_t i = 0; i < FrameWatch::kUntakenCallsMax; ++i) ASSERT_TRUE(IsFit(Headers(2 * i + 1, "\x82")));
+  EXPECT_EQ(watch_.calls(), FrameWatch::kUntakenCallsMax);
+  EXPECT_FALSE(IsFit(Headers(1'000'001, "\x82")));
 }
 
 TEST_F(FrameWatchTest, AnswersAreNotAnswered) {

@@ -43,6 +43,7 @@ TEST(HeaderFieldsTest, NumbersMayGoOn) {
 TEST(HeaderFieldsTest, StringsMayBeLongOrEmpty) {
   const std::string two_hundred = std::string("\x7f\x49") + std::string(200, '\x82');
   EXPECT_EQ(Count(std::string("\x40") + two_hundred + two_hundred + "\x82"), 2u);
+  EXPECT_EQ(Count("\x04\x7f\x80\x01" + std::string(255, '\x82') + "\x82"), 2u);
   EXPECT_EQ(Count(std::string("\x40\0\0\x82", 4)), 2u);
   EXPECT_EQ(Count(std::string("\x04\0\x82", 3)), 2u);
 }

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -112,6 +113,12 @@ class PacedReadsTest : public testing::Test {
     epoll_event event{};
     return epoll_wait(epoll_, &event, 1, milliseconds) == 1;
   }
+  // How much is read at once, until nothing more is heard of.
+  size_t LongestGo(Connection& connection) {
+    size_t longest = 0;
+    while (AwaitEdge(20)) longest = std::max(longest, connection.ReadOneGo().size());
+    return longest;
+  }
   // Those by which something was read, one after the other, until nothing more is heard of.
   std::vector<uint32_t> ReadTurn() {
     std::vector<uint32_t> numbers;
@@ -182,6 +189,8 @@ TEST_F(PacedReadsTest, MuchIsReadByThePieceAndNothingIsLeft) {
 
 TEST_F(PacedReadsTest, LittleIsReadInOneGo) {
   Connection& connection = Connect(Pace::kInTurns);
+  connection.Send(std::string(100'000, 'x'));
+  EXPECT_GE(LongestGo(connection), 16u << 10);
   for (int i = 0; i < 100; ++i) {
     reads_.BeginTurn(true);
     const std::string sent(10'000, static_cast<char>('a' + i % 26));
@@ -189,6 +198,25 @@ TEST_F(PacedReadsTest, LittleIsReadInOneGo) {
     ASSERT_TRUE(AwaitEdge());
     EXPECT_TRUE(connection.ReadOneGo() == sent);
   }
+}
+
+// What gRPC makes of calls may take long.
+TEST_F(PacedReadsTest, LittleIsReadFirstAndWhereManyCallsCame) {
+  const std::string data = std::string("\0\x40\0\0\0\0\0\0\1", 9) + std::string(16'384, 'x');
+  std::string calls;
+  for (char stream = 1; stream < 100; ++stream) calls += std::string("\0\0\0\1\4\0\0\0", 8) + stream;
+  Connection& connection = Connect(Pace::kInTurns);
+  const auto expect_little_then_more = [&] {
+    ASSERT_TRUE(AwaitEdge());
+    EXPECT_LE(connection.ReadOneGo().size(), 2u << 10);
+    EXPECT_GE(LongestGo(connection), 8u << 10);
+  };
+  connection.Send(std::string(24, 'x') + data + data + data);
+  expect_little_then_more();
+  connection.Send(calls);
+  LongestGo(connection);
+  connection.Send(data + data + data);
+  expect_little_then_more();
 }
 
 TEST_F(PacedReadsTest, OtherFilesAreReadAsEver) {
@@ -234,6 +262,20 @@ TEST_F(PacedReadsTest, TimeInWhichNothingIsDoneDoesNotCount) {
   EXPECT_THAT(ReadTurn(), ElementsAre(1));
 }
 
+TEST_F(PacedReadsTest, WhatAnotherThreadHasDoneDoesNotCount) {
+  for (int i = 0; i < 3; ++i) Connect(Pace::kInTurns).Send("x");
+  std::thread other([this] {
+    for (int i = 0; i < 10; ++i) Work();
+    EXPECT_TRUE(AwaitEdge());
+    EXPECT_EQ(connections_[0]->ReadOneGo(), "x");
+  });
+  other.join();
+  EXPECT_TRUE(AwaitEdge());
+  EXPECT_EQ(connections_[1]->ReadOneGo(), "x");
+  Work();
+  EXPECT_THAT(ReadTurn(), IsEmpty());
+}
+
 TEST_F(PacedReadsTest, WhoDoesNotShareTurnsIsReadAlways) {
   Connect(Pace::kInTurns).Send("x");
   Connect(Pace::kByThePiece).Send("x");
@@ -266,6 +308,14 @@ TEST_F(PacedReadsTest, WhoDoesNotTakeItsTurnLosesIt) {
   reads_.BeginTurn(true);
   EXPECT_THAT(ReadTurn(), ElementsAre(2));
   EXPECT_EQ(connections_[1]->ReadOneGo(), "x");
+}
+
+TEST_F(PacedReadsTest, WhoIsResetIsNotWaitedFor) {
+  ReadTheFirstOfThree();
+  connections_[1]->Send(std::string(23, 'x') + std::string("\xff\xff\xff\1\0\0\0\0\1", 9));
+  EXPECT_TRUE(reads_.BeginTurn(true));
+  EXPECT_THAT(ReadTurn(), ElementsAre(2));
+  EXPECT_TRUE(connections_[1]->has_ended());
 }
 
 TEST_F(PacedReadsTest, WhoIsGoneIsNotWaitedFor) {
