@@ -47,7 +47,7 @@ class FrameWatch {
   uint32_t header_bytes_ = 0;      // of the call that has come last
   uint32_t stream_ = 0;            // of the same
   uint32_t calls_ = 0;
-  uint32_t untaken_ = 0;             // four for each ping and settings since then, one for each call
+  uint32_t untaken_ = 0;             // since that look: four for each ping and settings, one for each call
   bool is_headers_ = false;          // the frame
   uint8_t priority_bytes_left_ = 0;  // before the headers
   uint8_t begun_ = 0;                // bytes of the next frame's header

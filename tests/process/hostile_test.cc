@@ -573,6 +573,7 @@ struct FloodCase {
 void PrintTo(const FloodCase& flood, std::ostream* out) { *out << flood.name; }
 
 constexpr char kTooManyHeaders[] = "its headers are larger than";
+constexpr char kTakesNothing[] = "takes no answers";
 
 class FloodTest : public HostileTest, public testing::WithParamInterface<FloodCase> {};
 
@@ -648,8 +649,8 @@ INSTANTIATE_TEST_SUITE_P(
                     FloodCase{"Pings", FloodOf::kPings}, FloodCase{"DataOfNoCall", FloodOf::kDataOfNoCall},
                     FloodCase{"Headers", FloodOf::kHeaders, 8, false, kTooManyHeaders},
                     FloodCase{"HeadersAtThePeersPort", FloodOf::kHeaders, 8, true, kTooManyHeaders},
-                    FloodCase{"Questions", FloodOf::kQuestions, 400, false, "takes no answers"},
-                    FloodCase{"CallsOfNothing", FloodOf::kCallsOfNothing, 20}),
+                    FloodCase{"Questions", FloodOf::kQuestions, 400, false, kTakesNothing},
+                    FloodCase{"CallsOfNothing", FloodOf::kCallsOfNothing, 20, false, kTakesNothing}),
     [](const auto& which) { return which.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(Calls, UntakenCallsTest,
