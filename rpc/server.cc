@@ -110,6 +110,7 @@ Server::Server(const ServerOptions& options, const FileShares& files, std::uniqu
                                         options.core.command_bytes_max)),
       directory_(options.data),
       directory_timer_(loop_.timers(), [this] { CheckDirectory(); }),
+      memory_(options.MemoryMax(), MemoryActions()),
       stop_wakeup_(loop_, [this] { is_stopping_ = true; }) {}
 
 Server::~Server() {
@@ -181,6 +182,7 @@ void Server::Step(Time until) {
   const bool has_idle_work = recovered_->log->HasIdleWork();
   if (has_idle_work) until = std::min(until, loop_.Now() + kIdleAfter);
   const size_t events = loop_.Poll(until);
+  memory_.Look(loop_.RoughlyNow());
   loop_.timers().RunDue(loop_.Now());
   kv_->BeforeTurn();
   peers_in_.Flush();
@@ -200,6 +202,18 @@ void Server::NoteProblems() {
     LOG_EVERY_T(ERROR, 1) << problem;
   }
   if (node_->replica().is_halted()) health_->SetNotServing();
+}
+
+MemoryGuard::Actions Server::MemoryActions() {
+  using Which = Connections::Which;
+  return {
+      .reset_idle =
+          [this] {
+            client_port_.Reset(Which::kIdle);
+            peer_port_.Reset(Which::kIdle);
+          },
+      .reset_all = [this] { client_port_.Reset(Which::kAll); },
+      .note = [this](const std::string& problem) { LOG_IF(WARNING, problems_.Note(problem, loop_.Now())) << problem; }};
 }
 
 void Server::FillClients(v1::NodeStatusResponse& status) {

@@ -27,6 +27,7 @@
 #include "rpc/peer/peer_service.h"
 #include "rpc/peer/peer_transport.h"
 #include "rpc/port/file_limit.h"
+#include "rpc/port/memory_guard.h"
 #include "rpc/port/port.h"
 #include "rpc/recent_problems.h"
 
@@ -59,6 +60,7 @@ class Server {
   void Drain();
   void Close();
   void NoteProblems();
+  MemoryGuard::Actions MemoryActions();
   // What is wrong between this node and those who call it.
   std::vector<std::string> Problems() const;
   void FillClients(v1::NodeStatusResponse& status);
@@ -89,6 +91,7 @@ class Server {
   DirectoryWatch directory_;
   Timer directory_timer_;
   RecentProblems problems_;  // of the protocol: what peers said and cannot be right
+  MemoryGuard memory_;
   bool is_stopping_ = false;
   bool is_closed_ = false;
   Wakeup stop_wakeup_;

@@ -119,6 +119,10 @@ void AddLimitOptions(LayeredOptions& all, ServerOptions& options) {
       ->check(Between(1, 1'000'000));
   all.Add("client-connections-max", options.client_connections_max, "How many of them may come from one address")
       ->check(Between(1, 1'000'000));
+  all.AddMebibytes("memory-mib", options.memory_bytes_max,
+                   "Memory for all but the caches below, in MiB. When no more than 128 of it are left, connections "
+                   "are reset")
+      ->check(Between(256, 1 << 20));
 }
 
 void AddStorageOptions(LayeredOptions& all, ServerOptions& options) {
@@ -247,6 +251,13 @@ Status ServerOptions::Validate() const {
 
 Admission::Limits ServerOptions::AdmissionLimits() const {
   return {.requests_max = requests_max, .bytes_max = core.pending_bytes_max};
+}
+
+size_t ServerOptions::MemoryMax() const {
+  const size_t caches = memory.key_index_bytes + memory.record_cache_bytes + store.block_cache_bytes;
+  const size_t more_pending =
+      core.pending_bytes_max - std::min(core.pending_bytes_max, CoreDefaults().pending_bytes_max);
+  return memory_bytes_max + caches + more_pending;
 }
 
 // ---- Init ----

@@ -37,6 +37,8 @@ struct ServerOptions {
   size_t requests_max = 10'000;
   size_t connections_max = 4096;
   size_t client_connections_max = 2048;
+  // What the node may hold in memory beside its caches, in bytes, as long as `pending_bytes_max` is not raised.
+  size_t memory_bytes_max = 512 << 20;
 
   std::string log_level = "info";
   int log_verbosity = 0;
@@ -46,6 +48,8 @@ struct ServerOptions {
   Status Validate() const;
 
   Admission::Limits AdmissionLimits() const;
+  // What the process may hold in memory, in bytes.
+  size_t MemoryMax() const;
 
  private:
   // The core's own defaults, except for what depends on the limits of keys and values.

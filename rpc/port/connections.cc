@@ -30,6 +30,11 @@ bool HasUnread(int fd) {
 
 }  // namespace
 
+bool Connections::IsOne(Which which, const Connection& connection) const {
+  if (*connection.use && (limits_.trusts_used || which == Which::kIdle)) return false;
+  return which != Which::kUnread || HasUnread(connection.fd);
+}
+
 Connections::Verdict Connections::Admit(int fd, const std::string& caller, const std::string& client, Time now) {
   Verdict verdict = Verdict::kAdmitted;
   if (!HasRoomFor(client)) Sweep(now);
@@ -113,12 +118,11 @@ void Connections::Reset(const std::string& caller) {
   if (const auto [client, connection] = Find(caller); client != nullptr) Reset(*client, connection);
 }
 
-void Connections::ResetUnread() {
+void Connections::Reset(Which which) {
   for (auto& [name, client] : clients_) {
     for (auto one = client.connections.begin(); one != client.connections.end();) {
       const auto next = std::next(one);
-      const bool is_trusted = limits_.trusts_used && *one->use;
-      if (!is_trusted && HasUnread(one->fd)) Reset(client, one);
+      if (IsOne(which, *one)) Reset(client, one);
       one = next;
     }
   }

@@ -27,7 +27,7 @@ class Connections {
   struct Limits {
     size_t all = 4096;
     size_t of_a_client = 2048;
-    // Whether connections that have a request under way are spared when all that is unread is dropped.
+    // Whether connections that have a request under way are spared when many are ended at once.
     bool trusts_used = false;
   };
   // Whether requests of a connection are under way.
@@ -49,8 +49,13 @@ class Connections {
   void SetPace(const std::string& caller, PacedReads::Pace pace);
   // Ends the connection from there, if it is open, and drops what has come by it and what waits to be sent.
   void Reset(const std::string& caller);
-  // Ends all connections of which something waits to be read, and drops it; not those in use, if these are trusted.
-  void ResetUnread();
+  enum class Which {
+    kUnread,  // of which something waits to be read
+    kIdle,    // which have no request under way
+    kAll,
+  };
+  // Ends them, as above; not those in use, if these are trusted.
+  void Reset(Which which);
 
   // How many are open. Looks for those that gRPC has closed, unless it has done so just before.
   size_t Count(Time now);
@@ -68,6 +73,7 @@ class Connections {
   };
   using Clients = std::unordered_map<std::string, Client>;
 
+  bool IsOne(Which which, const Connection& connection) const;
   bool HasRoomFor(const std::string& client) const;
   size_t CountOf(const std::string& client) const;
   // Forgets those that gRPC has closed, if it is time to.

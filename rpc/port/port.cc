@@ -50,7 +50,7 @@ Port::Port(EventLoop& loop, Budget& answers, Options options)
                {.disconnect = [this](const std::string& caller) { connections_.Reset(caller); },
                 .use_of = [this](const std::string& caller) { return connections_.UseOf(caller); },
                 .on_known = [this](const std::string& caller) { connections_.SetPace(caller, options_.reads); },
-                .drop_unread = [this] { connections_.ResetUnread(); },
+                .drop_unread = [this] { connections_.Reset(Connections::Which::kUnread); },
                 .note = [this](const std::string& problem) { Note(StrCat(options_.address, ": ", problem)); }}),
       calls_(loop, callers_, options_.purpose) {}
 

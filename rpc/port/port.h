@@ -68,6 +68,9 @@ class Port {
   // The number of the port, also where 0 was asked for.
   uint16_t number() const { return listener_.port(); }
 
+  // Ends many connections at once.
+  void Reset(Connections::Which which) { connections_.Reset(which); }
+
   struct Usage {
     size_t connections = 0;
     size_t connections_max = 0;

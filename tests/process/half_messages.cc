@@ -18,8 +18,9 @@ namespace decree::process {
 namespace {
 
 constexpr int64_t kFirstWindow = 65'535;
-constexpr int64_t kFrameBytes = 16'384;
+constexpr size_t kPrefixBytes = 5;
 constexpr size_t kUnsentMax = 256 << 10;
+constexpr size_t kBytesAtOnce = 16'384;  // of a call
 
 uint32_t NumberAt(std::string_view bytes, size_t from, size_t size) {
   uint32_t number = 0;
@@ -29,7 +30,7 @@ uint32_t NumberAt(std::string_view bytes, size_t from, size_t size) {
 
 // "Length-Prefixed-Message" of gRPC over HTTP/2: not packed, so many bytes.
 std::string BeginningOfMessage(size_t bytes) {
-  std::string beginning(5, '\0');
+  std::string beginning(kPrefixBytes, '\0');
   for (int i = 0; i < 4; ++i) beginning[1 + i] = static_cast<char>(bytes >> (8 * (3 - i)));
   return beginning;
 }
@@ -52,7 +53,9 @@ class Connection {
     size_t begun = 0;
     for (auto& [stream, call] : calls_) {
       if (unsent_.size() > kUnsentMax) break;
-      begun += Send(stream, call);
+      size_t of_call = 0;
+      for (size_t sent = 1; sent > 0 && of_call < kBytesAtOnce; of_call += sent) sent = Send(stream, call);
+      begun += of_call;
     }
     if (begun == 0 && begun_ > 0) CallOnce();
     begun_ += begun;
@@ -79,8 +82,9 @@ class Connection {
 
   size_t Send(uint32_t stream, Call& call) {
     const auto left = static_cast<int64_t>(size_.bytes_sent_max - call.sent);
-    const int64_t bytes = std::min({kFrameBytes, window_, call.window, left});
-    if (bytes <= 5) return 0;
+    const size_t frame_bytes = call.sent == 0 ? std::max(size_.frame_bytes, kPrefixBytes) : size_.frame_bytes;
+    const int64_t bytes = std::min({static_cast<int64_t>(frame_bytes), window_, call.window, left});
+    if (bytes <= 0 || (call.sent == 0 && bytes < static_cast<int64_t>(kPrefixBytes))) return 0;
     std::string payload = call.sent == 0 ? BeginningOfMessage(size_.message_bytes) : "";
     payload.resize(static_cast<size_t>(bytes), 'x');
     unsent_ += http2::Frame(http2::kData, 0, stream, payload);

@@ -13,10 +13,11 @@ class HalfMessages {
  public:
   struct Size {
     size_t connections = 0;
-    size_t calls = 0;           // by each
-    size_t message_bytes = 0;   // as announced
-    size_t bytes_sent_max = 0;  // of each message
-    size_t calls_behind = 0;    // by each connection, in one go when it has sent that
+    size_t calls = 0;             // by each
+    size_t message_bytes = 0;     // as announced
+    size_t bytes_sent_max = 0;    // of each message
+    size_t calls_behind = 0;      // by each connection, in one go when it has sent that
+    size_t frame_bytes = 16'384;  // of a message, in each frame but the first
   };
   // Sends what it may until it goes, in a thread of its own.
   HalfMessages(const std::string& address, const std::string& method, const Size& size);

@@ -140,10 +140,22 @@ TEST_F(ConnectionsTest, WhatWaitsToBeReadGoesWithItsConnection) {
   const size_t other = Connect("b");
   Use(used);
   for (const size_t number : {used, other}) Send(number);
-  connections_.ResetUnread();
+  connections_.Reset(Connections::Which::kUnread);
   EXPECT_TRUE(IsOpen(quiet));
   for (const size_t number : {used, other}) EXPECT_FALSE(IsOpen(number)) << number;
   EXPECT_EQ(verdicts_[Connect("a")], Verdict::kAdmitted);
+}
+
+TEST_F(ConnectionsTest, ManyAreEndedByWhatTheyDo) {
+  const size_t idle = Connect("a");
+  const size_t used = Connect("b");
+  Use(used);
+  connections_.Reset(Connections::Which::kIdle);
+  EXPECT_FALSE(IsOpen(idle));
+  EXPECT_TRUE(IsOpen(used));
+  connections_.Reset(Connections::Which::kAll);
+  EXPECT_FALSE(IsOpen(used));
+  EXPECT_EQ(connections_.Count(now_), 0u);
 }
 
 // Nodes of a cluster may share an address with whoever attacks it.
@@ -155,9 +167,12 @@ TEST_F(ConnectionsTest, WhereUsedOnesAreTrustedTheyAreSpared) {
   }
   for (const size_t number : {1, 2}) Send(number);
   *trusting.UseOf("2") = true;
-  trusting.ResetUnread();
+  trusting.Reset(Connections::Which::kUnread);
   for (const size_t number : {0, 2}) EXPECT_TRUE(IsOpen(number)) << number;
   EXPECT_FALSE(IsOpen(1));
+  trusting.Reset(Connections::Which::kAll);
+  EXPECT_FALSE(IsOpen(0));
+  EXPECT_TRUE(IsOpen(2));
   Connect("a");
   EXPECT_EQ(trusting.Admit(pairs_.back()[0], "3", "a", now_), Verdict::kAdmitted);
 }
