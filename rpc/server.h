@@ -90,7 +90,7 @@ class Server {
   std::unique_ptr<ReflectionService> reflection_;
   DirectoryWatch directory_;
   Timer directory_timer_;
-  RecentProblems problems_;  // of the protocol: what peers said and cannot be right
+  RecentProblems problems_;  // what peers said and cannot be right, and of the process's memory
   MemoryGuard memory_;
   bool is_stopping_ = false;
   bool is_closed_ = false;

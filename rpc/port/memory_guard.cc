@@ -25,6 +25,8 @@ constexpr Duration kMeasureEvery = Milliseconds(20);
 constexpr Duration kSettle = Milliseconds(250);
 // If so much comes meanwhile, it is not waited for.
 constexpr size_t kGrowthMax = 16 << 20;
+// If too much is held for so long, though all connections were reset, again and again, it is not by them.
+constexpr Duration kHopeless = Seconds(5);
 
 }  // namespace
 
@@ -34,55 +36,41 @@ MemoryGuard::MemoryGuard(size_t bytes_max, Actions actions)
 void MemoryGuard::Look(Time now) {
   if (now < looked_at_ + kMeasureEvery) return;
   looked_at_ = now;
-  const size_t held = actions_.measure();
+  size_t held = actions_.measure();
   if (held <= FirstLimit()) limit_ = FirstLimit();
-  if (held <= limit_) {
-    step_ = Step::kNone;
-    return;
+  if (held > limit_) {
+    if (IsSettling(now, held)) return;
+    actions_.trim();
+    held = actions_.measure();
   }
-  if (IsSettling(now, held)) return;
-  stepped_at_ = now;
-  held_then_ = held;
-  Act(held);
+  if (held > limit_) {
+    Act(now, held);
+  } else {
+    first_reset_.reset();
+  }
 }
 
 bool MemoryGuard::IsSettling(Time now, size_t held) const {
-  const bool was_reset = step_ == Step::kResetIdle || step_ == Step::kResetAll;
-  return was_reset && now < stepped_at_ + kSettle && held < held_then_ + kGrowthMax;
+  return first_reset_.has_value() && now < last_reset_ + kSettle && held < held_then_ + kGrowthMax;
 }
 
-void MemoryGuard::Act(size_t held) {
+void MemoryGuard::Act(Time now, size_t held) {
   const std::string problem = StrCat("the memory that may be held, ", bytes_max_ >> 20, " MiB, is nearly used up");
-  switch (step_) {
-    case Step::kNone:
-      step_ = Step::kTrimmed;
-      actions_.trim();
-      break;
-    case Step::kTrimmed:
-      RARE_CASE("idle connections were reset for their memory");
-      step_ = Step::kResetIdle;
-      actions_.note(StrCat(problem, ": connections without a request under way are reset"));
-      actions_.reset_idle();
-      break;
-    case Step::kResetIdle:
-      step_ = Step::kTrimmedThen;
-      actions_.trim();
-      break;
-    case Step::kTrimmedThen:
-      RARE_CASE("all connections of clients were reset for their memory");
-      step_ = Step::kResetAll;
-      actions_.note(StrCat(problem, ": all connections of clients are reset"));
-      actions_.reset_all();
-      break;
-    case Step::kResetAll:
-      step_ = Step::kTrimmedAtLast;
-      actions_.trim();
-      break;
-    case Step::kTrimmedAtLast:
-      step_ = Step::kNone;
-      limit_ = held + kReserve;
-      actions_.note(StrCat(problem, ", and not by connections: allow more with --memory-mib, or use smaller caches"));
-      break;
+  last_reset_ = now;
+  held_then_ = held;
+  if (!first_reset_.has_value()) {
+    RARE_CASE("idle connections were reset for their memory");
+    first_reset_ = now;
+    actions_.note(StrCat(problem, ": connections without a request under way are reset"));
+    actions_.reset_idle();
+  } else if (now < *first_reset_ + kHopeless) {
+    RARE_CASE("all connections of clients were reset for their memory");
+    actions_.note(StrCat(problem, ": all connections of clients are reset"));
+    actions_.reset_all();
+  } else {
+    first_reset_.reset();
+    limit_ = held + kReserve / 2;
+    actions_.note(StrCat(problem, ", and not by connections: allow more with --memory-mib, or use smaller caches"));
   }
 }
 

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "paxos/base/time.h"
@@ -45,19 +46,16 @@ class MemoryGuard {
   static void Trim();
 
  private:
-  // What was done last, while more is held than may be.
-  enum class Step { kNone, kTrimmed, kResetIdle, kTrimmedThen, kResetAll, kTrimmedAtLast };
-
   size_t FirstLimit() const { return bytes_max_ - std::min(bytes_max_, kReserve); }
   bool IsSettling(Time now, size_t held) const;
-  void Act(size_t held);
+  void Act(Time now, size_t held);
 
   const size_t bytes_max_;
   const Actions actions_;
-  size_t limit_;  // of what is held before something is done
-  Step step_ = Step::kNone;
+  size_t limit_;                     // of what is held before something is done
+  std::optional<Time> first_reset_;  // since when too much is held; none if it is not
+  Time last_reset_{};
   size_t held_then_ = 0;
-  Time stepped_at_{};
   Time looked_at_{};
 };
 

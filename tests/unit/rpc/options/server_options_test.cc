@@ -170,6 +170,20 @@ TEST_F(ServerOptionsTest, HelpIsNoError) {
   EXPECT_THAT(err_.str(), IsEmpty());
 }
 
+TEST_F(ServerOptionsTest, TheMemoryHasRoomForCachesAndRequests) {
+  const size_t by_default = ServerOptions().MemoryMax();
+  EXPECT_EQ(by_default >> 20, 512 + 48 + 40 + 4u);
+  for (const char* const option : {"--memory-mib=513", "--key-index-mib=49", "--record-cache-mib=41",
+                                   "--block-cache-mib=5", "--pending-bytes-max=51380224"}) {
+    const CommandLine line = Parse({"serve", "--data", "/d", option});
+    ASSERT_EQ(line.action, Action::kRun) << err_.str();
+    EXPECT_EQ(line.server.MemoryMax(), by_default + (1 << 20)) << option;
+  }
+  // Fewer requests are no reason to reset connections earlier.
+  const CommandLine fewer = Parse({"serve", "--data", "/d", "--pending-bytes-max=33554432"});
+  EXPECT_EQ(fewer.server.MemoryMax(), by_default);
+}
+
 TEST_F(ServerOptionsTest, InitNamesTheMembers) {
   const CommandLine line = Parse({"init", "--data", "/d", "--cluster", "c", "--node", "2", "--member", "1=a:1,a:2",
                                   "--member", "2=b:1,b:2", "--member", "3=c:1,c:2"});
