@@ -18,7 +18,6 @@
 
 #include "paxos/base/rare_case.h"
 #include "rpc/loop/caller_address.h"
-#include "rpc/loop/frame_watch.h"
 
 namespace decree::rpc {
 namespace {
@@ -41,19 +40,11 @@ constexpr Duration kWaitMax = Milliseconds(100);
 // Numbers from here on are not paced. No process may have more files than that by default.
 constexpr size_t kFilesMax = 1 << 20;
 
-// What is known of the socket that has this number; of any other file, nothing.
-struct Socket {
-  std::atomic<PacedReads::Pace> pace;
-  bool is_waiting;  // to be read
-  uint32_t bytes;   // that were read in one go so far
-  uint32_t piece;   // how many to read at once
-  uint32_t client;  // whose it is
-  FrameWatch frames;
-};
 constinit std::atomic<uint64_t> read_count{0};
-constinit std::array<Socket, kFilesMax> sockets{};  // pages that are not used cost nothing
+// Of each file, by its number; kNone where it is no socket of ours. Pages that are not used cost nothing.
+constinit std::array<std::atomic<PacedReads::Pace>, kFilesMax> paces{};
 
-Socket& SocketOf(int fd) { return sockets[static_cast<size_t>(fd)]; }
+std::atomic<PacedReads::Pace>& PaceOf(int fd) { return paces[static_cast<size_t>(fd)]; }
 
 Duration Now() { return std::chrono::steady_clock::now().time_since_epoch(); }
 
@@ -141,41 +132,35 @@ PacedReads& PacedReads::Get() {
 uint64_t PacedReads::CountReads() { return read_count.load(std::memory_order_relaxed); }
 
 bool PacedReads::IsPaced(int fd) {
-  return fd >= 0 && static_cast<size_t>(fd) < kFilesMax &&
-         SocketOf(fd).pace.load(std::memory_order_relaxed) != Pace::kNone;
+  return fd >= 0 && static_cast<size_t>(fd) < kFilesMax && PaceOf(fd).load(std::memory_order_relaxed) != Pace::kNone;
 }
 
 void PacedReads::Set(int fd, Pace pace, uint32_t client) {
   CHECK_GE(fd, 0);
   if (static_cast<size_t>(fd) >= kFilesMax) return;
   const std::lock_guard lock(mutex_);
+  if (sockets_.size() <= static_cast<size_t>(fd)) sockets_.resize(static_cast<size_t>(fd) + 1);
   Socket& socket = SocketOf(fd);
   CHECK(!socket.is_waiting) << "it was closed, and the end of its wait was not seen";
   shares_turns_ = shares_turns_ || pace == Pace::kInTurns;
-  socket.bytes = 0;
-  socket.piece = kFirstPieceBytes;
-  socket.client = client;
-  socket.frames = {};
-  socket.pace.store(pace, std::memory_order_relaxed);
+  socket = {.is_waiting = false, .bytes = 0, .piece = kFirstPieceBytes, .client = client, .frames = {}};
+  PaceOf(fd).store(pace, std::memory_order_relaxed);
 }
 
 void PacedReads::SetPace(int fd, Pace pace) {
-  if (static_cast<size_t>(fd) >= kFilesMax) return;
   const std::lock_guard lock(mutex_);
-  Socket& socket = SocketOf(fd);
-  if (socket.pace.load(std::memory_order_relaxed) == pace) return;
-  if (socket.is_waiting) {
+  if (!IsPaced(fd) || PaceOf(fd).load(std::memory_order_relaxed) == pace) return;
+  if (SocketOf(fd).is_waiting) {
     EndWait(fd);
     TellAgain(fd);
   }
-  socket.pace.store(pace, std::memory_order_relaxed);
+  PaceOf(fd).store(pace, std::memory_order_relaxed);
 }
 
 void PacedReads::Forget(int fd) {
   const std::lock_guard lock(mutex_);
-  Socket& socket = SocketOf(fd);
-  socket.pace.store(Pace::kNone, std::memory_order_relaxed);
-  if (!socket.is_waiting) return;
+  PaceOf(fd).store(Pace::kNone, std::memory_order_relaxed);
+  if (!SocketOf(fd).is_waiting) return;
   EndWait(fd);
   if (!IsTurnOver()) CallFirst();
 }
@@ -197,7 +182,7 @@ void PacedReads::EndTurn() {
 ssize_t PacedReads::Read(int fd, msghdr* message, int flags) {
   const std::lock_guard lock(mutex_);
   Socket& socket = SocketOf(fd);
-  if (socket.pace.load(std::memory_order_relaxed) == Pace::kInTurns && !HasTurn(fd)) return WaitForTurn(fd);
+  if (PaceOf(fd).load(std::memory_order_relaxed) == Pace::kInTurns && !HasTurn(fd)) return WaitForTurn(fd);
   const size_t piece = std::min<size_t>(socket.piece, First() == kNobody ? kPieceBytes : kSmallPieceBytes);
   const uint32_t calls_before = socket.frames.calls();
   const ssize_t read = ReadPiece(fd, piece, *message, flags);

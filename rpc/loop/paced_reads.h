@@ -24,8 +24,10 @@
 #include <optional>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "paxos/base/time.h"
+#include "rpc/loop/frame_watch.h"
 
 namespace decree::rpc {
 
@@ -43,7 +45,7 @@ class PacedReads {
   // From now on this TCP socket is read at that pace. `client` is a number for all sockets that count as one; where two
   // clients have the same, they share.
   void Set(int fd, Pace pace, uint32_t client);
-  // The same, and the client remains.
+  // The same of one that has a pace, and the client remains.
   void SetPace(int fd, Pace pace);
   // Lets sockets that wait be read again, unless the loop has too much to do as it is. True if any may come to wait:
   // then the next turn must begin soon, whether there are events or not. For the loop, and so is EndTurn.
@@ -67,7 +69,17 @@ class PacedReads {
     std::optional<Duration> work;  // of the loop's thread, when it has read first
   };
 
+  // What is known of the socket that has this number.
+  struct Socket {
+    bool is_waiting;  // to be read
+    uint32_t bytes;   // that were read in one go so far
+    uint32_t piece;   // how many to read at once
+    uint32_t client;  // whose it is
+    FrameWatch frames;
+  };
+
   PacedReads() = default;
+  Socket& SocketOf(int fd) { return sockets_[static_cast<size_t>(fd)]; }
   bool HasTurn(int fd);
   bool IsTurnOver();
   ssize_t WaitForTurn(int fd);
@@ -83,7 +95,8 @@ class PacedReads {
 
   static constexpr int kNobody = -1;
 
-  std::mutex mutex_;  // of what follows, and of what is known of each socket
+  std::mutex mutex_;  // of what follows, and of each socket's pace
+  std::vector<Socket> sockets_;
   bool shares_turns_ = false;
   bool may_read_ = true;
   std::optional<Beginning> turn_began_;
