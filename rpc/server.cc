@@ -12,6 +12,7 @@
 
 #include "rpc/channel_arguments.h"
 #include "rpc/data_directory.h"
+#include "rpc/loop/held_writes.h"
 #include "rpc/version.h"
 
 namespace decree::rpc {
@@ -185,8 +186,13 @@ void Server::Step(Time until) {
   memory_.Look(loop_.RoughlyNow());
   loop_.timers().RunDue(loop_.Now());
   kv_->BeforeTurn();
+  PushHeldWrites();
   peers_in_.Flush();
-  node_->Turn();
+  {
+    const HoldWrites hold;
+    node_->Turn();
+  }
+  PushHeldWrites();
   NoteProblems();
   peers_in_.Flush();
   peers_in_.ReadOn();

@@ -6,6 +6,7 @@
 #include <glog/logging.h>
 #include <grpcpp/server_builder.h>
 
+#include "rpc/loop/held_writes.h"
 #include "rpc/loop/paced_reads.h"
 
 namespace decree::rpc {
@@ -18,6 +19,8 @@ constexpr int kLooks = 2;
 constexpr Duration kLookAtAllEvery = Milliseconds(20);
 constexpr int kSocketsMax = 1024;
 constexpr int kVainLooks = 8;
+// How many events' answers leave together: while they are held, those who wait for them have nothing to do.
+constexpr size_t kHeldEventsMax = 32;
 // How long a node that has had clients waits for an event.
 constexpr Duration kIdleMax = Milliseconds(50);
 
@@ -67,6 +70,7 @@ EventLoop::~EventLoop() {
 }
 
 size_t EventLoop::Poll(Time until) {
+  PushHeldWrites();
   roughly_now_.reset();
   ++turn_;
   PacedReads& reads = PacedReads::Get();
@@ -78,12 +82,21 @@ size_t EventLoop::Poll(Time until) {
       gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(wait.count(), GPR_TIMESPAN));
   size_t handled = HandleNext(deadline) ? 1 : 0;
   if (Now() > looked_at_ + kLookAtAllEvery) LookAtSockets();
-  for (int looks = 0; looks < kLooks && handled < events_max_;) {
-    HandleNext(gpr_inf_past(GPR_CLOCK_MONOTONIC)) ? ++handled : ++looks;
-  }
+  HandleReady(handled);
   has_more_ = handled >= events_max_;
   reads.EndTurn();
   return handled;
+}
+
+void EventLoop::HandleReady(size_t& handled) {
+  const HoldWrites hold;
+  for (int looks = 0; looks < kLooks && handled < events_max_;) {
+    if (!HandleNext(gpr_inf_past(GPR_CLOCK_MONOTONIC))) {
+      ++looks;
+    } else if (++handled % kHeldEventsMax == 0) {
+      PushHeldWrites();
+    }
+  }
 }
 
 // gRPC looks at sockets only where it finds no event, and then at one. Other nodes would not be heard in time among

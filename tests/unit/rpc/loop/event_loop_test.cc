@@ -2,9 +2,11 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -18,8 +20,10 @@
 
 #include "decree/v1/kv.grpc.pb.h"
 #include "paxos/base/status.h"
+#include "rpc/loop/paced_reads.h"
 #include "rpc/loop/shared_queue.h"
 #include "tests/unit/rpc/loop/loop_fixture.h"
+#include "tests/unit/rpc/loop/tcp_pair.h"
 
 namespace decree::rpc {
 namespace {
@@ -183,6 +187,64 @@ TEST_F(EventLoopTest, WritesInEachTurnDoNotKeepItFromHearingOthers) {
   Await(told);
   unread.End(*this);
   other.End(*this);
+}
+
+// The other end of a connection, and what of it each of some events has found there after it has written a byte.
+class Writes {
+ public:
+  Writes() {
+    const int on = 1;
+    EXPECT_EQ(setsockopt(pair_.accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
+    PacedReads::Get().Set(pair_.accepted, PacedReads::Pace::kByThePiece, 0);
+  }
+  Writes(const Writes&) = delete;
+  Writes& operator=(const Writes&) = delete;
+  ~Writes() {
+    close(pair_.accepted);
+    close(pair_.connected);
+  }
+
+  void Write() {
+    char byte = 'a';
+    iovec buffer{.iov_base = &byte, .iov_len = 1};
+    msghdr message{};
+    message.msg_iov = &buffer;
+    message.msg_iovlen = 1;
+    EXPECT_EQ(sendmsg(pair_.accepted, &message, 0), 1);
+    seen_.push_back(Arrived());
+  }
+  size_t Arrived() const {
+    char bytes[4096];
+    return static_cast<size_t>(
+        std::max<ssize_t>(recv(pair_.connected, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT), 0));
+  }
+  const std::vector<size_t>& seen() const { return seen_; }
+
+ private:
+  const TcpPair pair_ = MakeTcpPair();
+  std::vector<size_t> seen_;
+};
+
+TEST_F(EventLoopTest, WhatReadyEventsWriteLeavesTogether) {
+  constexpr size_t kEvents = 70;
+  Writes writes;
+  std::vector<std::unique_ptr<Wakeup>> wakeups;
+  while (wakeups.size() < kEvents) {
+    wakeups.push_back(std::make_unique<Wakeup>(*loop_, [&writes] { writes.Write(); }));
+  }
+  for (const auto& wakeup : wakeups) wakeup->Ring();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  loop_->Poll(clock_.Now() + Seconds(1));
+  ASSERT_EQ(writes.seen().size(), kEvents);
+  // The first may have been waited for.
+  EXPECT_EQ(writes.seen().front(), 1u);
+  EXPECT_EQ(writes.seen()[31], 1u);
+  EXPECT_EQ(writes.seen()[32], 32u);
+  EXPECT_EQ(writes.seen()[63], 32u);
+  EXPECT_EQ(writes.seen()[64], 64u);
+  EXPECT_EQ(writes.Arrived(), 64u);
+  loop_->Poll(clock_.Now());
+  EXPECT_EQ(writes.Arrived(), kEvents);
 }
 
 }  // namespace
