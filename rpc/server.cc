@@ -188,10 +188,7 @@ void Server::Step(Time until) {
   kv_->BeforeTurn();
   PushHeldWrites();
   peers_in_.Flush();
-  {
-    const HoldWrites hold;
-    node_->Turn();
-  }
+  node_->Turn();
   PushHeldWrites();
   NoteProblems();
   peers_in_.Flush();

@@ -82,14 +82,6 @@ size_t EventLoop::Poll(Time until) {
       gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(wait.count(), GPR_TIMESPAN));
   size_t handled = HandleNext(deadline) ? 1 : 0;
   if (Now() > looked_at_ + kLookAtAllEvery) LookAtSockets();
-  HandleReady(handled);
-  has_more_ = handled >= events_max_;
-  reads.EndTurn();
-  return handled;
-}
-
-void EventLoop::HandleReady(size_t& handled) {
-  const HoldWrites hold;
   for (int looks = 0; looks < kLooks && handled < events_max_;) {
     if (!HandleNext(gpr_inf_past(GPR_CLOCK_MONOTONIC))) {
       ++looks;
@@ -97,11 +89,15 @@ void EventLoop::HandleReady(size_t& handled) {
       PushHeldWrites();
     }
   }
+  has_more_ = handled >= events_max_;
+  reads.EndTurn();
+  return handled;
 }
 
 // gRPC looks at sockets only where it finds no event, and then at one. Other nodes would not be heard in time among
 // hundreds of clients if it did not look, now and then, until there is nothing to read.
 void EventLoop::LookAtSockets() {
+  PushHeldWrites();
   void* tag = nullptr;
   bool ok = false;
   for (int sockets = 0, in_vain = 0; sockets < kSocketsMax && in_vain < kVainLooks; ++sockets) {

@@ -93,13 +93,12 @@ class EventLoop {
   uint64_t turn() const { return turn_; }
 
   // Waits for an event until `until`, then handles it and all that are ready by then, `events_max` at most: what has
-  // gathered makes one batch. Returns how many there were. What they have written to callers is held: PushHeldWrites
-  // when nothing is to leave with it, or else the next Poll, sends it.
+  // gathered makes one batch. Returns how many there were. Unary answers that they have written may be held:
+  // PushHeldWrites when no more are to leave with them, or else the next Poll, sends them.
   size_t Poll(Time until);
 
  private:
   bool HandleNext(gpr_timespec deadline);
-  void HandleReady(size_t& handled);
   void LookAtSockets();
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;

@@ -1,10 +1,11 @@
 #pragma once
-// Lets what a turn writes by a connection leave together.
+// Lets the unary answers of a turn that go to one caller leave together.
 //
 // gRPC 1.51 sends each message by itself as soon as it is written, and to send is the dearest part of a small answer:
 // through TCP and, on the way, to the reader, who is woken each time. So the `sendmsg` that gRPC calls is ours. While
 // writes are held it passes MSG_MORE (send(2)): the kernel takes the bytes, and sends no more than full segments of
-// them until it is told to, or something is written that is not held.
+// them until it is told to, or something is written that is not held. A pipeline makes its own batches, and is not
+// held: its client has more to do meanwhile.
 //
 // Only by sockets that PacedReads knows, which are those of callers.
 

@@ -5,6 +5,7 @@
 #include <glog/logging.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
 
+#include "rpc/loop/held_writes.h"
 #include "rpc/loop/request_bytes.h"
 
 namespace decree::rpc {
@@ -152,12 +153,14 @@ void ServerCall::OnWritten(bool ok) {
 
 void ServerCall::End(const grpc::Status& status) {
   if (std::exchange(is_ending_, true)) return;
+  const HoldWrites hold;
   wire_.Finish(status, Tag(finished_));
 }
 
 void ServerCall::WriteAndEnd(const Message& message) {
   if (std::exchange(is_ending_, true)) return;
   CHECK(!is_writing_);
+  const HoldWrites hold;
   wire_.WriteAndFinish(BytesOf(message), grpc::WriteOptions(), grpc::Status::OK, Tag(finished_));
 }
 
