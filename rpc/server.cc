@@ -131,6 +131,7 @@ Status Server::StartNode() {
   core.pending_bytes_max += forwarded_.limits().bytes_max;
   ASSIGN_OR_RETURN(node_, paxos::Node::Start(core, *recovered_->log, *recovered_->machine, peers_out_, clock_,
                                              own_.self.life, RandomNumber()));
+  node_->BeforeLogWrite(PushHeldWrites);
   return OkStatus();
 }
 
@@ -189,7 +190,6 @@ void Server::Step(Time until) {
   PushHeldWrites();
   peers_in_.Flush();
   node_->Turn();
-  PushHeldWrites();
   NoteProblems();
   peers_in_.Flush();
   peers_in_.ReadOn();

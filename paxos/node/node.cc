@@ -178,6 +178,7 @@ void Node::Carry(Output& out) {
   Send(std::move(out.messages));
   NotePlacements(out.placements);
   if (!out.records.empty()) {
+    before_log_write_();
     log_.Append(out.records);
     replica_.OnDurable(out.records.back().ticket, clock_.Now(), out_);
     // What waited for the log, votes above all: a leader is not to wait until this node has applied what

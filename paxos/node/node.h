@@ -57,6 +57,9 @@ class Node {
   static StatusOr<std::unique_ptr<Node>> Start(const Options& options, SegmentLog& log, StateMachine& state_machine,
                                                Transport& transport, const Clock& clock, Life life, uint64_t seed);
 
+  // `action` is called each time before the log is written, which takes a while: what was answered can leave by then.
+  void BeforeLogWrite(std::function<void()> action) { before_log_write_ = std::move(action); }
+
   // ---- Inputs; each is followed, sooner or later, by a Turn ----
 
   void OnMessage(const Envelope& envelope);
@@ -120,6 +123,7 @@ class Node {
   Transport& transport_;
   const Clock& clock_;
   Replica replica_;
+  std::function<void()> before_log_write_ = [] {};
 
   Output out_;  // What the inputs since the last Turn have asked for.
   uint64_t next_request_ = 1;

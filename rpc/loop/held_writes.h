@@ -15,7 +15,7 @@
 namespace decree::rpc {
 
 // While it lives, what its own thread writes is held; afterwards it is until PushHeldWrites is called, which must be
-// soon. One at a time in a thread.
+// soon, and before anything that takes long. One at a time in a thread.
 class HoldWrites {
  public:
   HoldWrites();

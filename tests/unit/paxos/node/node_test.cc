@@ -16,6 +16,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Pair;
 using testing::SizeIs;
 
 // Answers every command with its own text and where it was executed.
@@ -381,6 +382,24 @@ TEST_F(NodeTest, SendsBeforeItWrites) {
   EXPECT_EQ(log.appends, 1);
   ASSERT_THAT(transport_.sent, SizeIs(1));
   EXPECT_TRUE(std::holds_alternative<Accepted>(transport_.sent[0].message));
+}
+
+TEST_F(NodeTest, WhatWasAnsweredCanLeaveBeforeTheLogIsWritten) {
+  check::LogInMemory log(1, Voters(1));
+  EchoMachine machine;
+  const auto node = Start(log, machine);
+  Pass(*node, Seconds(2));
+  std::vector<ProposalEnd> ends;
+  const int appends = log.appends;
+  std::vector<std::pair<int, size_t>> calls;  // writes of the log by then, and answers
+  node->BeforeLogWrite([&] { calls.emplace_back(log.appends - appends, ends.size()); });
+  node->Propose("a", kTimeNever, [&](ProposalEnd end) {
+    ends.push_back(std::move(end));
+    node->Propose("b", kTimeNever, Into(ends));
+  });
+  node->Turn();
+  EXPECT_THAT(ends, SizeIs(2));
+  EXPECT_THAT(calls, ElementsAre(Pair(0, 0u), Pair(1, 1u)));
 }
 
 TEST_F(NodeTest, AVoteLeavesBeforeEarlierEntriesAreApplied) {

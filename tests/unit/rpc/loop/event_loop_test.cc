@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -193,11 +192,7 @@ TEST_F(EventLoopTest, WritesInEachTurnDoNotKeepItFromHearingOthers) {
 // What events write, as unary answers are written, by a connection; and how many bytes each has found at its other end.
 class Writes {
  public:
-  Writes() {
-    const int on = 1;
-    EXPECT_EQ(setsockopt(pair_.accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
-    PacedReads::Get().Set(pair_.accepted, PacedReads::Pace::kByThePiece, 0);
-  }
+  Writes() { PacedReads::Get().Set(pair_.accepted, PacedReads::Pace::kByThePiece, 0); }
   Writes(const Writes&) = delete;
   Writes& operator=(const Writes&) = delete;
   ~Writes() {
@@ -206,14 +201,9 @@ class Writes {
   }
 
   void Write() {
-    char byte = 'a';
-    iovec buffer{.iov_base = &byte, .iov_len = 1};
-    msghdr message{};
-    message.msg_iov = &buffer;
-    message.msg_iovlen = 1;
     {
       const HoldWrites hold;
-      EXPECT_EQ(sendmsg(pair_.accepted, &message, 0), 1);
+      WriteAll(pair_.accepted, "a");
     }
     seen_.push_back(Arrived());
   }

@@ -1,8 +1,6 @@
 #include "rpc/loop/held_writes.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,25 +18,14 @@ namespace {
 
 class HeldWritesTest : public testing::Test {
  protected:
-  HeldWritesTest() {
-    const int on = 1;
-    EXPECT_EQ(setsockopt(accepted_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
-    PacedReads::Get().Set(accepted_, PacedReads::Pace::kByThePiece, 0);
-  }
+  HeldWritesTest() { PacedReads::Get().Set(accepted_, PacedReads::Pace::kByThePiece, 0); }
   ~HeldWritesTest() override {
     if (accepted_ >= 0) close(accepted_);
     close(connected_);
     PushHeldWrites();
   }
 
-  // As gRPC does.
-  void Write(std::string bytes) const {
-    iovec buffer{.iov_base = bytes.data(), .iov_len = bytes.size()};
-    msghdr message{};
-    message.msg_iov = &buffer;
-    message.msg_iovlen = 1;
-    EXPECT_EQ(sendmsg(accepted_, &message, MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
-  }
+  void Write(const std::string& bytes) const { WriteAll(accepted_, bytes); }
   // What has come at the other end, which on one machine needs no time.
   std::string Read() {
     std::string bytes(1 << 20, '\0');
@@ -91,22 +78,15 @@ TEST_F(HeldWritesTest, WhatIsPushedComesAndTheRestIsHeld) {
 
 TEST_F(HeldWritesTest, EachConnectionGetsItsOwn) {
   const TcpPair other = MakeTcpPair();
-  const int on = 1;
-  EXPECT_EQ(setsockopt(other.accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
   PacedReads::Get().Set(other.accepted, PacedReads::Pace::kInTurns, 0);
   {
     const HoldWrites hold;
-    for (const int fd : {accepted_, other.accepted, accepted_}) {
-      char byte = fd == accepted_ ? 'a' : 'b';
-      iovec buffer{.iov_base = &byte, .iov_len = 1};
-      msghdr message{};
-      message.msg_iov = &buffer;
-      message.msg_iovlen = 1;
-      EXPECT_EQ(sendmsg(fd, &message, 0), 1);
-    }
+    Write("a");
+    WriteAll(other.accepted, "b");
+    Write("c");
   }
   PushHeldWrites();
-  EXPECT_EQ(Read(), "aa");
+  EXPECT_EQ(Read(), "ac");
   char bytes[8];
   EXPECT_EQ(recv(other.connected, bytes, sizeof(bytes), MSG_DONTWAIT), 1);
   close(other.accepted);

@@ -1,7 +1,9 @@
 #include "rpc/port/port.h"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,6 +19,8 @@
 #include "decree/v1/kv.pb.h"
 #include "paxos/base/posix_clock.h"
 #include "rpc/channel_arguments.h"
+#include "rpc/loop/held_writes.h"
+#include "rpc/loop/paced_reads.h"
 #include "tests/unit/rpc/loop/loop_fixture.h"
 #include "tests/unit/rpc/port/caller.h"
 
@@ -148,6 +152,33 @@ TEST_F(CallsTest, AConnectionWithTooManyIsCutOff) {
   for (int i = 0; i < 6; ++i) calls.push_back(&caller.Begin(kMethod));
   for (Caller::Call* const call : calls) EXPECT_FALSE(caller.Status(*call).ok());
   EXPECT_FALSE(open_[0]->call().is_ending());
+}
+
+// How many bytes the kernel has taken for callers, and has not sent.
+size_t CountHeldBytes() {
+  int all = 0;
+  for (int fd = 0; fd < 1024; ++fd) {
+    int bytes = 0;
+    if (PacedReads::IsPaced(fd) && ioctl(fd, SIOCOUTQNSD, &bytes) == 0) all += bytes;
+  }
+  return static_cast<size_t>(all);
+}
+
+TEST_F(CallsTest, AnswersOfATurnLeaveTogether) {
+  ASSERT_TRUE(Open("127.0.0.1:0"));
+  Caller caller(loop_, address());
+  std::vector<Caller::Call*> calls;
+  for (int i = 0; i < 2; ++i) calls.push_back(&caller.Begin(kMethod));
+  while (open_.size() < 2) Turn();
+  EXPECT_EQ(CountHeldBytes(), 0u);
+  open_[0]->call().WriteAndEnd(v1::GetResponse());
+  const size_t of_one = CountHeldBytes();
+  EXPECT_GT(of_one, 0u);
+  open_[1]->call().End(grpc::Status::OK);
+  EXPECT_GT(CountHeldBytes(), of_one);
+  PushHeldWrites();
+  EXPECT_EQ(CountHeldBytes(), 0u);
+  for (Caller::Call* const call : calls) EXPECT_TRUE(caller.AnswerTo<v1::GetResponse>(*call).status.ok());
 }
 
 INSTANTIATE_TEST_SUITE_P(Addresses, PortTest, testing::Values("127.0.0.1:0", "[::1]:0"));
