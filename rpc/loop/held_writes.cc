@@ -1,8 +1,8 @@
 #include "rpc/loop/held_writes.h"
 
 #include <dlfcn.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 
 #include <algorithm>
 #include <vector>
