@@ -9,9 +9,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include <leveldb/write_batch.h>
+
+#include "absl/container/node_hash_map.h"
 
 #include "kv/key_record.h"
 #include "kv/newest_records.h"
@@ -73,8 +74,8 @@ class Overlay {
   leveldb::WriteBatch batch_;
   size_t bytes_ = 0;
   uint64_t digest_;
-  std::unordered_map<std::string, Seen> keys_;
-  std::unordered_map<std::string, std::string> answers_;  // added
+  absl::node_hash_map<std::string, Seen> keys_;
+  absl::node_hash_map<std::string, std::string> answers_;  // added
 };
 
 }  // namespace decree::kv

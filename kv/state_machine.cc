@@ -166,7 +166,7 @@ StatusOr<std::unique_ptr<StateMachine>> StateMachine::Open(Store& store, const s
 
 // ---- Applying ----
 
-void StateMachine::Apply(std::span<const paxos::SlotCommands> slots, std::vector<paxos::CommandAnswer>& answers) {
+void StateMachine::Apply(std::span<const paxos::SlotCommands> slots, std::vector<paxos::CommandAnswer>* answers) {
   Overlay overlay(store_, newest_, state_.digest);
   for (const paxos::SlotCommands& slot : slots) {
     CHECK_EQ(slot.slot, state_.applied.Next());
@@ -175,7 +175,9 @@ void StateMachine::Apply(std::span<const paxos::SlotCommands> slots, std::vector
     for (uint32_t index = 0; index < slot.commands.size(); ++index) {
       const v1::CommandResult result = Execute(slot.commands[index], {.slot = slot.slot, .index = index}, overlay);
       overlay.Digest(ResultBytes(result));
-      answers.push_back({.slot = slot.slot, .index = index, .bytes = result.SerializeAsString()});
+      if (answers != nullptr) {
+        answers->push_back({.slot = slot.slot, .index = index, .bytes = result.SerializeAsString()});
+      }
     }
     if (!slot.configuration.empty()) {
       configuration_ = slot.configuration;
@@ -222,17 +224,17 @@ void StateMachine::Stamp(v1::CommandResult& result) const {
   result.set_store_epoch(state_.epoch);
 }
 
-void StateMachine::ExecuteOnKeys(const v1::Command& command, Overlay& overlay, v1::CommandResult& result) {
+void StateMachine::ExecuteOnKeys(v1::Command& command, Overlay& overlay, v1::CommandResult& result) {
   if (!CheckCommand(command).ok()) {
     result.set_refusal(v1::CommandResult::REFUSAL_LIMIT);
   } else if (command.guard() != 0) {
     result.set_refusal(v1::CommandResult::REFUSAL_GUARD);
   } else if (command.has_put()) {
-    Put(command.put(), overlay, result);
+    Put(*command.mutable_put(), overlay, result);
   } else if (command.has_delete_()) {
     Delete(command.delete_(), overlay, result);
   } else {
-    CompareAndSwap(command.compare_and_swap(), overlay, result);
+    CompareAndSwap(*command.mutable_compare_and_swap(), overlay, result);
   }
 }
 
@@ -301,9 +303,9 @@ void StateMachine::Settle(const v1::Command& command, Overlay& overlay, v1::Comm
 
 // ---- Keys ----
 
-void StateMachine::Put(const v1::PutOperation& put, Overlay& overlay, v1::CommandResult& result) {
+void StateMachine::Put(v1::PutOperation& put, Overlay& overlay, v1::CommandResult& result) {
   Find(put.key(), put.return_previous(), overlay, result);
-  Set(put.key(), put.value(), overlay, result);
+  Set(put.key(), std::move(*put.mutable_value()), overlay, result);
 }
 
 void StateMachine::Delete(const v1::DeleteOperation& del, Overlay& overlay, v1::CommandResult& result) {
@@ -314,10 +316,9 @@ void StateMachine::Delete(const v1::DeleteOperation& del, Overlay& overlay, v1::
   overlay.Change(del.key(), {.counters = {.modified = {.main = state_.revision}}, .deleted = true});
 }
 
-void StateMachine::CompareAndSwap(const v1::CompareAndSwapOperation& swap, Overlay& overlay,
-                                  v1::CommandResult& result) {
+void StateMachine::CompareAndSwap(v1::CompareAndSwapOperation& swap, Overlay& overlay, v1::CommandResult& result) {
   Find(swap.key(), /*tells=*/true, overlay, result);
-  if (IsAsExpected(swap, overlay)) Set(swap.key(), swap.value(), overlay, result);
+  if (IsAsExpected(swap, overlay)) Set(swap.key(), std::move(*swap.mutable_value()), overlay, result);
 }
 
 void StateMachine::Find(const std::string& key, bool tells, Overlay& overlay, v1::CommandResult& result) {
@@ -330,7 +331,7 @@ void StateMachine::Find(const std::string& key, bool tells, Overlay& overlay, v1
   result.set_previous_value_bytes(head->value_bytes);
 }
 
-void StateMachine::Set(const std::string& key, const std::string& value, Overlay& overlay, v1::CommandResult& result) {
+void StateMachine::Set(const std::string& key, std::string value, Overlay& overlay, v1::CommandResult& result) {
   ++state_.revision;
   KeyCounters counters{.create_revision = state_.revision,
                        .modified = {.main = state_.revision},
@@ -342,7 +343,7 @@ void StateMachine::Set(const std::string& key, const std::string& value, Overlay
   }
   result.set_changed(true);
   result.set_version(counters.version);
-  overlay.Change(key, {.counters = counters, .value = value});
+  overlay.Change(key, {.counters = counters, .value = std::move(value)});
 }
 
 }  // namespace decree::kv

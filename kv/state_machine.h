@@ -43,7 +43,7 @@ class StateMachine final : public paxos::StateMachine {
   paxos::Slot applied() const override { return state_.applied; }
   std::string configuration() const override { return configuration_; }
   paxos::LogTime log_time() const override { return state_.log_time; }
-  void Apply(std::span<const paxos::SlotCommands> slots, std::vector<paxos::CommandAnswer>& answers) override;
+  void Apply(std::span<const paxos::SlotCommands> slots, std::vector<paxos::CommandAnswer>* answers) override;
 
   // ---- Reads ----
 
@@ -85,15 +85,15 @@ class StateMachine final : public paxos::StateMachine {
   void CloseSession(const v1::Command& command, Overlay& overlay, v1::CommandResult& result);
   void Settle(const v1::Command& command, Overlay& overlay, v1::CommandResult& result);
   // What the command does to keys.
-  void ExecuteOnKeys(const v1::Command& command, Overlay& overlay, v1::CommandResult& result);
+  void ExecuteOnKeys(v1::Command& command, Overlay& overlay, v1::CommandResult& result);
   void Stamp(v1::CommandResult& result) const;
   std::string StoredAnswer(uint64_t session, uint64_t number) const;
-  void Put(const v1::PutOperation& put, Overlay& overlay, v1::CommandResult& result);
+  void Put(v1::PutOperation& put, Overlay& overlay, v1::CommandResult& result);
   void Delete(const v1::DeleteOperation& del, Overlay& overlay, v1::CommandResult& result);
-  void CompareAndSwap(const v1::CompareAndSwapOperation& swap, Overlay& overlay, v1::CommandResult& result);
+  void CompareAndSwap(v1::CompareAndSwapOperation& swap, Overlay& overlay, v1::CommandResult& result);
   // Sets in `result` whether the key is there and, if the operation asks for it, which record it has.
   void Find(const std::string& key, bool tells, Overlay& overlay, v1::CommandResult& result);
-  void Set(const std::string& key, const std::string& value, Overlay& overlay, v1::CommandResult& result);
+  void Set(const std::string& key, std::string value, Overlay& overlay, v1::CommandResult& result);
   void Flush(Overlay& overlay);
 
   Store& store_;

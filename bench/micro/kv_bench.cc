@@ -55,7 +55,7 @@ class OpenStore {
                              .commands = {commands.begin(), commands.end()},
                              .configuration = {}};
     answers_.clear();
-    machine_->Apply({&slot, 1}, answers_);
+    machine_->Apply({&slot, 1}, &answers_);
   }
 
  private:

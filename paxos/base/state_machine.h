@@ -42,11 +42,11 @@ class StateMachine {
   // The highest log time of any applied slot.
   virtual LogTime log_time() const = 0;
 
-  // Applies slots in order, beginning with applied() + 1 and without gaps, and appends one answer for
-  // every command. The results depend on the state and the slots alone, not on how they are grouped
-  // into calls. Bytes that are not a command of this state machine are answered with an error, the
-  // same on every replica. A failure of the machine (a disk error) ends the process.
-  virtual void Apply(std::span<const SlotCommands> slots, std::vector<CommandAnswer>& answers) = 0;
+  // Applies slots in order, beginning with applied() + 1 and without gaps, and appends one answer for every command;
+  // `answers` is null where nobody waits for them. The results depend on the state and the slots alone, not on how they
+  // are grouped into calls. Bytes that are not a command of this state machine are answered with an error, the same on
+  // every replica. A failure of the machine (a disk error) ends the process.
+  virtual void Apply(std::span<const SlotCommands> slots, std::vector<CommandAnswer>* answers) = 0;
 };
 
 }  // namespace decree::paxos

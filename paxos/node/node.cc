@@ -53,7 +53,6 @@ SlotCommands CommandsOf(Slot slot, const Entry& entry) {
 
 // Applies the slots up to `chosen_index` that the state machine lacks.
 Status Replay(SegmentLog& log, StateMachine& machine, Slot chosen_index) {
-  std::vector<CommandAnswer> answers;
   while (machine.applied() < chosen_index) {
     const Slot first = machine.applied().Next();
     ASSIGN_OR_RETURN(const std::vector<Vote> votes, log.Read(first, chosen_index, kReplayBytes));
@@ -63,8 +62,7 @@ Status Replay(SegmentLog& log, StateMachine& machine, Slot chosen_index) {
       RETURN_IF_ERROR(CheckNextSlot(vote.slot, first.Plus(slots.size()), chosen_index));
       slots.push_back(CommandsOf(vote.slot, *vote.entry));
     }
-    machine.Apply(slots, answers);
-    answers.clear();  // Whoever asked is gone.
+    machine.Apply(slots, nullptr);  // Whoever asked is gone.
   }
   return OkStatus();
 }
@@ -215,7 +213,7 @@ void Node::Apply(const std::vector<ChosenEntry>& entries) {
   slots.reserve(entries.size());
   for (const ChosenEntry& chosen : entries) slots.push_back(CommandsOf(chosen.slot, *chosen.entry));
   std::vector<CommandAnswer> answers;
-  state_machine_.Apply(slots, answers);
+  state_machine_.Apply(slots, proposed_.empty() ? nullptr : &answers);
   const Slot last = entries.back().slot;
   CHECK_EQ(state_machine_.applied(), last);
   replica_.OnApplied(last, clock_.Now(), out_);

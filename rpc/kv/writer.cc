@@ -115,7 +115,6 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
 
   void OnProposalEnd(ProposalEnd end) {
     if (waiters_.empty()) return Finish();  // It has taken longer than anybody waits.
-    const std::string name = writer_.leadership_.Name();
     switch (end.kind) {
       case ProposalEnd::Kind::kApplied:
         return EndWithResult(writer_.leadership_.self(), std::move(end.answer), nullptr);
@@ -126,8 +125,8 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
       case ProposalEnd::Kind::kUnknown:
         return Fail(OutcomeUnknown(
             StatusCode::UNAVAILABLE,
-            StrCat(name, " leads no more, and cannot tell what has become of the write; ask another node",
-                   kMayHappen)));
+            StrCat(writer_.leadership_.Name(),
+                   " leads no more, and cannot tell what has become of the write; ask another node", kMayHappen)));
       case ProposalEnd::Kind::kOverloaded:
         crowded_ = writer_.leadership_.self();
         // The node that has forwarded it waits, and not this one's stream.
@@ -136,8 +135,9 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
         return Fail(NotExecuted(StatusCode::INVALID_ARGUMENT,
                                 "the request as a whole is too large; see the limits of key and value"));
       case ProposalEnd::Kind::kDeadline:
-        return FailLate(NotExecuted(StatusCode::DEADLINE_EXCEEDED, StrCat("the deadline has passed before ", name,
-                                                                          " could propose the write", kNotCarriedOut)));
+        return FailLate(NotExecuted(StatusCode::DEADLINE_EXCEEDED,
+                                    StrCat("the deadline has passed before ", writer_.leadership_.Name(),
+                                           " could propose the write", kNotCarriedOut)));
     }
   }
 

@@ -32,19 +32,20 @@ Timer::Timer(TimerQueue& queue, std::function<void()> action) : queue_(queue), a
 
 void Timer::Set(Time at) {
   Cancel();
-  position_ = queue_.timers_.emplace(at, this);
+  due_ = {at, queue_.settings_++};
+  queue_.timers_.emplace(due_, this);
   is_set_ = true;
 }
 
 void Timer::Cancel() {
   if (!is_set_) return;
-  queue_.timers_.erase(position_);
+  queue_.timers_.erase(due_);
   is_set_ = false;
 }
 
 bool TimerQueue::RunDue(Time now) {
   bool any = false;
-  while (!timers_.empty() && timers_.begin()->first <= now) {
+  while (!timers_.empty() && timers_.begin()->first.first <= now) {
     Timer* const timer = timers_.begin()->second;
     timer->Cancel();
     timer->action_();

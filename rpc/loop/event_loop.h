@@ -9,13 +9,16 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include <grpcpp/alarm.h>
 #include <grpcpp/completion_queue.h>
+
+#include "absl/container/btree_map.h"
 
 #include "paxos/base/time.h"
 #include "rpc/loop/event.h"
@@ -29,14 +32,18 @@ class Timer;
 class TimerQueue {
  public:
   // When the next one is due; kTimeNever if there is none.
-  Time NextDeadline() const { return timers_.empty() ? kTimeNever : timers_.begin()->first; }
+  Time NextDeadline() const { return timers_.empty() ? kTimeNever : timers_.begin()->first.first; }
   // Runs the timers that are due at `now`. True if any was.
   bool RunDue(Time now);
 
  private:
   friend class Timer;
-  using Timers = std::multimap<Time, Timer*>;
-  Timers timers_;
+  // When it is due, and the number of the setting: timers that are due at the same time run in the order in which they
+  // were set.
+  using Due = std::pair<Time, uint64_t>;
+  // Each write sets a timer and cancels it. A tree of pairs would touch memory all over for that.
+  absl::btree_map<Due, Timer*> timers_;
+  uint64_t settings_ = 0;
 };
 
 // An alarm clock. It may be set again and again, and goes off at most once for each setting. Its destruction cancels
@@ -57,7 +64,7 @@ class Timer {
   TimerQueue& queue_;
   const std::function<void()> action_;
   bool is_set_ = false;
-  TimerQueue::Timers::iterator position_;
+  TimerQueue::Due due_;
 };
 
 class EventLoop {

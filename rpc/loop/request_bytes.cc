@@ -25,10 +25,10 @@ bool CountFields(const Descriptor& type, CodedInputStream& input, int& left) {
     if (--left < 0) return false;
     const auto wire_type = WireFormatLite::GetTagWireType(tag);
     if (wire_type == WireFormatLite::WIRETYPE_START_GROUP) return false;
-    const FieldDescriptor* const field = type.FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag));
-    const bool is_message = field != nullptr && field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
-                            wire_type == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
-    if (!is_message) {
+    const FieldDescriptor* const field = wire_type == WireFormatLite::WIRETYPE_LENGTH_DELIMITED
+                                             ? type.FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag))
+                                             : nullptr;
+    if (field == nullptr || field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
       if (!WireFormatLite::SkipField(&input, tag)) return false;
       continue;
     }

@@ -48,7 +48,7 @@ Slots ReadSlots(Input& input) {
 
 void Apply(StateMachine& machine, std::span<const paxos::SlotCommands> slots) {
   std::vector<paxos::CommandAnswer> answers;
-  machine.Apply(slots, answers);
+  machine.Apply(slots, &answers);
   for (const paxos::CommandAnswer& answer : answers) {
     v1::CommandResult result;
     CHECK(result.ParseFromString(answer.bytes));

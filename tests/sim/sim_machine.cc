@@ -37,7 +37,7 @@ SimMachine::~SimMachine() {
   env_.RunScheduled();
 }
 
-void SimMachine::Apply(std::span<const paxos::SlotCommands> slots, std::vector<paxos::CommandAnswer>& answers) {
+void SimMachine::Apply(std::span<const paxos::SlotCommands> slots, std::vector<paxos::CommandAnswer>* answers) {
   machine_->Apply(slots, answers);
   env_.RunScheduled();
   if (files_.crashed()) throw paxos::SimulatedCrash();

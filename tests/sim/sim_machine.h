@@ -41,7 +41,7 @@ class SimMachine final : public paxos::StateMachine {
   paxos::Slot applied() const override { return machine_->applied(); }
   std::string configuration() const override { return machine_->configuration(); }
   paxos::LogTime log_time() const override { return machine_->log_time(); }
-  void Apply(std::span<const paxos::SlotCommands> slots, std::vector<paxos::CommandAnswer>& answers) override;
+  void Apply(std::span<const paxos::SlotCommands> slots, std::vector<paxos::CommandAnswer>* answers) override;
 
   KeyReading ReadKey(const std::string& key) const;
   // The state machine's answer to a command, as a client gets it.

@@ -122,7 +122,7 @@ class OpenStore {
     paxos::SlotCommands slot{.slot = machine_->applied().Next(), .log_time = log_time};
     slot.commands.assign(commands.begin(), commands.end());
     std::vector<paxos::CommandAnswer> answers;
-    machine_->Apply({&slot, 1}, answers);
+    machine_->Apply({&slot, 1}, &answers);
     env_.RunScheduled();
     std::vector<v1::CommandResult> results;
     for (const paxos::CommandAnswer& answer : answers) {

@@ -145,9 +145,9 @@ TEST_F(StateMachineTest, AViewDoesNotChange) {
 TEST_F(StateMachineTest, KeepsTheConfigurationAndLogTime) {
   paxos::SlotCommands slot{.slot = paxos::Slot(1), .log_time = paxos::LogTime(500), .configuration = "who belongs"};
   std::vector<paxos::CommandAnswer> answers;
-  kv_->machine().Apply({&slot, 1}, answers);
+  kv_->machine().Apply({&slot, 1}, &answers);
   slot = {.slot = paxos::Slot(2), .log_time = paxos::LogTime(0)};
-  kv_->machine().Apply({&slot, 1}, answers);
+  kv_->machine().Apply({&slot, 1}, &answers);
   EXPECT_TRUE(answers.empty());
   EXPECT_EQ(kv_->machine().configuration(), "who belongs");
   EXPECT_EQ(kv_->machine().log_time(), paxos::LogTime(500));
@@ -368,8 +368,7 @@ void ApplyGrouped(OpenStore& kv, const std::vector<std::vector<std::string>>& sl
       calls.push_back({.slot = paxos::Slot(next + 1), .log_time = TimeOf(next)});
       calls.back().commands.assign(slots[next].begin(), slots[next].end());
     }
-    std::vector<paxos::CommandAnswer> answers;
-    kv.machine().Apply(calls, answers);
+    kv.machine().Apply(calls, nullptr);
   }
 }
 
