@@ -41,7 +41,7 @@ class TimerQueue {
   // When it is due, and the number of the setting: timers that are due at the same time run in the order in which they
   // were set.
   using Due = std::pair<Time, uint64_t>;
-  // Each write sets a timer and cancels it. A tree of pairs would touch memory all over for that.
+  // Each write sets a timer and cancels it, for which a binary tree would touch memory all over.
   absl::btree_map<Due, Timer*> timers_;
   uint64_t settings_ = 0;
 };

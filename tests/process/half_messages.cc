@@ -61,9 +61,11 @@ class Connection {
     begun_ += begun;
     const ssize_t sent = send(fd_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent > 0) unsent_.erase(0, static_cast<size_t>(sent));
-    if (sent < 0 && errno != EAGAIN) calls_.clear();
+    is_lost_ = is_lost_ || (sent < 0 && errno != EAGAIN);
+    if (is_lost_) calls_.clear();
     return begun;
   }
+  bool is_lost() const { return is_lost_; }
 
  private:
   struct Call {
@@ -127,6 +129,7 @@ class Connection {
   int64_t window_ = kFirstWindow;
   size_t begun_ = 0;
   bool has_called_ = false;
+  bool is_lost_ = false;
   std::map<uint32_t, Call> calls_;
 };
 
@@ -140,6 +143,8 @@ HalfMessages::HalfMessages(const std::string& address, const std::string& method
     }
     while (!is_over_) {
       for (const auto& connection : connections) bytes_sent_ += connection->Go();
+      connections_lost_ = static_cast<size_t>(
+          std::count_if(connections.begin(), connections.end(), [](const auto& one) { return one->is_lost(); }));
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
   });

@@ -25,9 +25,12 @@ class HalfMessages {
 
   // The bytes of all messages together.
   size_t bytes_sent() const { return bytes_sent_; }
+  // How many connections the node has reset.
+  size_t connections_lost() const { return connections_lost_; }
 
  private:
   std::atomic<size_t> bytes_sent_{0};
+  std::atomic<size_t> connections_lost_{0};
   std::atomic<bool> is_over_{false};
   std::thread thread_;
 };

@@ -443,6 +443,7 @@ TEST_F(NodeTest, AnswersAPeerFromTheLog) {
                              .entries = {{Slot(1), Value("a", ballot)}, {Slot(2), Value("b", ballot)}}}));
   node.Turn();
   ASSERT_THAT(machine.commands, SizeIs(2));
+  EXPECT_EQ(machine.answered, 0u) << "nobody waits for the answers here";
   transport_.sent.clear();
   node.OnMessage(
       From(3, 1, Fetch{.stream = 1, .number = 1, .position = {.slot = Slot(1)}, .last_slot = Slot(2), .credit = 1000}));

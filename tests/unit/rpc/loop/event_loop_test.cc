@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
@@ -142,6 +143,25 @@ class RawConnection {
   const int fd_;
   std::string heard_;
 };
+
+TEST(TimerQueueTest, RunsWhatIsDueInTheOrderOfDeadlinesAndThenOfSettings) {
+  TimerQueue timers;
+  std::vector<char> ran;
+  Timer a(timers, [&] { ran.push_back('a'); });
+  Timer b(timers, [&] { ran.push_back('b'); });
+  Timer c(timers, [&] { ran.push_back('c'); });
+  Timer d(timers, [&] { ran.push_back('d'); });
+  const Time now{Seconds(1000)};
+  for (Timer* const timer : {&d, &b, &a}) timer->Set(now);
+  c.Set(now - Seconds(1));
+  b.Set(now);  // anew, and so behind the others
+  d.Cancel();
+  EXPECT_EQ(timers.NextDeadline(), now - Seconds(1));
+  EXPECT_FALSE(timers.RunDue(now - Seconds(2)));
+  EXPECT_TRUE(timers.RunDue(now));
+  EXPECT_THAT(ran, testing::ElementsAre('c', 'a', 'b'));
+  EXPECT_EQ(timers.NextDeadline(), kTimeNever);
+}
 
 // Among many clients, other nodes would be heard too late.
 TEST_F(EventLoopTest, AllSocketsAreLookedAtInATurn) {
