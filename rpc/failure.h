@@ -40,6 +40,8 @@ inline constexpr char kMayHappen[] = "; the write may have been carried out, or 
 // The end of that of a failed read, and what may be added to it.
 inline constexpr char kNotServed[] = "; the read was not served";
 inline constexpr char kStaleWouldBe[] = ", a stale read would be";
+// The text of an error where the answer's size is bounded, see `Budget`.
+inline constexpr char kNoRoomForAnswer[] = "answers that clients have not taken yet leave no room for this one";
 // Cuts such an end off the text.
 void CutVerdict(std::string& text);
 

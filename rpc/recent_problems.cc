@@ -19,7 +19,15 @@ bool RecentProblems::Note(const std::string& text, Time now) {
   if (found != problems_.end()) problems_.erase(found);
   if (problems_.size() == kProblemsMax) problems_.erase(problems_.begin());
   problems_.push_back({.text = text, .seen = now});
-  return is_new;
+  return is_new && IsLineLeft(now);
+}
+
+bool RecentProblems::IsLineLeft(Time now) {
+  if (now - kRecent > lines_since_) {
+    lines_since_ = now;
+    lines_ = 0;
+  }
+  return lines_++ < kProblemsMax;
 }
 
 std::vector<std::string> RecentProblems::Recent(Time now) const {

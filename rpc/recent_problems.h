@@ -10,7 +10,8 @@ namespace decree::rpc {
 
 class RecentProblems {
  public:
-  // Notes a problem. True if it is worth a line in the log, because it was not noted for a while.
+  // Notes a problem. True if it is worth a line in the log, because it was not noted for a while. Of many different
+  // ones, as a stranger may cause, only some are.
   bool Note(const std::string& text, Time now);
   // The problems that have not stopped.
   std::vector<std::string> Recent(Time now) const;
@@ -21,7 +22,12 @@ class RecentProblems {
     Time seen;
   };
 
+  // Whether one more may be written to the log.
+  bool IsLineLeft(Time now);
+
   std::vector<Problem> problems_;  // oldest first
+  Time lines_since_ = Time::min();
+  size_t lines_ = 0;  // in the log, since then
 };
 
 }  // namespace decree::rpc

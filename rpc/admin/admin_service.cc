@@ -16,6 +16,8 @@ using paxos::TransferResult;
 
 // Longer than any election timeout that makes sense.
 constexpr Duration kPatience = Seconds(10);
+// How long an answer that tells much waits for its room.
+constexpr Duration kRoomPatience = Seconds(5);
 
 Failure NotLeading(const paxos::Replica& replica) {
   Failure failure = NotExecuted(StatusCode::UNAVAILABLE, StrCat("n", replica.self().node.value(), " does not lead"));
@@ -48,15 +50,22 @@ Failure Refusal(TransferResult result, NodeId heir, const paxos::Replica& replic
 }  // namespace
 
 AdminService::AdminService(EventLoop& loop, Methods& methods, paxos::Node& node, const NodeStatusReport& report)
-    : loop_(loop), node_(node), patience_(loop.timers(), [this] { EndTransfer(); }) {
+    : loop_(loop), node_(node), report_(report), patience_(loop.timers(), [this] { EndTransfer(); }) {
   OfferUnary<v1::NodeStatusRequest, v1::NodeStatusResponse>(methods, "/decree.v1.Admin/NodeStatus", nullptr,
-                                                            [&report](const auto& call) {
-                                                              report.Fill(call->response());
-                                                              call->Finish();
-                                                            });
+                                                            [this](const auto& call) { OnNodeStatus(call); });
   OfferUnary<v1::TransferLeadershipRequest, v1::TransferLeadershipResponse>(
       methods, "/decree.v1.Admin/TransferLeadership", nullptr,
       [this](TransferCall call) { OnTransfer(std::move(call)); });
+}
+
+void AdminService::OnNodeStatus(const StatusCall& call) {
+  call->taker().WhenRoom(
+      loop_.Now() + kRoomPatience, [] { return Budget::Size::kSmall; },
+      [this, call](bool has_room) {
+        if (!has_room) return call->Fail(Overloaded(kNoRoomForAnswer));
+        report_.Fill(call->response());
+        call->Finish();
+      });
 }
 
 void AdminService::OnTransfer(TransferCall call) {

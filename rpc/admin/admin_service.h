@@ -24,11 +24,15 @@ class AdminService {
  private:
   using TransferCall = CallPtr<v1::TransferLeadershipRequest, v1::TransferLeadershipResponse>;
 
+  using StatusCall = CallPtr<v1::NodeStatusRequest, v1::NodeStatusResponse>;
+
+  void OnNodeStatus(const StatusCall& call);
   void OnTransfer(TransferCall call);
   void EndTransfer();
 
   EventLoop& loop_;
   paxos::Node& node_;
+  const NodeStatusReport& report_;
   TransferCall transferring_;  // the call under way
   Timer patience_;
 };

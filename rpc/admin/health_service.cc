@@ -5,7 +5,9 @@
 #include <string_view>
 #include <utility>
 
+#include "rpc/loop/request_bytes.h"
 #include "rpc/loop/unary_call.h"
+#include "rpc/printable.h"
 
 namespace decree::rpc {
 namespace {
@@ -36,12 +38,13 @@ class HealthService::Watch final : public ServerCall::Handler, public std::enabl
 
  private:
   void OnMessage() override {
-    has_asked_ = call_->TakeRequest(request_);
+    has_asked_ = call_->TakeRequest(request_, kSmallRequestBytes);
     if (!has_asked_) return OnHalfClosed();
     Tell();
   }
   void OnHalfClosed() override {
-    call_->End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no grpc.health.v1.HealthCheckRequest was sent"));
+    call_->End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
+                            UnreadableRequest(request_.GetTypeName(), kSmallRequestBytes)));
   }
   void OnWritten() override { Tell(); }
   void OnGone() override { owner_.watches_.erase(shared_from_this()); }
@@ -76,7 +79,8 @@ HealthService::Response::ServingStatus HealthService::ServingStatusOf(const std:
 void HealthService::OnCheck(Call<Request, Response>& call) {
   const Response::ServingStatus status = ServingStatusOf(call.request().service());
   if (status == Response::SERVICE_UNKNOWN) {
-    return call.Fail(NotExecuted(grpc::StatusCode::NOT_FOUND, StrCat("no service \"", call.request().service(), "\"")));
+    return call.Fail(NotExecuted(grpc::StatusCode::NOT_FOUND,
+                                 StrCat("no service \"", Printable(call.request().service(), kNameBytesMax), "\"")));
   }
   call.response().set_status(status);
   call.Finish();

@@ -8,7 +8,9 @@
 
 #include "grpc/reflection/v1alpha/reflection.pb.h"
 #include "paxos/base/status.h"
+#include "rpc/failure.h"
 #include "rpc/loop/budget.h"
+#include "rpc/loop/request_bytes.h"
 
 namespace decree::rpc {
 namespace {
@@ -20,8 +22,6 @@ using grpc::reflection::v1alpha::FileDescriptorResponse;
 using Request = grpc::reflection::v1alpha::ServerReflectionRequest;
 using Response = grpc::reflection::v1alpha::ServerReflectionResponse;
 
-// A caller that asks for much more names nothing that is here.
-constexpr size_t kRequestBytesMax = 4096;
 // No answer has more, as a test sees to.
 constexpr size_t kAnswerBytes = 64 << 10;
 // How long a question waits for the room of its answer.
@@ -85,10 +85,9 @@ class ReflectionService::Stream final : public ServerCall::Handler, public std::
   void OnMessage() override {
     call_->SetBusy(true);
     Request request;
-    if (!call_->TakeRequest(request) || request.ByteSizeLong() > kRequestBytesMax) {
-      return call_->End(grpc::Status(
-          grpc::StatusCode::INVALID_ARGUMENT,
-          StrCat("what was sent is no ", request.GetTypeName(), " of at most ", kRequestBytesMax, " bytes")));
+    if (!call_->TakeRequest(request, kSmallRequestBytes)) {
+      return call_->End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
+                                     UnreadableRequest(request.GetTypeName(), kSmallRequestBytes)));
     }
     taker().WhenRoom(
         owner_.loop_.Now() + kRoomPatience, [] { return Budget::SizeOf(kAnswerBytes); },
@@ -97,8 +96,7 @@ class ReflectionService::Stream final : public ServerCall::Handler, public std::
   void Answer(const Request& request, bool has_room) {
     if (call_->is_ending()) return;
     if (!has_room) {
-      return call_->End(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
-                                     "answers that clients have not taken yet leave no room for this one"));
+      return call_->End(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, kNoRoomForAnswer));
     }
     room_ = taker().Charge(kAnswerBytes);
     call_->Write(AnswerTo(request, owner_.services_));

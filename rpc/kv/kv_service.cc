@@ -28,9 +28,7 @@ Budget::Size SizeOfRecord(const v1::CommandResult& result) {
   return Budget::SizeOf(kv::StateMachine::Telling(result).previous_value_bytes());
 }
 
-Failure NoRoom() {
-  return Overloaded(StrCat("answers that clients have not taken yet leave no room for this one", kNotServed));
-}
+Failure NoRoom() { return Overloaded(StrCat(kNoRoomForAnswer, kNotServed)); }
 
 }  // namespace
 

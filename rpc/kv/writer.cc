@@ -170,7 +170,9 @@ class Writer::Write : public std::enable_shared_from_this<Write> {
       RARE_CASE("a forwarded write reached a node that does not lead");
       return WaitForLeader();
     }
-    if (failure.code == StatusCode::RESOURCE_EXHAUSTED && was_not_executed) {
+    // With a reason it is the state machine's verdict, which another attempt does not change.
+    const bool has_reason = failure.detail.reason() != v1::ErrorDetail::REASON_UNSPECIFIED;
+    if (failure.code == StatusCode::RESOURCE_EXHAUSTED && was_not_executed && !has_reason) {
       crowded_ = forwarded_to_;
       return WaitForLess();
     }

@@ -68,11 +68,11 @@ std::shared_ptr<Callers::Connection> Callers::Find(std::string address) {
 Status Callers::LetIn(Connection& connection) {
   DropUnreadIfTooMany();
   if (connection.is_cut_off_) return absl::UnavailableError("the connection is being closed");
-  if (connection.calls_ + connection.unserved_ > limits_.calls_of_one) {
+  if (connection.calls_ > limits_.calls_of_one || connection.unserved_ > limits_.unserved_of_one) {
     RARE_CASE("a connection was cut off for the number of its calls");
     connection.CutOff();
-    const std::string problem =
-        StrCat("more than ", limits_.calls_of_one, " calls by one connection without a request");
+    const std::string problem = StrCat("more than ", limits_.calls_of_one, " calls at a time, or ",
+                                       limits_.unserved_of_one, " in a row, by one connection without a request");
     actions_.note(StrCat(problem, ", which was cut off: ", ClientOf(connection.address())));
     return absl::ResourceExhaustedError(problem);
   }

@@ -27,9 +27,11 @@ class Callers {
     size_t calls = 2560;
     // The same, with those of connections that were cut off and are not gone yet.
     size_t calls_held = 3200;
-    // A client that keeps to what gRPC tells it never has so many; nor do so many of its calls end one after the other
-    // without a request that was served.
+    // A client that keeps to what gRPC tells it never has so many.
     size_t calls_of_one = 1024;
+    // So many of its calls do not end one after the other without a request that was served. In those few seconds for
+    // which a node may be paused an honest client gives up some thousands.
+    size_t unserved_of_one = 16'384;
   };
 
   class Connection {

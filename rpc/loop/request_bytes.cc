@@ -7,6 +7,8 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format.h>
 
+#include "paxos/base/status.h"
+
 namespace decree::rpc {
 namespace {
 
@@ -61,6 +63,10 @@ bool ParseRequest(std::string_view bytes, google::protobuf::Message& request) {
   const std::unique_ptr<google::protobuf::Message> empty(request.New());
   request.GetReflection()->Swap(&request, empty.get());
   return false;
+}
+
+std::string UnreadableRequest(const std::string& name, size_t bytes_max) {
+  return StrCat("what was sent is no ", name, " of at most ", kRequestFieldsMax, " fields and ", bytes_max, " bytes");
 }
 
 }  // namespace decree::rpc

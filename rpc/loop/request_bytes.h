@@ -3,6 +3,7 @@
 // within, or a field that is not known here, takes two on the wire and sixteen to a hundred in memory. So the number
 // of fields is limited.
 
+#include <string>
 #include <string_view>
 
 #include <google/protobuf/io/zero_copy_stream.h>
@@ -20,5 +21,8 @@ bool HasFieldsWithin(int fields_max, const google::protobuf::Descriptor& type,
 
 // False if the bytes are no such message, or have more than kRequestFieldsMax fields; then `request` holds little.
 bool ParseRequest(std::string_view bytes, google::protobuf::Message& request);
+
+// What to tell who has sent something else. `name` is that of the request's type.
+std::string UnreadableRequest(const std::string& name, size_t bytes_max);
 
 }  // namespace decree::rpc

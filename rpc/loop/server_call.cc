@@ -134,7 +134,11 @@ bool ServerCall::TakeMessage(Message& message) {
   return grpc::SerializationTraits<Message>::Deserialize(&received_, &message).ok();
 }
 
-bool ServerCall::TakeRequest(Message& request) { return ParseRequest(TakeBytes(), request); }
+bool ServerCall::TakeRequest(Message& request, size_t bytes_max) {
+  if (received_.Length() <= bytes_max) return ParseRequest(TakeBytes(), request);
+  received_.Clear();
+  return false;
+}
 
 void ServerCall::Write(const Message& message) {
   CHECK(!is_ending_ && !is_writing_);

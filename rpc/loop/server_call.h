@@ -24,6 +24,9 @@
 
 namespace decree::rpc {
 
+// Requests that name no keys and no values are smaller. Nobody counts what they hold.
+inline constexpr size_t kSmallRequestBytes = 4096;
+
 class ServerCall {
  public:
   // What is done with a call. Once the call has ended, whoever has ended it, only OnGone is called.
@@ -65,10 +68,10 @@ class ServerCall {
   // The message that was read. A copy: gRPC 1.51 crashes where the last who holds a piece of its memory is not gRPC
   // itself, and others wait for memory of the same quota.
   std::string TakeBytes();
-  // The same, parsed: from another node, or from a client. False if it is no such message, or has more fields than
-  // either sends.
+  // The same, parsed: from another node, or from a client. False if it is no such message, or has more bytes, or more
+  // fields than either sends.
   bool TakeMessage(google::protobuf::Message& message);
-  bool TakeRequest(google::protobuf::Message& request);
+  bool TakeRequest(google::protobuf::Message& request, size_t bytes_max = std::string::npos);
   size_t received_bytes() const { return received_.Length(); }
   void DropMessage() { received_.Clear(); }
   void Write(const google::protobuf::Message& message);

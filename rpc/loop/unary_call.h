@@ -9,6 +9,7 @@
 #include "rpc/failure.h"
 #include "rpc/loop/call.h"
 #include "rpc/loop/methods.h"
+#include "rpc/loop/request_bytes.h"
 #include "rpc/loop/unary_reading.h"
 
 namespace decree::rpc {
@@ -43,8 +44,9 @@ class UnaryCall final : public Call<Request, Response>, public UnaryReading {
 
   void OnRequest(Admission::Place place) override {
     this->Enter(std::move(place));
-    if (!wire().TakeRequest(this->request_)) {
-      return Fail(NotExecuted(grpc::StatusCode::INVALID_ARGUMENT, StrCat("what was sent is no ", RequestName())));
+    if (!wire().TakeRequest(this->request_, request_bytes_max())) {
+      return Fail(
+          NotExecuted(grpc::StatusCode::INVALID_ARGUMENT, UnreadableRequest(RequestName(), request_bytes_max())));
     }
     serve_(std::static_pointer_cast<UnaryCall>(this->shared_from_this()));
   }

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "rpc/channel_arguments.h"
 #include "rpc/failure.h"
 #include "rpc/loop/admission.h"
 #include "rpc/loop/budget.h"
@@ -33,6 +34,8 @@ class UnaryReading : public ServerCall::Handler, public std::enable_shared_from_
   virtual std::string RequestName() const = 0;
 
   ServerCall& wire() const { return *wire_; }
+  // A request that needs no place is counted nowhere, and has to be small.
+  size_t request_bytes_max() const { return admission_ == nullptr ? kSmallRequestBytes : kClientMessageBytesMax; }
 
  private:
   void Read();

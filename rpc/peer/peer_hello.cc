@@ -1,6 +1,7 @@
 #include "rpc/peer/peer_hello.h"
 
 #include "paxos/base/checksum.h"
+#include "rpc/printable.h"
 
 namespace decree::rpc {
 namespace {
@@ -40,8 +41,8 @@ Status CheckHello(const v1::PeerHello& hello, const PeerIdentity& own, const pax
                     kPeerProtocol, "; run the same version of decreed on both");
   }
   if (hello.cluster() != own.cluster) {
-    return Mismatch("n", hello.from(), " belongs to cluster \"", hello.cluster(), "\", n", self, " to \"", own.cluster,
-                    "\"; check the members' peer addresses");
+    return Mismatch("n", hello.from(), " belongs to cluster \"", Printable(hello.cluster(), kNameBytesMax), "\", n",
+                    self, " to \"", own.cluster, "\"; check the members' peer addresses");
   }
   if (hello.to() != self) {
     return Mismatch("n", hello.from(), " meant to reach n", hello.to(), " and has reached n", self,

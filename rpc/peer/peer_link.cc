@@ -7,6 +7,7 @@
 #include <glog/logging.h>
 
 #include "rpc/peer/peer_frame.h"
+#include "rpc/printable.h"
 
 namespace decree::rpc {
 namespace {
@@ -196,7 +197,8 @@ void PeerLink::OnFinished(bool) {
 }
 
 void PeerLink::LogEnd(const grpc::Status& status) {
-  const std::string why = status.error_message().empty() ? "the peer has closed it" : status.error_message();
+  const std::string why =
+      status.error_message().empty() ? "the peer has closed it" : Printable(status.error_message(), kTextBytesMax);
   const bool warns = !MayPass(status) || loop_.Now() - lost_at_ >= options_.warn_after;
   // Attempts that fail in the same way are logged once, and once more if that lasts.
   if (why == last_logged_ && (has_warned_ || !warns)) return;

@@ -9,6 +9,7 @@
 #include "rpc/failure.h"
 #include "rpc/loop/answer_batches.h"
 #include "rpc/peer/codec.h"
+#include "rpc/printable.h"
 
 namespace decree::rpc {
 namespace {
@@ -63,9 +64,9 @@ class PeerService::Stream final : public ServerCall::Handler, public std::enable
   void OnMessage() override {
     const Status status = TakeFrame();
     if (status.ok()) return owner_.to_read_.push_back(shared_from_this());
-    LOG_IF(WARNING, owner_.problems_.Note(std::string(status.message()), owner_.loop_.Now()))
-        << 'n' << owner_.own_.self.node << " ends a stream of " << call_->connection()->address() << ": "
-        << status.message();
+    const std::string problem = Printable(std::string(status.message()), kTextBytesMax);
+    LOG_IF(WARNING, owner_.problems_.Note(problem, owner_.loop_.Now()))
+        << 'n' << owner_.own_.self.node << " ends a stream of " << call_->connection()->address() << ": " << problem;
     End(ToGrpc(status));
   }
   void OnHalfClosed() override { End(grpc::Status::OK); }

@@ -20,7 +20,9 @@
 #include <gtest/gtest.h>
 
 #include "decree/v1/kv.grpc.pb.h"
+#include "decree/v1/peer.grpc.pb.h"
 #include "rpc/channel_arguments.h"
+#include "rpc/peer/peer_hello.h"
 #include "tests/process/flood.h"
 #include "tests/process/half_messages.h"
 #include "tests/process/process_cluster.h"
@@ -126,6 +128,30 @@ class HostileTest : public testing::Test {
   const std::pair<uint64_t, uint32_t> ballot_;
   std::unique_ptr<rpc::Client> other_;
 };
+
+// What strangers say at the port for peers stands in the log and in the status, and is neither long nor often repeated.
+TEST_F(HostileTest, GreetingsWithALongName) {
+  const size_t logged_before = cluster_.Log(leader_).size();
+  const auto stub =
+      v1::Peer::NewStub(grpc::CreateChannel(cluster_.PeerAddress(leader_), grpc::InsecureChannelCredentials()));
+  for (int i = 0; i < 200; ++i) {
+    grpc::ClientContext context;
+    const auto stream = stub->Exchange(&context);
+    v1::PeerFrame frame;
+    frame.mutable_hello()->set_protocol(rpc::kPeerProtocol);
+    frame.mutable_hello()->set_cluster(StrCat(i, "\nF20261201 forged", std::string(60'000, 'x')));
+    stream->Write(frame);
+    const grpc::Status refused = stream->Finish();
+    EXPECT_EQ(refused.error_code(), grpc::StatusCode::FAILED_PRECONDITION) << refused.error_message();
+  }
+  const v1::NodeStatusResponse status = cluster_.StatusOf(leader_);
+  EXPECT_THAT(status.problems(), testing::Contains(testing::HasSubstr("forged")));
+  EXPECT_LT(status.ByteSizeLong(), 16u << 10);
+  const std::string logged = cluster_.Log(leader_).substr(logged_before);
+  EXPECT_THAT(logged, testing::HasSubstr("?F20261201 forged"));
+  EXPECT_THAT(logged, testing::Not(testing::HasSubstr("\nF20261201 forged")));
+  EXPECT_LT(logged.size(), 64u << 10);
+}
 
 v1::CompareAndSwapRequest RefusedSwap() {
   v1::CompareAndSwapRequest swap;

@@ -104,6 +104,20 @@ TEST(SessionTest, CountersThroughKillsCountEachIncrementOnce) {
   EXPECT_TRUE(cluster.AwaitAgreement());
 }
 
+// The verdict is the state machine's, which another attempt would not change.
+TEST(SessionTest, AFullSessionIsToldSoAtOnceThroughAFollower) {
+  ProcessCluster cluster(3);
+  const uint32_t leader = cluster.AwaitLeader();
+  RawClient follower(cluster.Endpoint(leader % 3 + 1));
+  const uint64_t session = follower.OpenSession();
+  const uint64_t chosen = cluster.StatusOf(leader).chosen_index();
+  v1::PutResponse response;
+  EXPECT_EQ(follower.Put(session, 65'537, 1, "a", response).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(follower.detail().reason(), v1::ErrorDetail::REASON_SESSION_FULL);
+  EXPECT_EQ(follower.detail().outcome(), v1::ErrorDetail::OUTCOME_NOT_EXECUTED);
+  EXPECT_LT(cluster.StatusOf(leader).chosen_index(), chosen + 10);
+}
+
 TEST(SessionTest, OldRequestsAreAnsweredAsBeforeOrRefused) {
   ProcessCluster cluster(3);
   const uint32_t leader = cluster.AwaitLeader();

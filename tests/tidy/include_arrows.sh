@@ -62,7 +62,7 @@ check bench 'bench/|rpc/|kv/|paxos/|decree/v1/|etcd/|absl/|grpc' ""
 check rpc 'rpc/|kv/|paxos/|decree/v1/|absl/|grpc' "$leveldb"
 
 # What stands at the top of rpc/ for all rooms.
-shared='rpc/(channel_arguments|failure|leader_hint|pipelined_methods|recent_problems|version)\.h|decree/v1/|absl/|grpc|paxos/base/'
+shared='rpc/(channel_arguments|failure|leader_hint|pipelined_methods|printable|recent_problems|version)\.h|decree/v1/|absl/|grpc|paxos/base/'
 check rpc/loop "rpc/loop/|$shared" "$leveldb"
 check rpc/port "rpc/(port|loop)/|$shared" "$leveldb"
 check rpc/peer "rpc/(loop|peer)/|paxos/|$shared" "$leveldb"

@@ -29,5 +29,18 @@ TEST(RecentProblemsTest, KeepsAFewOnly) {
   EXPECT_THAT(problems.Recent(kFirst), SizeIs(16));
 }
 
+// A stranger may be the cause, with a new text each time.
+TEST(RecentProblemsTest, AFewOnlyAreWorthALine) {
+  RecentProblems problems;
+  const auto lines_of = [&](Time now) {
+    int lines = 0;
+    for (int i = 0; i < 1000; ++i) lines += problems.Note(std::to_string(i), now) ? 1 : 0;
+    return lines;
+  };
+  EXPECT_EQ(lines_of(kFirst), 16);
+  EXPECT_EQ(lines_of(kFirst + Seconds(9)), 0);
+  EXPECT_EQ(lines_of(kFirst + Seconds(11)), 16);
+}
+
 }  // namespace
 }  // namespace decree::rpc

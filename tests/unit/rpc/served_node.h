@@ -97,12 +97,14 @@ class ServedNode {
 
   // While true, the node does not get its turn, as when its disk is slow.
   bool is_stuck = false;
-  std::vector<std::string> problems;  // that the server has noted
+  // Those that the server has noted.
+  std::function<std::vector<std::string>()> problems = [] { return std::vector<std::string>(); };
 
   EventLoop& loop() { return loop_; }
   paxos::Node& node() { return *node_; }
   KvService& kv() { return *kv_; }
   Admission& admission() { return admission_; }
+  Budget& answers() { return answers_; }
   KeptMessages& transport() { return transport_; }
   std::string address() const { return StrCat("127.0.0.1:", port_.number()); }
 
@@ -125,7 +127,7 @@ class ServedNode {
             .peers_connected = [] { return 2; },
             .stale_reads = [this] { return kv_->stale_reads(); },
             .fill_clients = [](v1::NodeStatusResponse& status) { status.set_client_connections(7); },
-            .problems = [this] { return problems; }};
+            .problems = [this] { return problems(); }};
   }
 
   ShiftedClock clock_;

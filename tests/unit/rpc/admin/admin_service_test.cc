@@ -1,8 +1,10 @@
 #include "rpc/admin/admin_service.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -40,7 +42,7 @@ class AdminServiceTest : public testing::Test {
 
 TEST_F(AdminServiceTest, StatusTellsOfTheNodeAndOfWhatIsWrong) {
   node_.AwaitLeadership();
-  node_.problems = {"the roof leaks"};
+  node_.problems = [] { return std::vector<std::string>{"the roof leaks"}; };
   const v1::NodeStatusResponse status = NodeStatus();
   EXPECT_EQ(status.cluster(), "test");
   EXPECT_EQ(status.node(), 1u);
@@ -54,6 +56,41 @@ TEST_F(AdminServiceTest, StatusTellsOfTheNodeAndOfWhatIsWrong) {
   EXPECT_EQ(status.chosen_index(), node_.node().replica().chosen_index().value());
   EXPECT_EQ(status.applied_index(), status.chosen_index());
   EXPECT_THAT(status.problems(), Contains("the roof leaks"));
+}
+
+// Each holds some kilobytes until it has left.
+TEST_F(AdminServiceTest, StatusesWaitForRoom) {
+  Budget::Holder others(node_.answers(), [] { return "others"; });
+  const size_t all = 64 << 20;
+  const Budget::Piece held = others.Charge(all);
+  size_t held_max = 0;
+  node_.problems = [&] {
+    held_max = std::max(held_max, node_.answers().held());
+    return std::vector<std::string>{std::string(4000, 'p')};
+  };
+  std::vector<Caller::Call*> calls;
+  for (int i = 0; i < 64; ++i) calls.push_back(&client_.Begin("/decree.v1.Admin/NodeStatus"));
+  for (Caller::Call* const call : calls) {
+    node_.TurnUntil([&] { return call->begun.is_set(); });
+  }
+  for (Caller::Call* const call : calls) {
+    call->stream->WriteLast(client_.Bytes(v1::NodeStatusRequest()), {}, node_.loop().Tag(call->sent));
+  }
+  for (Caller::Call* const call : calls) {
+    node_.TurnUntil([&] { return call->sent.is_set(); });
+    EXPECT_TRUE(client_.AnswerTo<v1::NodeStatusResponse>(*call).status.ok());
+  }
+  EXPECT_GT(held_max, all);
+  EXPECT_LT(held_max, all + (32 << 10));
+}
+
+// Nobody counts what they hold.
+TEST_F(AdminServiceTest, RequestsAreSmall) {
+  v1::NodeStatusRequest request;
+  request.GetReflection()->MutableUnknownFields(&request)->AddLengthDelimited(99, std::string(5000, 'x'));
+  const grpc::Status refused = client_.Status(client_.Send("/decree.v1.Admin/NodeStatus", request));
+  EXPECT_EQ(refused.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(refused.error_message(), HasSubstr("of at most 64 fields and 4096 bytes"));
 }
 
 TEST_F(AdminServiceTest, ANodeAloneHasNobodyToHandOverTo) {

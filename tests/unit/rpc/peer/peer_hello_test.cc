@@ -42,5 +42,12 @@ TEST_F(PeerHelloTest, AStrangerIsToldWhatDoesNotFit) {
               HasSubstr("a stream of kind 4, unknown to n1"));
 }
 
+// It stands in the log and in the status.
+TEST_F(PeerHelloTest, AStrangersNameIsNotRepeatedWhateverItIs) {
+  const std::string answer = Answer([](auto& hello) { hello.set_cluster("a\n" + std::string(60'000, 'b')); });
+  EXPECT_THAT(answer, HasSubstr("belongs to cluster \"a?bbb"));
+  EXPECT_LT(answer.size(), 300u);
+}
+
 }  // namespace
 }  // namespace decree::rpc

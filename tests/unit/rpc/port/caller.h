@@ -42,6 +42,13 @@ class Caller {
     for (const auto& call : calls_) Status(*call);
   }
 
+  static grpc::ByteBuffer Bytes(const google::protobuf::Message& message) {
+    grpc::ByteBuffer bytes;
+    bool is_own = false;
+    EXPECT_TRUE(grpc::SerializationTraits<google::protobuf::Message>::Serialize(message, &bytes, &is_own).ok());
+    return bytes;
+  }
+
   struct Call {
     grpc::ClientContext context;
     std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream;
@@ -108,13 +115,6 @@ class Caller {
   }
 
  private:
-  static grpc::ByteBuffer Bytes(const google::protobuf::Message& message) {
-    grpc::ByteBuffer bytes;
-    bool is_own = false;
-    EXPECT_TRUE(grpc::SerializationTraits<google::protobuf::Message>::Serialize(message, &bytes, &is_own).ok());
-    return bytes;
-  }
-
   EventLoop& loop_;
   const std::function<void()> turn_;
   std::unique_ptr<grpc::GenericStub> stub_;
