@@ -17,7 +17,7 @@
 #   --config FILE    of `up` and `roll`: a TOML file. `nodes = 5` and `base-port = 8001` are as above; what
 #                    follows a line [decreed] are options of every node, in force from its next start on
 #
-# Node N serves clients on port 7000+N and peers on 7100+N. It touches only processes that it started.
+# Without --base-port node N serves clients on port 7000+N and peers on 7100+N. It touches only processes that it started.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -4,7 +4,8 @@
 // Deterministic: what a command does and answers depends on the state and the command alone, so all
 // replicas that have applied the same slots hold the same state and the same `digest`. The applied
 // slot is written in the same batch as the data, so after a crash the state is that of some slot, and
-// the log is replayed from there. (kv/README.md has the commands and the keys.)
+// the log is replayed from there. (kv/README.md has the keys; proto/decree/v1/log.proto has the
+// commands.)
 //
 // Passive. One thread applies; `View`s may be read by any thread.
 

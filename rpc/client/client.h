@@ -10,10 +10,11 @@
 // keeps retries from feeding an overload (retry_budget.h). While every node says that it can help nobody, one
 // request after another is sent to find out, and the rest wait.
 //
-// Writes belong to a session, which the first of them opens and the client's end closes: each is
-// carried out once, however often it is sent. A write that failed may still have been carried out, or
-// may yet be: `MayHaveHappened` tells, and so does the text. `Outcome` tells later what has become of
-// it, under the session and number in `ErrorDetailOf`, as long as no further write has been started.
+// Writes belong to a session, which the first of them opens; each is carried out once, however often it is sent. The
+// client's end closes the session, or lets it expire if the outcome of one of its writes is still unknown. A write that
+// failed may still have been carried out, or may yet be: `MayHaveHappened` tells, and so does the text. `Outcome` tells
+// later what has become of it, under the session and number in `ErrorDetailOf`, as long as no further write has been
+// started.
 //
 // Safe from any thread. The blocking calls are for threads of yours, not for callbacks.
 
@@ -41,11 +42,11 @@ struct ClientOptions {
   // How long a request may take in all, retries included.
   Duration timeout = Seconds(5);
   // How long one node is given to answer, at most, before another is asked. For a request that repeats safely the nodes
-  // share what is left of `timeout`.
+  // share what is left of `timeout`. A single node is given all of it.
   Duration attempt_timeout = Seconds(2);
   // Without a session a write is sent again only if it surely was not carried out.
   bool sessions = true;
-  // The mode of a Get that names none.
+  // The mode of the blocking Get that names none. All other reads say in their request what they want.
   v1::ReadMode read = v1::READ_MODE_LINEARIZABLE;
   // How many bytes of keys and values requests without an answer may have; further ones are refused.
   size_t pending_bytes_max = 64 << 20;
@@ -97,7 +98,7 @@ class Client {
   void Outcome(uint64_t session, uint64_t number, bool settle, Callback<v1::OutcomeResponse> done);
   // Makes the leader hand over to node `heir`, or to the most advanced of the others if that is 0.
   void TransferLeadership(uint32_t heir, Callback<v1::TransferLeadershipResponse> done);
-  // Asks one node how it does, once.
+  // Asks one node how it does, once. `endpoint` is its position in `ClientOptions::endpoints`.
   void NodeStatus(size_t endpoint, Callback<v1::NodeStatusResponse> done);
 
   // ---- Blocking ----

@@ -26,6 +26,8 @@ constexpr Duration kScoutEvery = Milliseconds(50);
 constexpr Duration kLastPause = Milliseconds(20);
 // What a request holds beside its own bytes.
 constexpr size_t kOverheadBytes = 1024;
+// Its header comes to it.
+constexpr size_t kRequestBytesMax = kClientMessageBytesMax - kOverheadBytes;
 constexpr char kBudgetNote[] = "; the retry budget is used up";
 
 uint64_t RandomSeed() {
@@ -34,6 +36,13 @@ uint64_t RandomSeed() {
 }
 
 AttemptError ClosingError() { return LocalError(absl::StatusCode::kCancelled, "the client is shutting down"); }
+
+// gRPC would refuse it, and not say what has become of it.
+AttemptError TooLargeError(const Operation& operation) {
+  return LocalError(absl::StatusCode::kInvalidArgument,
+                    StrCat("the request takes ", operation.bytes, " bytes, more than the ", kRequestBytesMax,
+                           " that any may; a value has 1 MiB at most"));
+}
 
 }  // namespace
 
@@ -106,6 +115,8 @@ void ClientCore::Submit(OperationPtr owned) {
     Operation& operation = Add(std::move(owned));
     if (is_closing_) {
       EndWith(operation, ClosingError(), work);
+    } else if (operation.bytes > kRequestBytesMax) {
+      EndWith(operation, TooLargeError(operation), work);
     } else if (pending_bytes_ > options_.pending_bytes_max) {
       EndWith(operation,
               LocalError(absl::StatusCode::kResourceExhausted, StrCat("requests of ", pending_bytes_,

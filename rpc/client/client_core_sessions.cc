@@ -78,6 +78,10 @@ AttemptError ClientCore::WhyNoSession() const {
     return why_no_session_.value_or(LocalError(absl::StatusCode::kDeadlineExceeded, "no session could be opened"));
   }
   const Operation& open = *opening->second;
+  // What a node said the time before tells more than a connection that fails now.
+  const bool was_told =
+      why_no_session_.has_value() && why_no_session_->detail.reason() == v1::ErrorDetail::REASON_ASK_ANOTHER;
+  if (was_told && !open.said.has_value()) return *why_no_session_;
   const std::optional<AttemptError>& why = open.said.has_value() ? open.said : open.why;
   if (why.has_value()) {
     AttemptError error = LocalError(why->code, StrCat(open.name, ": ", why->text));

@@ -1,6 +1,6 @@
 #pragma once
 // The connections by which a port is called, and the calls that each has open (rule 12). A call costs this node 17 to
-// 24 KiB as soon as it has begun, whether it goes on or not. So their number is limited, and a connection that has many
+// 28 KiB as soon as it has begun, whether it goes on or not. So their number is limited, and a connection that has many
 // open without a request makes room for others. When they come faster than those that were cut off can be cleared away,
 // nothing more is read of anybody: what waits at the sockets is dropped, with its connections. All answers to unary
 // calls of a connection share the room of one holder.

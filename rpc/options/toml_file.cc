@@ -27,30 +27,58 @@ std::optional<size_t> EndOfString(std::string_view text, size_t at) {
   return std::nullopt;
 }
 
+// Where strings may begin in a file of `name = value` and `name = [value, value]`.
+class StringPlaces {
+ public:
+  // Whether a string may begin where this is called.
+  bool IsHere() const { return place_ == Place::kName || place_ == Place::kValue || place_ == Place::kElement; }
+  void PassString() { place_ = place_ == Place::kName ? Place::kBehindName : BehindValue(); }
+  // Any character outside of strings and comments, but blanks.
+  void Pass(char c) {
+    const bool is_in_array = place_ == Place::kElement || place_ == Place::kBehindElement;
+    if (c == '\n') {
+      if (!is_in_array) place_ = Place::kName;
+    } else if (is_in_array) {
+      place_ = c == ']' ? Place::kBehindAll : c == ',' ? Place::kElement : Place::kBehindElement;
+    } else if (place_ == Place::kName || place_ == Place::kBehindName) {
+      place_ = c == '=' ? Place::kValue : Place::kBehindName;
+    } else {
+      place_ = place_ == Place::kValue && c == '[' ? Place::kElement : Place::kBehindAll;
+    }
+  }
+
+ private:
+  enum class Place { kName, kBehindName, kValue, kElement, kBehindElement, kBehindAll };
+
+  Place BehindValue() const { return place_ == Place::kElement ? Place::kBehindElement : Place::kBehindAll; }
+
+  Place place_ = Place::kName;
+};
+
 // toml++ 3.3 must not see letters beyond ASCII outside of strings and comments: what it does then is undefined. So it
 // must be plain where a string begins and ends, and those of several lines are refused.
 Status CheckCharacters(const std::string& path, std::string_view text) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) text.remove_prefix(kByteOrderMark.size());
   uint32_t line = 1;
-  char before = '\n';  // the last that is no blank
+  StringPlaces places;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (c == ' ' || c == '\t') continue;
     if (static_cast<unsigned char>(c) >= 0x80) {
       return Wrong(path, line, "letters beyond ASCII stand in quotes, or in comments");
     }
     if (c == '"' || c == '\'') {
       const std::optional<size_t> end = EndOfString(text, i);
       if (!end.has_value()) return Wrong(path, line, "a string does not end in its line");
-      if (std::string_view("\n=[,").find(before) == std::string_view::npos) {
-        return Wrong(path, line, "a quote stands where no string begins");
-      }
+      if (!places.IsHere()) return Wrong(path, line, "a quote stands where no string begins");
+      places.PassString();
       i = *end;
+    } else if (c == '#') {
+      i = std::min(text.find('\n', i), text.size()) - 1;
+    } else if (c != ' ' && c != '\t') {
+      places.Pass(c);
+      if (c == '\n') ++line;
     }
-    if (c == '#') i = std::min(text.find('\n', i), text.size()) - 1;
-    if (c == '\n') ++line;
-    before = c;
   }
   return OkStatus();
 }

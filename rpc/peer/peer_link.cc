@@ -68,8 +68,8 @@ void PeerLink::Open(const paxos::Replica& replica) {
 }
 
 bool PeerLink::Send(const grpc::Slice& element) {
-  if (state_ != State::kOpen || gathered_bytes_ + element.size() > options_.queue_bytes_max) return false;
-  gathered_bytes_ += element.size();
+  if (state_ != State::kOpen || unsent_bytes_ + element.size() > options_.queue_bytes_max) return false;
+  unsent_bytes_ += element.size();
   gathered_.push_back(element);
   if (!is_writing_) Write();
   return true;
@@ -147,12 +147,13 @@ void PeerLink::Write() {
   patience_timer_.Set(loop_.Now() + options_.patience + Milliseconds(transfer_ms));
   stream_->Write(MakeFrame(std::span(gathered_).first(count)), Tag(written_));
   gathered_.erase(gathered_.begin(), gathered_.begin() + static_cast<ptrdiff_t>(count));
-  gathered_bytes_ -= bytes;
+  writing_bytes_ = bytes;
 }
 
 void PeerLink::OnWritten(bool ok) {
   --under_way_;
   is_writing_ = false;
+  unsent_bytes_ -= std::exchange(writing_bytes_, 0);
   if (!ok) return End();
   if (state_ == State::kEnding) return End();
   if (state_ != State::kOpen) return;  // The hello has left; the patience is for its answer now.
@@ -174,7 +175,7 @@ void PeerLink::End() {
     if (was_open) lost_at_ = loop_.Now();
     patience_timer_.Cancel();
     gathered_.clear();
-    gathered_bytes_ = 0;
+    unsent_bytes_ = writing_bytes_;
     // After a failed write the read fails too, by itself and with the server's reason; only a call
     // that could not even start has none under way.
     if (was_open && listener_.on_broken != nullptr) listener_.on_broken();

@@ -36,6 +36,7 @@ struct PeerLinkOptions {
   // How long the greeting may take, and how long a write may beside the time for its bytes.
   Duration patience = Milliseconds(1000);
   uint64_t slow_bytes_per_second = 256 << 10;
+  // How much may wait to be sent, with what is being written; and how much of it one write takes.
   size_t queue_bytes_max = 16 << 20;
   size_t frame_bytes_max = 4 << 20;
   // A stream that is gone for longer is warned of; a restart takes less.
@@ -117,8 +118,9 @@ class PeerLink {
   grpc::Status fault_;  // what was wrong with it in our own eyes
 
   std::vector<grpc::Slice> gathered_;
-  size_t gathered_bytes_ = 0;
-  Time lost_at_;  // since when it is not open
+  size_t writing_bytes_ = 0;
+  size_t unsent_bytes_ = 0;  // of both
+  Time lost_at_;             // since when it is not open
   std::string last_logged_;
   bool has_warned_ = false;
 

@@ -43,6 +43,16 @@ TEST(ClientTest, PassesOverAnEndpointThatDoesNotConnect) {
   EXPECT_LT(fastest_range, Milliseconds(900));
 }
 
+// gRPC would refuse it, there or here, and nobody could tell what has become of it.
+TEST(ClientTest, ARequestThatIsTooLargeIsNotSent) {
+  const SilentPort silent;
+  const auto client = Client::Create({.endpoints = {silent.address()}, .timeout = Seconds(60)});
+  const auto put = (*client)->Put("a", std::string(4 << 20, 'v'));
+  EXPECT_EQ(put.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_FALSE(MayHaveHappened(put.status()));
+  EXPECT_THAT(put.status().ToString(), testing::HasSubstr("the request takes 4194312 bytes, more than the 4193280"));
+}
+
 TEST(ClientTest, AWriteWaitsForASessionForAsLongAsItHas) {
   const SilentPort silent;
   const auto client = Client::Create({.endpoints = {silent.address()}, .timeout = Milliseconds(1000)});

@@ -129,7 +129,13 @@ TEST_F(ServerOptionsTest, LettersBeyondAsciiStandInQuotesAndComments) {
   ExpectFileRefused("# fine\nö = 1\n", {file_ + ", line 2: letters beyond ASCII"});
   ExpectFileRefused("log-dir = '/x' é\n", {file_ + ", line 1: letters beyond ASCII"});
   ExpectFileRefused("log-dir = \"\"\"\n/x\"\"\"\n", {file_ + ", line 1: a string does not end in its line"});
-  ExpectFileRefused("log-dir = 1'é'\n", {file_ + ", line 1: a quote stands where no string begins"});
+  // For toml++ these quotes belong to the number, to the name, or to nothing.
+  for (const std::string text : {"log-dir = 1'é'", "log-dir = 04='é'", "log-dir = [04='é']", "log-dir = 04,'é'",
+                                 "log'é' = 1", "['é']", "log-dir = '/x' 'é'", "log-dir = ['/x' 'é']"}) {
+    ExpectFileRefused(text + "\n", {file_ + ", line 1: a quote stands where no string begins"});
+  }
+  EXPECT_EQ(ParseFile("'log-dir' = '/é'\n\"requests-max\" = 7\n").server.log_dir, "/é");
+  ExpectFileRefused("requests-max = ['é', # 'ö'\n 'ü',\n]\n", {file_ + ", line 1", "one value"});
   ExpectFileRefused("\nlog-dir = \"/x\n\"\n", {file_ + ", line 2: a string does not end in its line"});
 }
 
