@@ -44,6 +44,12 @@ Failure Overloaded(std::string text) {
   return failure;
 }
 
+Failure AskAnother(std::string text) {
+  Failure failure = NotExecuted(grpc::StatusCode::UNAVAILABLE, std::move(text));
+  failure.detail.set_reason(v1::ErrorDetail::REASON_ASK_ANOTHER);
+  return failure;
+}
+
 Failure OutcomeUnknown(grpc::StatusCode code, std::string text) {
   return MakeFailure(code, std::move(text), v1::ErrorDetail::OUTCOME_UNKNOWN);
 }

@@ -31,6 +31,8 @@ struct Failure {
 Failure NotExecuted(grpc::StatusCode code, std::string text);
 // The same for a lack of room: the client may send it again in a moment.
 Failure Overloaded(std::string text);
+// The same, because this node is of no use for now: the client may ask another.
+Failure AskAnother(std::string text);
 // The request may have been carried out, or may yet be.
 Failure OutcomeUnknown(grpc::StatusCode code, std::string text);
 

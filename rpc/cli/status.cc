@@ -6,6 +6,7 @@
 #include <future>
 #include <iostream>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -70,6 +71,22 @@ void AddDivergence(const std::vector<NodeAnswer>& answers, std::vector<std::stri
   }
 }
 
+// None of those that have answered leads.
+std::string WhyNoLeader(const std::vector<NodeAnswer>& answers) {
+  std::set<uint32_t> present;
+  std::set<uint32_t> followed;
+  for (const NodeAnswer& answer : answers) {
+    if (!answer.status.ok()) continue;
+    present.insert(answer.status->node());
+    if (answer.status->leader() != 0) followed.insert(answer.status->leader());
+  }
+  for (const uint32_t leader : followed) {
+    if (!present.contains(leader))
+      return StrCat("n", leader, ", which the others follow, was not asked or has not answered");
+  }
+  return "none of these nodes leads; without a leader there are no writes, and no reads but stale ones";
+}
+
 std::vector<std::string> ProblemsOf(const std::vector<NodeAnswer>& answers) {
   std::vector<std::string> problems;
   bool has_leader = false;
@@ -85,11 +102,7 @@ std::vector<std::string> ProblemsOf(const std::vector<NodeAnswer>& answers) {
       problems.push_back(StrCat(NameOf(status), ": ", problem));
     }
   }
-  if (first != nullptr && !has_leader) {
-    problems.push_back(
-        "none of these nodes leads; without a leader there are no writes, and no reads "
-        "but stale ones");
-  }
+  if (first != nullptr && !has_leader) problems.push_back(WhyNoLeader(answers));
   if (has_other_cluster) problems.push_back("the endpoints are of more than one cluster");
   AddDivergence(answers, problems);
   return problems;

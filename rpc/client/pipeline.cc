@@ -4,6 +4,7 @@
 
 #include <glog/logging.h>
 
+#include "rpc/failure.h"
 #include "rpc/loop/tag_order.h"
 
 namespace decree::rpc {
@@ -71,7 +72,7 @@ void Pipeline::Flush() {
     FlushLocked();
     is_too_late = is_closing_ && state_ == State::kClosed && !requests_.empty();
   }
-  if (is_too_late) FailAll(grpc::Status::CANCELLED);
+  if (is_too_late) FailAll({.status = grpc::Status::CANCELLED, .detail = {}, .was_sent = false});
 }
 
 void Pipeline::FlushLocked() {
@@ -191,21 +192,24 @@ void Pipeline::End() {
 }
 
 void Pipeline::OnFinished(bool) {
+  std::optional<v1::ErrorDetail> detail;
   {
     const std::lock_guard lock(mutex_);
     --under_way_;
+    detail = ReadErrorDetail(*context_);
     stream_.reset();
     context_.reset();
   }
   // A stream that ends without a reason counts as one that broke.
-  FailAll(status_.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "the node has ended the stream") : status_);
+  if (status_.ok()) status_ = grpc::Status(grpc::StatusCode::UNAVAILABLE, "the node has ended the stream");
+  FailAll({.status = status_, .detail = std::move(detail), .was_sent = false});
   const std::lock_guard lock(mutex_);
   state_ = State::kClosed;
   FlushLocked();  // What came meanwhile.
   if (state_ == State::kClosed) closed_.notify_all();
 }
 
-void Pipeline::FailAll(const grpc::Status& status) {
+void Pipeline::FailAll(AttemptEnd end) {
   std::vector<Request*> failed;
   {
     const std::lock_guard lock(mutex_);
@@ -215,7 +219,8 @@ void Pipeline::FailAll(const grpc::Status& status) {
     unsent_.clear();
   }
   for (Request* const request : failed) {
-    request->OnFailure({.status = status, .detail = {}, .was_sent = request->was_sent_});
+    end.was_sent = request->was_sent_;
+    request->OnFailure(end);
   }
 }
 

@@ -91,7 +91,7 @@ class Pipeline {
   void OnWritten(bool ok);
   void OnRead(bool ok);
   void OnFinished(bool ok);
-  void FailAll(const grpc::Status& status);
+  void FailAll(AttemptEnd end);
 
   // ---- Under the lock ----
 

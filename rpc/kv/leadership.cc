@@ -10,12 +10,6 @@ namespace {
 using grpc::StatusCode;
 using paxos::NodeId;
 
-Failure AskAnother(std::string text) {
-  Failure failure = NotExecuted(StatusCode::UNAVAILABLE, std::move(text));
-  failure.detail.set_reason(v1::ErrorDetail::REASON_ASK_ANOTHER);
-  return failure;
-}
-
 }  // namespace
 
 NodeId Leadership::LiveLeader() const {

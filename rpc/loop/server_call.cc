@@ -161,6 +161,11 @@ void ServerCall::End(const grpc::Status& status) {
   wire_.Finish(status, Tag(finished_));
 }
 
+void ServerCall::Fail(const Failure& failure) {
+  context_.AddTrailingMetadata(kErrorDetailKey, failure.detail.SerializeAsString());
+  End(failure.ToStatus());
+}
+
 void ServerCall::WriteAndEnd(const Message& message) {
   if (std::exchange(is_ending_, true)) return;
   CHECK(!is_writing_);

@@ -19,6 +19,7 @@
 #include <grpcpp/support/status.h>
 
 #include "paxos/base/time.h"
+#include "rpc/failure.h"
 #include "rpc/loop/callers.h"
 #include "rpc/loop/event_loop.h"
 
@@ -77,9 +78,8 @@ class ServerCall {
   void Write(const google::protobuf::Message& message);
   // The following end the call, and do nothing if it has ended.
   void End(const grpc::Status& status);
+  void Fail(const Failure& failure);
   void WriteAndEnd(const google::protobuf::Message& message);
-  // Sends these bytes with the end. Call it before that.
-  void AddTrailer(const std::string& key, const std::string& value) { context_.AddTrailingMetadata(key, value); }
   // Makes all that is under way fail; OnGone follows.
   void Cancel() { context_.TryCancel(); }
   // Tells whether a request of it is being served. A connection without one may have to make room for others.

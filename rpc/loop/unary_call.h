@@ -34,8 +34,7 @@ class UnaryCall final : public Call<Request, Response>, public UnaryReading {
   }
   void Fail(const Failure& failure) override {
     Leave(failure.text.size());
-    wire().AddTrailer(kErrorDetailKey, failure.detail.SerializeAsString());
-    wire().End(failure.ToStatus());
+    wire().Fail(failure);
   }
 
  private:

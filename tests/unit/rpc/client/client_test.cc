@@ -53,6 +53,19 @@ TEST(ClientTest, ARequestThatIsTooLargeIsNotSent) {
   EXPECT_THAT(put.status().ToString(), testing::HasSubstr("the request takes 4194312 bytes, more than the 4193280"));
 }
 
+TEST(ClientTest, ANodeThatLetsNoStreamInIsPassedOver) {
+  FakeNode full, other;
+  full.RefuseStreams();
+  other.AnswerAll();
+  ClientOptions options{
+      .endpoints = {full.address(), other.address()}, .timeout = Milliseconds(600), .sessions = false};
+  EXPECT_TRUE((*Client::Create(options))->Put("a", "b").ok());
+  options.endpoints.pop_back();
+  const auto put = (*Client::Create(options))->Put("a", "b");
+  EXPECT_EQ(ErrorDetailOf(put.status()).reason(), v1::ErrorDetail::REASON_ASK_ANOTHER) << put.status();
+  EXPECT_FALSE(MayHaveHappened(put.status())) << put.status();
+}
+
 TEST(ClientTest, AWriteWaitsForASessionForAsLongAsItHas) {
   const SilentPort silent;
   const auto client = Client::Create({.endpoints = {silent.address()}, .timeout = Milliseconds(1000)});

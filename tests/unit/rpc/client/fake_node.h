@@ -21,6 +21,7 @@
 
 #include "decree/v1/kv.grpc.pb.h"
 #include "paxos/base/status.h"
+#include "rpc/failure.h"
 
 namespace decree::rpc {
 
@@ -92,6 +93,11 @@ class FakeNode final : public v1::KV::Service {
     is_of_no_use_ = of_no_use;
     answers_all_ = true;
   }
+  // From now on every stream is ended before anything is read, as by a node that has too many calls.
+  void RefuseStreams() {
+    const std::lock_guard lock(mutex_);
+    refuses_streams_ = true;
+  }
   int requests() const { return requests_; }
   // Until now whoever opens a session has waited.
   void LetSessionsOpen() {
@@ -119,6 +125,11 @@ class FakeNode final : public v1::KV::Service {
   grpc::Status Pipeline(grpc::ServerContext* context, Stream* stream) override {
     {
       const std::lock_guard lock(mutex_);
+      if (refuses_streams_) {
+        const Failure why = AskAnother("too many calls");
+        context->AddTrailingMetadata(kErrorDetailKey, why.detail.SerializeAsString());
+        return why.ToStatus();
+      }
       context_ = context;
       stream_ = stream;
     }
@@ -156,6 +167,7 @@ class FakeNode final : public v1::KV::Service {
   std::condition_variable came_;
   bool answers_all_ = false;
   bool is_of_no_use_ = false;
+  bool refuses_streams_ = false;
   bool opens_sessions_ = false;
   std::atomic<int> requests_{0};
   std::deque<v1::RequestBatch> batches_;

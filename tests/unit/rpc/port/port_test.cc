@@ -105,7 +105,7 @@ TEST_F(CallsTest, WhatIsNotServedIsRefusedWithWhatThePortIsFor) {
   Caller caller(loop_, address());
   const grpc::Status status = caller.Status(caller.Begin("/no.such/Method"));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  EXPECT_EQ(status.error_message(), "/no.such/Method: is for tests");
+  EXPECT_EQ(status.error_message(), "/no.such/Method is not known here; is for tests");
 }
 
 // Calls that say nothing are seen, and make room for others: first those of whoever has the most.
@@ -133,7 +133,10 @@ TEST_F(CallsTest, WhenAllHaveRequestsOthersAreRefused) {
   while (open_.size() < 4) Turn();
   for (const auto& open : open_) open->call().SetBusy(true);
   Caller newcomer(loop_, address());
-  EXPECT_EQ(newcomer.Status(newcomer.Begin(kMethod)).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  const auto refused = newcomer.AnswerTo<v1::GetResponse>(newcomer.Begin(kMethod));
+  EXPECT_EQ(refused.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(refused.detail.reason(), v1::ErrorDetail::REASON_ASK_ANOTHER);
+  EXPECT_EQ(refused.detail.outcome(), v1::ErrorDetail::OUTCOME_NOT_EXECUTED);
   for (const auto& open : open_) EXPECT_FALSE(open->call().is_ending());
   open_[0]->call().End(grpc::Status::OK);
   while (!open_[0]->is_gone()) Turn();
