@@ -17,7 +17,7 @@ using paxos::TransferResult;
 // Longer than any election timeout that makes sense.
 constexpr Duration kPatience = Seconds(10);
 // How long an answer that tells much waits for its room.
-constexpr Duration kRoomPatience = Seconds(5);
+constexpr Duration kStatusPatience = Seconds(5);
 
 Failure NotLeading(const paxos::Replica& replica) {
   Failure failure = NotExecuted(StatusCode::UNAVAILABLE, StrCat("n", replica.self().node.value(), " does not lead"));
@@ -60,7 +60,7 @@ AdminService::AdminService(EventLoop& loop, Methods& methods, paxos::Node& node,
 
 void AdminService::OnNodeStatus(const StatusCall& call) {
   call->taker().WhenRoom(
-      loop_.Now() + kRoomPatience, [] { return Budget::Size::kSmall; },
+      loop_.Now() + kStatusPatience, [] { return Budget::Size::kSmall; },
       [this, call](bool has_room) {
         if (!has_room) return call->Fail(Overloaded(kNoRoomForAnswer));
         report_.Fill(call->response());
